@@ -1,0 +1,325 @@
+import type { FunctionRef, IrFunction, Label, Stmt } from '../ir/nodes.ts';
+import { OPS } from '../ir/ops.ts';
+import type { Type } from '../ir/types.ts';
+import type { Val } from '../ir/val.ts';
+import { ByteSink } from '../wasm/bytes.ts';
+import { VALUE_TYPE_CODE } from '../wasm/module.ts';
+import { countUses } from './uses.ts';
+
+/** What the emitter asks of the module it emits into. */
+export interface EmitContext {
+  readonly memory64: boolean;
+  functionIndex(callee: FunctionRef): number;
+  typeIndex(params: readonly Type[], result: Type | undefined): number;
+}
+
+const OPCODE = {
+  block: 0x02,
+  loop: 0x03,
+  if: 0x04,
+  else: 0x05,
+  end: 0x0b,
+  br: 0x0c,
+  return: 0x0f,
+  call: 0x10,
+  returnCall: 0x12,
+  returnCallIndirect: 0x13,
+  drop: 0x1a,
+  localGet: 0x20,
+  localSet: 0x21,
+  i32Const: 0x41,
+  i64Const: 0x42,
+  f32Const: 0x43,
+  f64Const: 0x44,
+  i32WrapI64: 0xa7,
+  i64ExtendI32U: 0xad,
+  void: 0x40,
+} as const;
+
+/** Load instructions by type, bytes and sign (u, s). */
+const LOADS: Readonly<Record<string, readonly number[]>> = {
+  i32_1u: [0x2d],
+  i32_1s: [0x2c],
+  i32_2u: [0x2f],
+  i32_2s: [0x2e],
+  i32_4u: [0x28],
+  i32_4s: [0x28],
+  i64_1u: [0x31],
+  i64_1s: [0x30],
+  i64_2u: [0x33],
+  i64_2s: [0x32],
+  i64_4u: [0x35],
+  i64_4s: [0x34],
+  i64_8u: [0x29],
+  i64_8s: [0x29],
+  f32_4u: [0x2a],
+  f64_8u: [0x2b],
+  v128_16u: [0xfd, 0x00],
+};
+
+/** Store instructions by type and bytes. */
+const STORES: Readonly<Record<string, readonly number[]>> = {
+  i32_1: [0x3a],
+  i32_2: [0x3b],
+  i32_4: [0x36],
+  i64_1: [0x3c],
+  i64_2: [0x3d],
+  i64_4: [0x3e],
+  i64_8: [0x37],
+  f32_4: [0x38],
+  f64_8: [0x39],
+  v128_16: [0xfd, 0x0b],
+};
+
+/** Emits a function whose guest accesses have been expanded. @returns locals and instructions with the final `end` */
+export function emitFunction(fn: IrFunction, context: EmitContext): number[] {
+  return new FunctionEmitter(fn, context).emit();
+}
+
+class FunctionEmitter {
+  readonly #fn: IrFunction;
+  readonly #context: EmitContext;
+  readonly #code = new ByteSink();
+  readonly #uses: Map<number, number>;
+  readonly #localOf = new Map<number, number>();
+  readonly #locals: Type[] = [];
+  /** Open structured instructions, outermost first; labels for those that can be branched to. */
+  readonly #open: (Label | undefined)[] = [];
+
+  constructor(fn: IrFunction, context: EmitContext) {
+    this.#fn = fn;
+    this.#context = context;
+    this.#uses = countUses(fn);
+  }
+
+  emit(): number[] {
+    this.#list(this.#fn.body);
+    if (this.#fn.result !== undefined) this.#zero(this.#fn.result);
+    this.#code.byte(OPCODE.end);
+    const head = new ByteSink();
+    head.unsigned(this.#locals.length);
+    for (const type of this.#locals) head.byte(1, VALUE_TYPE_CODE[type]);
+    head.append(this.#code.bytes);
+    return head.bytes;
+  }
+
+  #list(statements: readonly Stmt[]): void {
+    for (const statement of statements) this.#statement(statement);
+  }
+
+  #statement(s: Stmt): void {
+    switch (s.kind) {
+      case 'let':
+        this.#let(s.value);
+        return;
+      case 'set':
+        this.#value(s.value);
+        this.#setLocal(s.variable.id, s.variable.type);
+        return;
+      case 'store':
+        this.#address(s.address);
+        this.#value(s.value);
+        this.#code.append(STORES[`${s.value.type}_${s.bytes}`]);
+        this.#code.byte(0);
+        this.#code.unsigned(s.offset);
+        return;
+      case 'if':
+        this.#if(s);
+        return;
+      case 'return':
+        if (s.value !== undefined) this.#value(s.value);
+        this.#code.byte(OPCODE.return);
+        return;
+      default:
+        this.#rareStatement(s);
+    }
+  }
+
+  #rareStatement(s: Stmt): void {
+    switch (s.kind) {
+      case 'block':
+        this.#structured(OPCODE.block, s.label, s.body);
+        return;
+      case 'loop':
+        this.#loop(s.label, s.body);
+        return;
+      case 'break':
+        this.#branch(s.label, 0);
+        return;
+      case 'continue':
+        this.#branch(s.label, 1);
+        return;
+      case 'tailCall':
+        for (const arg of s.args) this.#value(arg);
+        this.#code.byte(OPCODE.returnCall);
+        this.#code.unsigned(this.#context.functionIndex(s.callee));
+        return;
+      case 'tailCallIndirect':
+        for (const arg of s.args) this.#value(arg);
+        this.#value(s.index);
+        this.#code.byte(OPCODE.returnCallIndirect);
+        this.#code.unsigned(this.#context.typeIndex(s.args.map((arg) => arg.type), undefined));
+        this.#code.byte(0);
+        return;
+      case 'memoryCopy':
+        this.#bulk([s.target, s.source], s.length, [0xfc, 10, 0, 0]);
+        return;
+      case 'memoryFill':
+        this.#address(s.target);
+        this.#value(s.value);
+        this.#address(s.length);
+        this.#code.byte(0xfc, 11, 0);
+        return;
+      default:
+        throw new Error(`${s.kind} must be expanded before ${this.#fn.name} is emitted`);
+    }
+  }
+
+  #bulk(addresses: readonly Val[], length: Val, code: readonly number[]): void {
+    for (const address of addresses) this.#address(address);
+    this.#address(length);
+    this.#code.append(code);
+  }
+
+  /** Computes a value at its place: where it has effects or is needed more than once. Others are computed where used. */
+  #let(value: Val): void {
+    const uses = this.#uses.get(value.id) ?? 0;
+    const { kind } = value.what;
+    if (uses === 0 && kind !== 'call') return;
+    if (uses === 1 && kind === 'op') return;
+    this.#compute(value);
+    if (kind === 'call' && value.what.callee.result === undefined) return;
+    if (uses === 0) this.#code.byte(OPCODE.drop);
+    else this.#setLocal(value.id, value.type);
+  }
+
+  #value(value: Val): void {
+    const { what } = value;
+    if (what.kind === 'const') this.#constant(value.type, what.value);
+    else if (what.kind === 'param') this.#getLocal(what.index);
+    else {
+      const local = this.#localOf.get(value.id);
+      if (local !== undefined) this.#getLocal(local);
+      else if (what.kind === 'op') this.#compute(value);
+      else throw new Error(`value ${value.id} of ${this.#fn.name} is used before it is computed`);
+    }
+  }
+
+  #compute(value: Val): void {
+    const { what } = value;
+    switch (what.kind) {
+      case 'op':
+        for (const arg of value.args) this.#value(arg);
+        this.#operation(what.name, what.imm);
+        return;
+      case 'load':
+        this.#address(value.args[0]);
+        this.#code.append(LOADS[`${value.type}_${what.bytes}${what.signed ? 's' : 'u'}`]);
+        this.#code.byte(0);
+        this.#code.unsigned(what.offset);
+        return;
+      case 'variable':
+        this.#getLocal(this.#local(what.variable.id, what.variable.type));
+        return;
+      case 'call':
+        for (const arg of value.args) this.#value(arg);
+        this.#code.byte(OPCODE.call);
+        this.#code.unsigned(this.#context.functionIndex(what.callee));
+        return;
+      default:
+        throw new Error(`${what.kind} must be expanded before ${this.#fn.name} is emitted`);
+    }
+  }
+
+  #operation(name: string, imm: bigint): void {
+    const op = OPS.get(name);
+    if (op === undefined) throw new Error(`no IR operation ${name}`);
+    this.#code.append(op.code);
+    if (op.lanes !== undefined) this.#code.byte(Number(imm));
+  }
+
+  /** A host address as the memory's index type. */
+  #address(value: Val): void {
+    this.#value(value);
+    if (this.#context.memory64 && value.type === 'i32') this.#code.byte(OPCODE.i64ExtendI32U);
+    if (!this.#context.memory64 && value.type === 'i64') this.#code.byte(OPCODE.i32WrapI64);
+  }
+
+  #constant(type: Type, value: bigint): void {
+    if (type === 'i32') {
+      this.#code.byte(OPCODE.i32Const);
+      this.#code.signed32(Number(BigInt.asIntN(32, value)));
+    } else if (type === 'i64') {
+      this.#code.byte(OPCODE.i64Const);
+      this.#code.signed64(BigInt.asIntN(64, value));
+    } else {
+      this.#code.append(type === 'f32' ? [OPCODE.f32Const] : type === 'f64' ? [OPCODE.f64Const] : [0xfd, 0x0c]);
+      const bytes = type === 'f32' ? 4 : type === 'f64' ? 8 : 16;
+      for (let i = 0; i < bytes; i++) this.#code.byte(Number((value >> BigInt(8 * i)) & 0xffn));
+    }
+  }
+
+  #zero(type: Type): void {
+    this.#constant(type, 0n);
+  }
+
+  #if(s: Extract<Stmt, { kind: 'if' }>): void {
+    this.#value(s.condition);
+    this.#code.byte(OPCODE.if, OPCODE.void);
+    this.#open.push(undefined);
+    this.#list(s.then);
+    if (s.otherwise.length > 0) {
+      this.#code.byte(OPCODE.else);
+      this.#list(s.otherwise);
+    }
+    this.#close();
+  }
+
+  #structured(opcode: number, label: Label | undefined, body: readonly Stmt[]): void {
+    this.#code.byte(opcode, OPCODE.void);
+    this.#open.push(label);
+    this.#list(body);
+    this.#close();
+  }
+
+  /** A loop inside a block, so that `break` finds the block and `continue` the loop. */
+  #loop(label: Label, body: readonly Stmt[]): void {
+    this.#code.byte(OPCODE.block, OPCODE.void);
+    this.#open.push(label);
+    this.#structured(OPCODE.loop, undefined, body);
+    this.#close();
+  }
+
+  #close(): void {
+    this.#open.pop();
+    this.#code.byte(OPCODE.end);
+  }
+
+  /** Branches to a label's block, or with `inner` 1 to the loop right inside it. */
+  #branch(label: Label, inner: number): void {
+    const at = this.#open.lastIndexOf(label);
+    if (at < 0) throw new Error(`branch out of ${this.#fn.name} to a label that is not open`);
+    this.#code.byte(OPCODE.br);
+    this.#code.unsigned(this.#open.length - 1 - at - inner);
+  }
+
+  #local(id: number, type: Type): number {
+    let local = this.#localOf.get(id);
+    if (local === undefined) {
+      local = this.#fn.params.length + this.#locals.length;
+      this.#locals.push(type);
+      this.#localOf.set(id, local);
+    }
+    return local;
+  }
+
+  #setLocal(id: number, type: Type): void {
+    this.#code.byte(OPCODE.localSet);
+    this.#code.unsigned(this.#local(id, type));
+  }
+
+  #getLocal(local: number): void {
+    this.#code.byte(OPCODE.localGet);
+    this.#code.unsigned(local);
+  }
+}

@@ -1,0 +1,223 @@
+import type { Access, FunctionRef, IrFunction, Label, Stmt, Variable } from './nodes.ts';
+import { OPS } from './ops.ts';
+import { bitsOf, type Type } from './types.ts';
+import { type Operand, Val, type ValKind } from './val.ts';
+
+/** How guest memory is reached: left abstract for the evaluator, or expanded into a TLB look-up for the engines. */
+export interface GuestAccess {
+  load(b: Builder, type: Type, access: Access, forWrite: boolean, address: Val, segment: Val): Val;
+  store(b: Builder, bytes: Access['bytes'], address: Val, segment: Val, value: Val): void;
+}
+
+/** What a builder needs to know of its target. */
+export interface BuilderTarget {
+  /** Offset, in the state block, of the i32 that is not zero while a fault is pending. */
+  readonly pendingOffset: number;
+  readonly guest: GuestAccess;
+}
+
+/** Leaves guest accesses as they are: `guestLoad` values and `guestStore` statements. */
+export const abstractGuest: GuestAccess = {
+  load: (b, type, access, forWrite, address, segment) =>
+    b.pin(type, { kind: 'guestLoad', forWrite, ...access }, [address, segment]),
+  store: (b, bytes, address, segment, value) => b.add({ kind: 'guestStore', bytes, address, segment, value }),
+};
+
+/** Records one IR function: values through {@link Val}'s methods, everything that happens in order through its own. */
+export class Builder {
+  readonly target: BuilderTarget;
+  /** The address of the vCPU's state block: parameter 0 of every function. */
+  readonly cpu: Val;
+  readonly params: readonly Val[];
+  readonly result: Type | undefined;
+  #nextId = 0;
+  #statements: Stmt[] = [];
+
+  constructor(target: BuilderTarget, params: readonly Type[], result?: Type) {
+    this.target = target;
+    this.result = result;
+    this.params = params.map((type, index) => new Val(this, this.#nextId++, type, { kind: 'param', index }, []));
+    this.cpu = this.params[0];
+  }
+
+  /** The recorded function. */
+  finish(name: string): IrFunction {
+    return { name, params: this.params, result: this.result, body: this.#statements };
+  }
+
+  /** A constant of `type`; negative values are taken in two's complement. */
+  const(type: Type, value: number | bigint): Val {
+    return new Val(this, this.#nextId++, type, { kind: 'const', value: bitsOf(type, BigInt(value)) }, []);
+  }
+  i32(value: number | bigint): Val {
+    return this.const('i32', value);
+  }
+  i64(value: number | bigint): Val {
+    return this.const('i64', value);
+  }
+
+  /** Records a pure operation by its WebAssembly name. Constant operands are folded. */
+  op(name: string, ...args: Operand[]): Val {
+    return this.opWithImmediate(name, 0n, ...args);
+  }
+
+  /** As {@link op}, for the operations that have a lane index. */
+  opWithImmediate(name: string, imm: bigint, ...args: Operand[]): Val {
+    const op = OPS.get(name);
+    if (op === undefined) throw new Error(`no IR operation ${name}`);
+    if (args.length !== op.params.length) throw new Error(`${name} takes ${op.params.length} operands`);
+    const values = args.map((arg, i) => this.coerce(op.params[i], arg, name));
+    const folded = foldConstants(values, (constants) => op.evaluate(constants, imm));
+    if (folded !== undefined) return this.const(op.result, folded);
+    return this.pin(op.result, { kind: 'op', name, imm }, values);
+  }
+
+  /** `arg` as a value of `type`. @throws when it is a value of another type */
+  coerce(type: Type, arg: Operand, where = 'operand'): Val {
+    if (!(arg instanceof Val)) return this.const(type, arg);
+    if (arg.type !== type) throw new Error(`${where}: expected ${type}, got ${arg.type}`);
+    return arg;
+  }
+
+  /** Appends a statement. */
+  add(statement: Stmt): void {
+    this.#statements.push(statement);
+  }
+
+  /** Makes a value and fixes the point at which it is computed. */
+  pin(type: Type, what: ValKind, args: readonly Val[]): Val {
+    const value = new Val(this, this.#nextId++, type, what, args);
+    this.add({ kind: 'let', value });
+    return value;
+  }
+
+  /** Loads from host memory (state block, decoded records, RAM through a checked address). */
+  load(type: Type, bytes: Access['bytes'], address: Val, offset = 0, signed = false): Val {
+    return this.pin(type, { kind: 'load', bytes, signed, offset }, [address]);
+  }
+
+  /** Stores the low `bytes` of `value` to host memory. */
+  store(bytes: Access['bytes'], address: Val, offset: number, value: Val): void {
+    this.add({ kind: 'store', bytes, address, offset, value });
+  }
+
+  /** Loads from a guest linear address. `forWrite` checks write permission: the load of a read-modify-write.
+   * @param segment i32: which segment (0–5) the address came through; decides between #SS and #GP */
+  guestLoad(type: Type, bytes: Access['bytes'], address: Val, segment: Operand, forWrite = false): Val {
+    const seg = this.coerce('i32', segment);
+    return this.target.guest.load(this, type, { bytes, signed: false }, forWrite, address, seg);
+  }
+
+  /** Stores the low `bytes` of `value` to a guest linear address. */
+  guestStore(bytes: Access['bytes'], address: Val, segment: Operand, value: Val): void {
+    this.target.guest.store(this, bytes, address, this.coerce('i32', segment), value);
+  }
+
+  /** Makes a mutable variable, set to `initial`. */
+  variable(type: Type, initial: Operand, name = 'v'): Variable {
+    const variable: Variable = { id: this.#nextId++, type, name };
+    this.set(variable, initial);
+    return variable;
+  }
+
+  set(variable: Variable, value: Operand): void {
+    this.add({ kind: 'set', variable, value: this.coerce(variable.type, value) });
+  }
+
+  /** The variable's value at this point. */
+  get(variable: Variable): Val {
+    return this.pin(variable.type, { kind: 'variable', variable }, []);
+  }
+
+  if(condition: Val, then: () => void, otherwise?: () => void): void {
+    this.add({
+      kind: 'if',
+      condition,
+      then: this.#nested(then),
+      otherwise: otherwise === undefined ? [] : this.#nested(otherwise),
+    });
+  }
+
+  /** One of two values by control flow: only the taken side is computed. */
+  choose(type: Type, condition: Val, then: () => Operand, otherwise: () => Operand): Val {
+    const result = this.variable(type, 0, 'choice');
+    this.if(
+      condition,
+      () => this.set(result, then()),
+      () => this.set(result, otherwise()),
+    );
+    return this.get(result);
+  }
+
+  /** A block that `break` leaves. */
+  block(body: (label: Label) => void): void {
+    const label = { id: this.#nextId++ };
+    this.add({ kind: 'block', label, body: this.#nested(() => body(label)) });
+  }
+
+  /** A loop: `continue` starts it again, reaching its end leaves it. */
+  loop(body: (label: Label) => void): void {
+    const label = { id: this.#nextId++ };
+    this.add({ kind: 'loop', label, body: this.#nested(() => body(label)) });
+  }
+
+  break(label: Label): void {
+    this.add({ kind: 'break', label });
+  }
+  continue(label: Label): void {
+    this.add({ kind: 'continue', label });
+  }
+
+  /** Leaves the function; without a value, a function that has a result returns zero. */
+  return(value?: Operand): void {
+    if (this.result === undefined) this.add({ kind: 'return' });
+    else this.add({ kind: 'return', value: this.coerce(this.result, value ?? 0) });
+  }
+
+  /** Calls a function with the state block and `args`; returns at once where the callee left a fault pending. */
+  call(callee: FunctionRef, ...args: Operand[]): Val {
+    const values = [this.cpu, ...args.map((arg, i) => this.coerce(callee.params[i + 1], arg, callee.name))];
+    if (values.length !== callee.params.length) throw new Error(`${callee.name} takes ${callee.params.length - 1} arguments`);
+    const result = this.pin(callee.result ?? 'i32', { kind: 'call', callee }, values);
+    if (callee.mayFault) this.if(this.load('i32', 4, this.cpu, this.target.pendingOffset), () => this.return());
+    return result;
+  }
+
+  tailCall(callee: FunctionRef, ...args: Operand[]): void {
+    const values = [this.cpu, ...args.map((arg, i) => this.coerce(callee.params[i + 1], arg, callee.name))];
+    this.add({ kind: 'tailCall', callee, args: values });
+  }
+
+  /** Continues in the function at `index` of the vCPU's function table, which takes (state block, i32). */
+  tailCallIndirect(index: Val, arg: Val): void {
+    this.add({ kind: 'tailCallIndirect', index, args: [this.cpu, arg] });
+  }
+
+  memoryCopy(target: Val, source: Val, length: Val): void {
+    this.add({ kind: 'memoryCopy', target, source, length });
+  }
+  memoryFill(target: Val, value: Val, length: Val): void {
+    this.add({ kind: 'memoryFill', target, value, length });
+  }
+
+  #nested(body: () => void): Stmt[] {
+    const outer = this.#statements;
+    const inner: Stmt[] = [];
+    this.#statements = inner;
+    try {
+      body();
+    } finally {
+      this.#statements = outer;
+    }
+    return inner;
+  }
+}
+
+function foldConstants(values: readonly Val[], evaluate: (constants: bigint[]) => bigint): bigint | undefined {
+  const constants: bigint[] = [];
+  for (const value of values) {
+    if (value.what.kind !== 'const') return undefined;
+    constants.push(value.what.value);
+  }
+  return evaluate(constants);
+}

@@ -1,0 +1,57 @@
+import type { Type } from './types.ts';
+import type { Val } from './val.ts';
+
+/** A mutable local variable of an IR function. */
+export interface Variable {
+  readonly id: number;
+  readonly type: Type;
+  readonly name: string;
+}
+
+/** The target of `break` and `continue`. */
+export interface Label {
+  readonly id: number;
+}
+
+/** How a host or guest memory access is made. */
+export interface Access {
+  readonly bytes: 1 | 2 | 4 | 8 | 16;
+  readonly signed: boolean;
+}
+
+/** A statement: what happens in order. */
+export type Stmt =
+  | { readonly kind: 'let'; readonly value: Val }
+  | { readonly kind: 'set'; readonly variable: Variable; readonly value: Val }
+  | { readonly kind: 'store'; readonly bytes: Access['bytes']; readonly address: Val; readonly offset: number; readonly value: Val }
+  | { readonly kind: 'guestStore'; readonly bytes: Access['bytes']; readonly address: Val; readonly segment: Val; readonly value: Val }
+  | { readonly kind: 'memoryCopy'; readonly target: Val; readonly source: Val; readonly length: Val }
+  | { readonly kind: 'memoryFill'; readonly target: Val; readonly value: Val; readonly length: Val }
+  | { readonly kind: 'if'; readonly condition: Val; readonly then: readonly Stmt[]; readonly otherwise: readonly Stmt[] }
+  | { readonly kind: 'block'; readonly label: Label; readonly body: readonly Stmt[] }
+  | { readonly kind: 'loop'; readonly label: Label; readonly body: readonly Stmt[] }
+  | { readonly kind: 'break'; readonly label: Label }
+  | { readonly kind: 'continue'; readonly label: Label }
+  | { readonly kind: 'return'; readonly value?: Val }
+  | { readonly kind: 'tailCall'; readonly callee: FunctionRef; readonly args: readonly Val[] }
+  | { readonly kind: 'tailCallIndirect'; readonly index: Val; readonly args: readonly Val[] };
+
+/**
+ * A function that IR can call: either recorded (`record`), or given by the host (`record` undefined) and imported under
+ * its name. The first parameter of a recorded function is always the address of the vCPU's state block.
+ */
+export interface FunctionRef {
+  readonly name: string;
+  readonly params: readonly Type[];
+  readonly result?: Type;
+  /** May leave a pending fault in the state block; callers then return at once. */
+  readonly mayFault: boolean;
+}
+
+/** A recorded function: statements over values. */
+export interface IrFunction {
+  readonly name: string;
+  readonly params: readonly Val[];
+  readonly result: Type | undefined;
+  readonly body: readonly Stmt[];
+}

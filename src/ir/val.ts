@@ -1,0 +1,173 @@
+import type { Access, FunctionRef, Variable } from './nodes.ts';
+import type { Type } from './types.ts';
+
+/** What a value computation may be given: a value, or a constant of the type that the other side has. */
+export type Operand = Val | number | bigint;
+
+/** What a value is: an operation, a constant, a parameter, or something read in order (memory, a variable, a call). */
+export type ValKind =
+  | { readonly kind: 'op'; readonly name: string; readonly imm: bigint }
+  | { readonly kind: 'const'; readonly value: bigint }
+  | { readonly kind: 'param'; readonly index: number }
+  | { readonly kind: 'variable'; readonly variable: Variable }
+  | ({ readonly kind: 'load'; readonly offset: number } & Access)
+  | ({ readonly kind: 'guestLoad'; readonly forWrite: boolean } & Access)
+  | { readonly kind: 'call'; readonly callee: FunctionRef };
+
+/** Makes values; implemented by the builder. */
+export interface ValMaker {
+  op(name: string, ...args: Operand[]): Val;
+}
+
+/**
+ * A value of the IR. Its methods record an operation on it and give the result; comparisons give an i32 of 0 or 1.
+ * Methods are named after the WebAssembly operations that they record.
+ */
+export class Val {
+  readonly id: number;
+  readonly type: Type;
+  readonly what: ValKind;
+  readonly args: readonly Val[];
+  readonly #maker: ValMaker;
+
+  constructor(maker: ValMaker, id: number, type: Type, what: ValKind, args: readonly Val[]) {
+    this.#maker = maker;
+    this.id = id;
+    this.type = type;
+    this.what = what;
+    this.args = args;
+  }
+
+  /** Records `<type of this>.<name>`. */
+  do(name: string, ...args: Operand[]): Val {
+    return this.#maker.op(`${this.type}.${name}`, this, ...args);
+  }
+
+  add(other: Operand): Val {
+    return this.do('add', other);
+  }
+  sub(other: Operand): Val {
+    return this.do('sub', other);
+  }
+  mul(other: Operand): Val {
+    return this.do('mul', other);
+  }
+  /** Signed division; the semantics guard against a zero divisor and against overflow before they record it. */
+  divS(other: Operand): Val {
+    return this.do('div_s', other);
+  }
+  divU(other: Operand): Val {
+    return this.do('div_u', other);
+  }
+  remS(other: Operand): Val {
+    return this.do('rem_s', other);
+  }
+  remU(other: Operand): Val {
+    return this.do('rem_u', other);
+  }
+  and(other: Operand): Val {
+    return this.do('and', other);
+  }
+  or(other: Operand): Val {
+    return this.do('or', other);
+  }
+  xor(other: Operand): Val {
+    return this.do('xor', other);
+  }
+  /** All bits inverted (integers). */
+  not(): Val {
+    return this.do('xor', -1);
+  }
+  neg(): Val {
+    return this.#maker.op(`${this.type}.sub`, 0, this);
+  }
+  /** Shift counts are taken modulo the width, as WebAssembly does. */
+  shl(count: Operand): Val {
+    return this.do('shl', count);
+  }
+  shrS(count: Operand): Val {
+    return this.do('shr_s', count);
+  }
+  shrU(count: Operand): Val {
+    return this.do('shr_u', count);
+  }
+  rotl(count: Operand): Val {
+    return this.do('rotl', count);
+  }
+  rotr(count: Operand): Val {
+    return this.do('rotr', count);
+  }
+  clz(): Val {
+    return this.do('clz');
+  }
+  ctz(): Val {
+    return this.do('ctz');
+  }
+  popcnt(): Val {
+    return this.do('popcnt');
+  }
+  eqz(): Val {
+    return this.do('eqz');
+  }
+  /** 1 when not zero, else 0. */
+  nez(): Val {
+    return this.do('ne', 0);
+  }
+  eq(other: Operand): Val {
+    return this.do('eq', other);
+  }
+  ne(other: Operand): Val {
+    return this.do('ne', other);
+  }
+  ltS(other: Operand): Val {
+    return this.do('lt_s', other);
+  }
+  ltU(other: Operand): Val {
+    return this.do('lt_u', other);
+  }
+  gtS(other: Operand): Val {
+    return this.do('gt_s', other);
+  }
+  gtU(other: Operand): Val {
+    return this.do('gt_u', other);
+  }
+  leS(other: Operand): Val {
+    return this.do('le_s', other);
+  }
+  leU(other: Operand): Val {
+    return this.do('le_u', other);
+  }
+  geS(other: Operand): Val {
+    return this.do('ge_s', other);
+  }
+  geU(other: Operand): Val {
+    return this.do('ge_u', other);
+  }
+  /** The low 32 bits of an i64; an i32 is itself. */
+  wrap(): Val {
+    return this.type === 'i32' ? this : this.#maker.op('i32.wrap_i64', this);
+  }
+  /** Zero-extended to i64; an i64 is itself. */
+  extU(): Val {
+    return this.type === 'i64' ? this : this.#maker.op('i64.extend_i32_u', this);
+  }
+  /** Sign-extended to i64; an i64 is itself. */
+  extS(): Val {
+    return this.type === 'i64' ? this : this.#maker.op('i64.extend_i32_s', this);
+  }
+  /** The low `bits` (8, 16 or 32) sign-extended to the value's own type. */
+  signExtend(bits: number): Val {
+    if (this.type === 'i32' && bits >= 32) return this;
+    if (bits === 64) return this;
+    return this.do(`extend${bits}_s`);
+  }
+  /** The low `bits` zero-extended within the value's own type. */
+  zeroExtend(bits: number): Val {
+    if (bits >= (this.type === 'i32' ? 32 : 64)) return this;
+    return this.and((1n << BigInt(bits)) - 1n);
+  }
+  /** `this` where `condition` (i32) is not zero, else `other`. */
+  selectIf(condition: Val, other: Operand): Val {
+    return this.#maker.op(`${this.type}.select`, this, other, condition);
+  }
+}

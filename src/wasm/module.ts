@@ -1,0 +1,148 @@
+import { ByteSink } from './bytes.ts';
+
+/** A WebAssembly value type's name. */
+export type ValueType = 'i32' | 'i64' | 'f32' | 'f64' | 'v128';
+
+/** The byte that stands for a value type (core specification, section 5.3.1). */
+export const VALUE_TYPE_CODE: Readonly<Record<ValueType, number>> = { i32: 0x7f, i64: 0x7e, f32: 0x7d, f64: 0x7c, v128: 0x7b };
+
+/** The memory that a module imports. */
+export interface MemoryImport {
+  readonly shared: boolean;
+  /** 64-bit addresses (memory64). */
+  readonly memory64: boolean;
+  /** At least the maximum that the memory was made with, in pages of 64 KiB. */
+  readonly maximumPages: number;
+}
+
+const SECTION = { custom: 0, type: 1, import: 2, function: 3, export: 7, element: 9, code: 10 } as const;
+
+/** Builds a binary module of functions that import one memory, one function table and other functions, all from `e`. */
+export class ModuleWriter {
+  readonly #types = new Map<string, number>();
+  readonly #typeBytes: number[][] = [];
+  readonly #imports: { name: string; type: number }[] = [];
+  readonly #functions: { type: number; code: number[]; name: string }[] = [];
+  readonly #exports: { name: string; index: number }[] = [];
+  readonly #elements: { slot: number; index: number }[] = [];
+
+  /** The index of a function type, added when it is new. */
+  type(params: readonly ValueType[], results: readonly ValueType[]): number {
+    const key = `${params}>${results}`;
+    const known = this.#types.get(key);
+    if (known !== undefined) return known;
+    const sink = new ByteSink();
+    sink.byte(0x60);
+    for (const list of [params, results]) {
+      sink.unsigned(list.length);
+      for (const type of list) sink.byte(VALUE_TYPE_CODE[type]);
+    }
+    this.#typeBytes.push(sink.bytes);
+    this.#types.set(key, this.#typeBytes.length - 1);
+    return this.#typeBytes.length - 1;
+  }
+
+  /** Imports a function; all imports come before the first {@link addFunction}. @returns its index */
+  importFunction(name: string, type: number): number {
+    if (this.#functions.length > 0) throw new Error('imports must precede functions');
+    this.#imports.push({ name, type });
+    return this.#imports.length - 1;
+  }
+
+  /** The index that the `n`th added function will have; valid once all imports are made. */
+  functionIndex(n: number): number {
+    return this.#imports.length + n;
+  }
+
+  /** Adds a function: its locals and instructions with the final `end`. @returns its index */
+  addFunction(name: string, type: number, code: readonly number[]): number {
+    this.#functions.push({ type, code: [...code], name });
+    return this.functionIndex(this.#functions.length - 1);
+  }
+
+  export(name: string, index: number): void {
+    this.#exports.push({ name, index });
+  }
+
+  /** Puts function `index` into slot `slot` of the imported table when the module is instantiated. */
+  placeInTable(slot: number, index: number): void {
+    this.#elements.push({ slot, index });
+  }
+
+  finish(memory: MemoryImport): Uint8Array<ArrayBuffer> {
+    const out = new ByteSink();
+    out.byte(0x00, 0x61, 0x73, 0x6d, 0x01, 0x00, 0x00, 0x00);
+    section(out, SECTION.type, this.#typeBytes, (s, bytes) => s.append(bytes));
+    this.#importSection(out, memory);
+    section(out, SECTION.function, this.#functions, (s, f) => s.unsigned(f.type));
+    section(out, SECTION.export, this.#exports, (s, e) => {
+      s.name(e.name);
+      s.byte(0x00);
+      s.unsigned(e.index);
+    });
+    section(out, SECTION.element, this.#elements, (s, e) => {
+      s.byte(0x00, 0x41);
+      s.signed32(e.slot);
+      s.byte(0x0b, 0x01);
+      s.unsigned(e.index);
+    });
+    section(out, SECTION.code, this.#functions, (s, f) => {
+      s.unsigned(f.code.length);
+      s.append(f.code);
+    });
+    this.#nameSection(out);
+    return new Uint8Array(out.bytes);
+  }
+
+  #importSection(out: ByteSink, memory: MemoryImport): void {
+    const entries: ((s: ByteSink) => void)[] = [
+      (s) => {
+        s.name('e');
+        s.name('memory');
+        s.byte(0x02, 0x01 | (memory.shared ? 0x02 : 0) | (memory.memory64 ? 0x04 : 0));
+        s.unsigned(1);
+        s.unsigned(memory.maximumPages);
+      },
+      (s) => {
+        s.name('e');
+        s.name('table');
+        s.byte(0x01, 0x70, 0x00, 0x00);
+      },
+      ...this.#imports.map(({ name, type }) => (s: ByteSink) => {
+        s.name('e');
+        s.name(name);
+        s.byte(0x00);
+        s.unsigned(type);
+      }),
+    ];
+    section(out, SECTION.import, entries, (s, write) => write(s));
+  }
+
+  /** Function names, for profiles and stack traces (core specification, appendix A.4). */
+  #nameSection(out: ByteSink): void {
+    const names = new ByteSink();
+    names.unsigned(this.#functions.length);
+    this.#functions.forEach((f, i) => {
+      names.unsigned(this.functionIndex(i));
+      names.name(f.name);
+    });
+    const body = new ByteSink();
+    body.name('name');
+    body.byte(0x01);
+    body.unsigned(names.bytes.length);
+    body.append(names.bytes);
+    out.byte(SECTION.custom);
+    out.unsigned(body.bytes.length);
+    out.append(body.bytes);
+  }
+}
+
+function section<T>(out: ByteSink, id: number, items: readonly T[], write: (s: ByteSink, item: T) => void): void {
+  if (items.length === 0) return;
+  const body = new ByteSink();
+  body.unsigned(items.length);
+  for (const item of items) write(body, item);
+  out.byte(id);
+  out.unsigned(body.bytes.length);
+  out.append(body.bytes);
+}
