@@ -1,0 +1,48 @@
+import type { CharPort } from '../machine/interfaces.ts';
+
+/** The host's own time, as the machine's clocks need it. */
+export interface HostTime {
+  /** Nanoseconds since some fixed moment; never goes backwards. */
+  monotonicNanos(): bigint;
+  /** Milliseconds since 1970-01-01 00:00 UTC. */
+  utcMillis(): number;
+}
+
+/** What a machine is made of and what it is connected to. */
+export interface VmConfig {
+  /** Bytes of RAM: a multiple of 4096 in the range of {@link MEMORY_LIMITS}. */
+  readonly memoryBytes: number;
+  /** A Linux bzImage or a multiboot ELF file. */
+  readonly kernel: Uint8Array;
+  /** The initial RAM disk of a Linux kernel, the first module of a multiboot one. */
+  readonly initrd?: Uint8Array;
+  /** The kernel's command line: text without NUL. */
+  readonly commandLine: string;
+  /** `host`: guest time follows the host's. `virtual`: it follows the count of retired instructions alone. */
+  readonly clock: 'host' | 'virtual';
+  /** Seeds every random number the guest can see: 64 bits, unsigned. */
+  readonly seed: bigint;
+  /** Whether a reset by the guest ends the run. */
+  readonly noReboot: boolean;
+  /** Where the isa-debug-exit port is, 0 to 0xFFFF; absent without it. */
+  readonly debugExitPort?: number;
+  /** The outside ends of COM1 and COM2; an absent one is not connected. */
+  readonly serial: readonly (CharPort | undefined)[];
+  readonly host: HostTime;
+}
+
+/** The smallest and the largest RAM of a machine, in bytes; the host may have less. */
+export const MEMORY_LIMITS = { minBytes: 8 * 2 ** 20, maxBytes: 15 * 2 ** 30 } as const;
+
+/** Thrown by `Vm.create` for a value it cannot use. */
+export class ConfigError extends Error {
+  readonly field: keyof VmConfig;
+  readonly found: string;
+  readonly expected: string;
+  constructor(field: keyof VmConfig, found: string, expected: string) {
+    super(`${field}: found ${found}, expected ${expected}`);
+    this.field = field;
+    this.found = found;
+    this.expected = expected;
+  }
+}
