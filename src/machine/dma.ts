@@ -1,0 +1,75 @@
+import { PAGE_BYTES } from './guest-memory.ts';
+import { type DmaPort, type GuestMemory, NotRam, PageAbsent } from './interfaces.ts';
+
+/**
+ * Fills `target` from guest memory; bytes outside RAM read as ones.
+ * @throws {PageAbsent} a page has not been brought in yet
+ */
+export function readGuest(memory: GuestMemory, gpa: number, target: Uint8Array): void {
+  for (const { at, from, to } of pieces(gpa, target.length)) {
+    const view = unlessNotRam(() => memory.forRead(at, to - from));
+    if (view) target.set(view, from);
+    else target.fill(0xff, from, to);
+  }
+}
+
+/**
+ * Writes `source` to guest memory; bytes outside RAM are lost.
+ * @throws {PageAbsent} a page has not been brought in yet; pages before it may have been written
+ */
+export function writeGuest(memory: GuestMemory, gpa: number, source: Uint8Array): void {
+  for (const { at, from, to } of pieces(gpa, source.length)) {
+    unlessNotRam(() => memory.forWrite(at, to - from))?.set(source.subarray(from, to));
+  }
+}
+
+/** A bus master's port that waits for absent pages. */
+export class RamDma implements DmaPort {
+  readonly #memory: GuestMemory;
+  readonly #pageIn: (gpa: number) => Promise<void>;
+
+  /** @param pageIn brings the page at an address in */
+  constructor(memory: GuestMemory, pageIn: (gpa: number) => Promise<void>) {
+    this.#memory = memory;
+    this.#pageIn = pageIn;
+  }
+
+  async read(gpa: number, target: Uint8Array): Promise<void> {
+    await this.#untilPresent(() => readGuest(this.#memory, gpa, target));
+  }
+
+  async write(gpa: number, source: Uint8Array): Promise<void> {
+    await this.#untilPresent(() => writeGuest(this.#memory, gpa, source));
+  }
+
+  async #untilPresent(transfer: () => void): Promise<void> {
+    for (;;) {
+      try {
+        transfer();
+        return;
+      } catch (error) {
+        if (!(error instanceof PageAbsent)) throw error;
+        await this.#pageIn(error.gpa);
+      }
+    }
+  }
+}
+
+/** Cuts a transfer at page ends: address, and the part of the buffer that goes there. */
+function* pieces(gpa: number, length: number): Generator<{ at: number; from: number; to: number }> {
+  for (let from = 0; from < length; ) {
+    const at = gpa + from;
+    const to = Math.min(length, from + PAGE_BYTES - (at % PAGE_BYTES));
+    yield { at, from, to };
+    from = to;
+  }
+}
+
+function unlessNotRam(view: () => Uint8Array): Uint8Array | undefined {
+  try {
+    return view();
+  } catch (error) {
+    if (error instanceof NotRam) return undefined;
+    throw error;
+  }
+}

@@ -1,0 +1,135 @@
+import { type GuestMemory, NotRam, PageAbsent } from './interfaces.ts';
+
+/** Bytes of a page: the grain of the flags below. */
+export const PAGE_BYTES = 4096;
+
+/** The page has not been brought in: its bytes must not be touched. */
+export const PAGE_ABSENT = 1;
+/** Translated code was made from the page: it must hear of writes. */
+export const PAGE_CODE = 2;
+/** The page is unchanged since the last snapshot or fork: the first write must be told. */
+export const PAGE_TRACKED = 4;
+/** The page is unchanged since the display was last drawn: the first write must be told. */
+export const PAGE_SCREEN = 8;
+
+/** A stretch of RAM, page-aligned: guest-physical `gpa` lies at `hostOffset` from the start of RAM in host memory. */
+export interface RamRegion {
+  readonly gpa: number;
+  readonly length: number;
+  readonly hostOffset: number;
+}
+
+/** Where RAM below 4 GiB ends at the latest: above lie PCI memory, the APICs and the firmware's ROM. */
+export const PCI_HOLE_GPA = 0xc0000000;
+const FOUR_GIB = 0x100000000;
+const VGA_GPA = 0xa0000;
+const VGA_END_GPA = 0xc0000;
+
+/**
+ * The RAM map of a PC: the VGA window and the PCI hole are not RAM, and what the hole displaces continues at 4 GiB.
+ * The host keeps a gap for the VGA window, so that below the hole the host offset equals the address.
+ * @param sizeBytes page-aligned, at least 1 MiB
+ */
+export function pcRamRegions(sizeBytes: number): RamRegion[] {
+  const low = Math.min(sizeBytes, PCI_HOLE_GPA);
+  const regions = [
+    { gpa: 0, length: VGA_GPA, hostOffset: 0 },
+    { gpa: VGA_END_GPA, length: low - VGA_END_GPA, hostOffset: VGA_END_GPA },
+  ];
+  if (sizeBytes > low) regions.push({ gpa: FOUR_GIB, length: sizeBytes - low, hostOffset: low });
+  return regions;
+}
+
+/** Who must hear of writes to memory. */
+export interface MemoryHooks {
+  /** Bytes of pages flagged CODE are about to change. The listener clears the flag where no code is left. */
+  codeWrite(gpa: number, length: number): void;
+  /** A page flagged TRACKED or SCREEN is about to change; the flags, already cleared, are in `flags`. */
+  firstWrite(pageGpa: number, flags: number): void;
+}
+
+/** Where a {@link RamMemory} lies. The buffers are asked for at each access: a WebAssembly memory that grows replaces them. */
+export interface MemoryHost {
+  /** The memory that holds guest RAM. */
+  bytes(): Uint8Array;
+  /** One byte of PAGE_… flags for each guest-physical page below `endGpa`. */
+  pageFlags(): Uint8Array;
+  /** Offset in `bytes` of host offset 0. */
+  readonly ramOffset: number;
+}
+
+/** Guest RAM in a host buffer. */
+export class RamMemory implements GuestMemory {
+  readonly endGpa: number;
+  readonly regions: readonly RamRegion[];
+  readonly #host: MemoryHost;
+  readonly #hooks: MemoryHooks;
+
+  /** @throws {RangeError} when a region is empty or not page-aligned */
+  constructor(host: MemoryHost, regions: readonly RamRegion[], hooks: MemoryHooks) {
+    for (const { gpa, length } of regions) {
+      const aligned = gpa % PAGE_BYTES === 0 && length % PAGE_BYTES === 0;
+      if (!aligned || length <= 0) throw new RangeError(`RAM at ${gpa}+${length} is not whole pages`);
+    }
+    this.#host = host;
+    this.#hooks = hooks;
+    this.regions = regions;
+    this.endGpa = Math.max(...regions.map((region) => region.gpa + region.length));
+  }
+
+  /** Whether the range lies inside one RAM region. */
+  isRam(gpa: number, length: number): boolean {
+    return this.#region(gpa, length) !== undefined;
+  }
+
+  forRead(gpa: number, length: number): Uint8Array {
+    const view = this.#view(gpa, length);
+    this.#flagsOf(gpa, length);
+    return view;
+  }
+
+  forWrite(gpa: number, length: number): Uint8Array {
+    const view = this.#view(gpa, length);
+    const flags = this.#flagsOf(gpa, length);
+    if (flags & (PAGE_TRACKED | PAGE_SCREEN)) this.#tellFirstWrites(gpa, length);
+    if (flags & PAGE_CODE) this.#hooks.codeWrite(gpa, length);
+    return view;
+  }
+
+  #view(gpa: number, length: number): Uint8Array {
+    const region = this.#region(gpa, length);
+    if (!region) throw new NotRam(gpa, length);
+    const start = this.#host.ramOffset + region.hostOffset + (gpa - region.gpa);
+    return this.#host.bytes().subarray(start, start + length);
+  }
+
+  #region(gpa: number, length: number): RamRegion | undefined {
+    if (!(length >= 0)) return undefined;
+    return this.regions.find((region) => gpa >= region.gpa && gpa + length <= region.gpa + region.length);
+  }
+
+  /** All flags set in any page of the range. @throws {PageAbsent} */
+  #flagsOf(gpa: number, length: number): number {
+    const flags = this.#host.pageFlags();
+    let all = 0;
+    for (let page = pageOf(gpa); page * PAGE_BYTES < gpa + length; page++) {
+      if (flags[page] & PAGE_ABSENT) throw new PageAbsent(page * PAGE_BYTES);
+      all |= flags[page];
+    }
+    return all;
+  }
+
+  #tellFirstWrites(gpa: number, length: number): void {
+    for (let page = pageOf(gpa); page * PAGE_BYTES < gpa + length; page++) {
+      const flags = this.#host.pageFlags();
+      const told = flags[page] & (PAGE_TRACKED | PAGE_SCREEN);
+      if (!told) continue;
+      flags[page] &= ~told;
+      this.#hooks.firstWrite(page * PAGE_BYTES, told);
+    }
+  }
+}
+
+function pageOf(gpa: number): number {
+  return Math.floor(gpa / PAGE_BYTES);
+}

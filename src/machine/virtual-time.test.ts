@@ -1,0 +1,168 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { HostClock, VirtualClock } from './virtual-time.ts';
+
+test('virtual time is the instruction count times the rate, rounded down', () => {
+  let count = 0n;
+  const clock = new VirtualClock(() => count, 2n, 3n);
+  assert.equal(clock.nowNanos(), 0n);
+  count = 5n;
+  assert.equal(clock.nowNanos(), 3n);
+  count = 3n * 10n ** 18n;
+  assert.equal(clock.nowNanos(), 2n * 10n ** 18n);
+});
+
+test('a deadline falls on the first instruction count that reaches it', () => {
+  for (const [nanos, per] of [
+    [1n, 1n],
+    [2n, 3n],
+    [7n, 2n],
+  ]) {
+    let count = 100n;
+    const clock = new VirtualClock(() => count, nanos, per);
+    for (const deadline of [1000n, 1001n, 1002n]) {
+      const needed = BigInt(clock.instructionsUntil(deadline));
+      count += needed - 1n;
+      assert.ok(clock.nowNanos() < deadline);
+      count += 1n;
+      assert.ok(clock.nowNanos() >= deadline);
+      assert.equal(clock.instructionsUntil(deadline), 0);
+      count = 100n;
+    }
+  }
+});
+
+test('a far deadline does not overflow the count', () => {
+  const clock = new VirtualClock(() => 0n);
+  assert.equal(clock.instructionsUntil(1n << 80n), 2 ** 30);
+  assert.equal(
+    new HostClock(
+      () => 0n,
+      () => 0n,
+    ).instructionsUntil(1n << 80n),
+    2 ** 30,
+  );
+});
+
+test('alarms fire by deadline, ties by creation, and only when due', () => {
+  let count = 0n;
+  const clock = new VirtualClock(() => count);
+  const log: string[] = [];
+  const [a, b, c, d] = ['a', 'b', 'c', 'd'].map((name) =>
+    clock.createAlarm(() => log.push(`${name}@${clock.nowNanos()}`)),
+  );
+  d.arm(50n);
+  c.arm(20n);
+  b.arm(30n);
+  a.arm(30n);
+  assert.equal(clock.nextDeadlineNanos(), 20n);
+  clock.fireDue();
+  assert.deepEqual(log, []);
+  count = 40n;
+  clock.fireDue();
+  assert.deepEqual(log, ['c@40', 'a@40', 'b@40']);
+  assert.equal(clock.nextDeadlineNanos(), 50n);
+});
+
+test('an idle machine skips to the next deadline and never back', () => {
+  let count = 10n;
+  const clock = new VirtualClock(() => count);
+  assert.equal(clock.skipTo(1000n), true);
+  clock.skipTo(500n);
+  assert.equal(clock.nowNanos(), 1000n);
+  count = 15n;
+  assert.equal(clock.nowNanos(), 1005n);
+});
+
+test('restored virtual time continues with the restored count', () => {
+  let count = 10n;
+  const clock = new VirtualClock(() => count);
+  clock.skipTo(1000n);
+  const state = clock.save();
+  const other = new VirtualClock(() => count);
+  other.restore(state);
+  count = 11n;
+  assert.equal(other.nowNanos(), clock.nowNanos());
+  assert.throws(() => other.restore({ version: 2 }));
+});
+
+/** A host clock and an instruction counter moved by hand. */
+function hostClock() {
+  const hand = { host: 5_000_000n, count: 0n };
+  const clock = new HostClock(
+    () => hand.count,
+    () => hand.host,
+  );
+  const slice = (nanos: bigint, instructions: bigint) => {
+    hand.host += nanos;
+    hand.count += instructions;
+    clock.fireDue();
+  };
+  return { hand, clock, slice };
+}
+
+test('host time starts at zero and follows the host at slice ends', () => {
+  const { clock, slice } = hostClock();
+  assert.equal(clock.nowNanos(), 0n);
+  slice(100_000n, 10_000n);
+  assert.equal(clock.nowNanos(), 100_000n);
+  slice(2_000_000n, 0n);
+  assert.equal(clock.nowNanos(), 2_100_000n);
+});
+
+test('inside a slice time moves at the speed last measured', () => {
+  const { hand, clock, slice } = hostClock();
+  slice(20_000n, 10_000n);
+  hand.count += 100n;
+  assert.equal(clock.nowNanos(), 20_200n);
+  assert.equal(clock.instructionsUntil(20_300n), 50);
+});
+
+test('time that ran ahead stands still and never goes back', () => {
+  const { hand, clock, slice } = hostClock();
+  slice(20_000n, 10_000n);
+  hand.count += 10_000n;
+  assert.equal(clock.nowNanos(), 40_000n);
+  slice(5_000n, 0n);
+  assert.equal(clock.nowNanos(), 40_000n);
+  slice(15_001n, 0n);
+  assert.equal(clock.nowNanos(), 40_001n);
+  hand.host -= 10_000n;
+  clock.fireDue();
+  assert.ok(clock.nowNanos() >= 40_001n);
+});
+
+test('a host deadline fires once the host has come to it', () => {
+  const { clock, slice } = hostClock();
+  let fired = 0;
+  clock.createAlarm(() => fired++).arm(1000n);
+  assert.equal(clock.skipTo(1000n), false);
+  slice(999n, 0n);
+  assert.equal(fired, 0);
+  slice(1n, 0n);
+  assert.equal(fired, 1);
+  assert.equal(clock.skipTo(1000n), true);
+});
+
+test('a pause takes no guest time', () => {
+  const { hand, clock, slice } = hostClock();
+  slice(1000n, 0n);
+  clock.pause();
+  slice(5000n, 0n);
+  assert.equal(clock.nowNanos(), 1000n);
+  clock.resume();
+  hand.count += 1n;
+  slice(10n, 0n);
+  assert.equal(clock.nowNanos(), 1010n);
+});
+
+test('restored host time continues from the saved time', () => {
+  const { clock, slice } = hostClock();
+  slice(1000n, 0n);
+  const other = hostClock();
+  other.slice(77n, 5n);
+  other.clock.restore(clock.save());
+  assert.equal(other.clock.nowNanos(), 1000n);
+  other.slice(3n, 0n);
+  assert.equal(other.clock.nowNanos(), 1003n);
+});

@@ -1,0 +1,193 @@
+import type { Alarm, Clock, DeviceState } from './interfaces.ts';
+import { ManualClock } from './manual-clock.ts';
+
+/** The clock of a whole machine, as its run loop drives it. Alarms fire only inside `fireDue`. */
+export interface MachineClock extends Clock {
+  /** The earliest armed deadline, or undefined when nothing is armed. */
+  nextDeadlineNanos(): bigint | undefined;
+  /** How many more instructions bring the clock to `nanos`: at most 2^30, and 0 when that time has come. */
+  instructionsUntil(nanos: bigint): number;
+  /** Ends a slice: fires every alarm that is due, by deadline, then by creation. */
+  fireDue(): void;
+  /** For an idle processor: moves time to `nanos` at once. @returns false when time cannot be moved and must be waited for */
+  skipTo(nanos: bigint): boolean;
+  /** Stops time while the machine is stopped. */
+  pause(): void;
+  resume(): void;
+  save(): DeviceState;
+  /** Restores the time, not the alarms: every chip arms its own again. */
+  restore(state: DeviceState): void;
+}
+
+const MOST_INSTRUCTIONS = 2 ** 30;
+const STATE_VERSION = 1;
+
+function atMost(instructions: bigint): number {
+  return instructions >= MOST_INSTRUCTIONS ? MOST_INSTRUCTIONS : Number(instructions);
+}
+
+function offsetOf(state: DeviceState): bigint {
+  if (state.version !== STATE_VERSION || typeof state.offsetNanos !== 'bigint') {
+    throw new Error(`clock state version ${state.version} is unknown`);
+  }
+  return state.offsetNanos;
+}
+
+/** Guest time made of retired instructions alone: exact and repeatable. */
+export class VirtualClock implements MachineClock {
+  readonly #alarms = new ManualClock();
+  readonly #instructions: () => bigint;
+  readonly #nanos: bigint;
+  readonly #perInstructions: bigint;
+  #offsetNanos = 0n;
+
+  /**
+   * @param instructions instructions retired since power-on; exact even while one accesses a port
+   * @param nanos @param perInstructions `nanos` pass in `perInstructions` instructions
+   */
+  constructor(instructions: () => bigint, nanos: bigint = 1n, perInstructions: bigint = 1n) {
+    this.#instructions = instructions;
+    this.#nanos = nanos;
+    this.#perInstructions = perInstructions;
+  }
+
+  nowNanos(): bigint {
+    return this.#offsetNanos + (this.#instructions() * this.#nanos) / this.#perInstructions;
+  }
+
+  createAlarm(fire: () => void): Alarm {
+    return this.#alarms.createAlarm(fire);
+  }
+
+  nextDeadlineNanos(): bigint | undefined {
+    return this.#alarms.nextDeadlineNanos();
+  }
+
+  instructionsUntil(nanos: bigint): number {
+    const needed = (nanos - this.#offsetNanos) * this.#perInstructions;
+    const count = (needed + this.#nanos - 1n) / this.#nanos - this.#instructions();
+    return count <= 0n ? 0 : atMost(count);
+  }
+
+  fireDue(): void {
+    this.#alarms.advanceTo(this.nowNanos());
+  }
+
+  skipTo(nanos: bigint): boolean {
+    const ahead = nanos - this.nowNanos();
+    if (ahead > 0n) this.#offsetNanos += ahead;
+    return true;
+  }
+
+  pause(): void {}
+
+  resume(): void {}
+
+  save(): DeviceState {
+    return { version: STATE_VERSION, offsetNanos: this.#offsetNanos };
+  }
+
+  restore(state: DeviceState): void {
+    this.#offsetNanos = offsetOf(state);
+  }
+}
+
+/** Slices shorter than this say nothing about speed. */
+const MEASURABLE_INSTRUCTIONS = 1000;
+const FIRST_GUESS_NANOS_PER_INSTRUCTION = 10;
+
+/**
+ * Guest time that follows the host's clock, sampled at the end of each slice. Inside a slice it is extrapolated from
+ * the instruction count at the speed last measured; where that ran ahead, time stands until the host has caught up.
+ */
+export class HostClock implements MachineClock {
+  readonly #alarms = new ManualClock();
+  readonly #instructions: () => bigint;
+  readonly #hostNanos: () => bigint;
+  #nanosPerInstruction = FIRST_GUESS_NANOS_PER_INSTRUCTION;
+  /** Guest time minus host time. */
+  #offsetNanos: bigint;
+  #sampledInstructions: bigint;
+  #sampledHostNanos: bigint;
+  #pausedAtNanos: bigint | undefined;
+  #latestNanos = 0n;
+
+  /**
+   * @param instructions instructions retired since power-on
+   * @param hostNanos the host's monotonic clock in nanoseconds, from any start
+   */
+  constructor(instructions: () => bigint, hostNanos: () => bigint) {
+    this.#instructions = instructions;
+    this.#hostNanos = hostNanos;
+    this.#sampledHostNanos = hostNanos();
+    this.#sampledInstructions = instructions();
+    this.#offsetNanos = -this.#sampledHostNanos;
+  }
+
+  nowNanos(): bigint {
+    if (this.#pausedAtNanos !== undefined) return this.#pausedAtNanos;
+    const run = Number(this.#instructions() - this.#sampledInstructions);
+    const nanos = this.#sampledHostNanos + this.#offsetNanos + BigInt(Math.floor(run * this.#nanosPerInstruction));
+    if (nanos > this.#latestNanos) this.#latestNanos = nanos;
+    return this.#latestNanos;
+  }
+
+  createAlarm(fire: () => void): Alarm {
+    return this.#alarms.createAlarm(fire);
+  }
+
+  nextDeadlineNanos(): bigint | undefined {
+    return this.#alarms.nextDeadlineNanos();
+  }
+
+  instructionsUntil(nanos: bigint): number {
+    const ahead = Number(nanos - this.nowNanos());
+    return ahead <= 0 ? 0 : Math.min(MOST_INSTRUCTIONS, Math.ceil(ahead / this.#nanosPerInstruction));
+  }
+
+  fireDue(): void {
+    this.#sample();
+    this.#alarms.advanceTo(this.nowNanos());
+  }
+
+  skipTo(nanos: bigint): boolean {
+    return nanos <= this.nowNanos();
+  }
+
+  pause(): void {
+    this.#sample();
+    this.#pausedAtNanos ??= this.nowNanos();
+  }
+
+  resume(): void {
+    if (this.#pausedAtNanos === undefined) return;
+    this.#setNow(this.#pausedAtNanos);
+    this.#pausedAtNanos = undefined;
+  }
+
+  save(): DeviceState {
+    return { version: STATE_VERSION, offsetNanos: this.nowNanos() };
+  }
+
+  restore(state: DeviceState): void {
+    const nanos = offsetOf(state);
+    this.#setNow(nanos);
+    if (this.#pausedAtNanos !== undefined) this.#pausedAtNanos = nanos;
+  }
+
+  #setNow(nanos: bigint): void {
+    this.#sampledHostNanos = this.#hostNanos();
+    this.#sampledInstructions = this.#instructions();
+    this.#offsetNanos = nanos - this.#sampledHostNanos;
+    this.#latestNanos = nanos;
+  }
+
+  #sample(): void {
+    if (this.#pausedAtNanos !== undefined) return;
+    const [host, instructions] = [this.#hostNanos(), this.#instructions()];
+    const [passed, run] = [Number(host - this.#sampledHostNanos), Number(instructions - this.#sampledInstructions)];
+    if (run >= MEASURABLE_INSTRUCTIONS && passed > 0) this.#nanosPerInstruction = passed / run;
+    if (host > this.#sampledHostNanos) this.#sampledHostNanos = host;
+    this.#sampledInstructions = instructions;
+  }
+}
