@@ -1,0 +1,104 @@
+/** The rows arranged for look-up by mode, opcode map, opcode byte, prefixes and ModRM byte. */
+
+import type { Row } from './rows.ts';
+
+/** Prefix classes: none, 66, F3, F2. A REP prefix goes before 66 (Intel SDM 2, 2.1.2). */
+export const CLASS_NONE = 0;
+export const CLASS_66 = 1;
+export const CLASS_F3 = 2;
+export const CLASS_F2 = 3;
+
+/** Bits of a variant: the prefix class in bits 1..0, REX.W in bit 2, REX.B in bit 3. */
+export const VARIANT_REX_W = 4;
+export const VARIANT_REX_B = 8;
+const VARIANTS = 16;
+
+/** ModRM slots: 0..7 memory forms by reg field, then 64 register forms by the low six bits. */
+const SLOTS = 72;
+
+export interface Cell {
+  readonly hasModrm: boolean;
+  /** By variant, then by slot (slot 0 alone where there is no ModRM byte). */
+  readonly variants: readonly (readonly (Row | undefined)[])[];
+}
+
+/** By map, then opcode byte. */
+export type OpcodeTable = readonly (readonly (Cell | undefined)[])[];
+
+/** The slot of a ModRM byte. */
+export function slotOf(modrm: number): number {
+  return modrm >= 0xc0 ? 8 + (modrm & 0x3f) : (modrm >> 3) & 7;
+}
+
+const CLASSES: Record<Row['prefix'], readonly number[]> = {
+  any: [CLASS_NONE, CLASS_66, CLASS_F3, CLASS_F2],
+  NP: [CLASS_NONE],
+  NFx: [CLASS_NONE, CLASS_66],
+  '66': [CLASS_66],
+  F3: [CLASS_F3],
+  F2: [CLASS_F2],
+};
+
+function appliesTo(row: Row, variant: number): boolean {
+  if (row.rexW && !(variant & VARIANT_REX_W)) return false;
+  if (row.noRexB && variant & VARIANT_REX_B) return false;
+  return CLASSES[row.prefix].includes(variant & 3);
+}
+
+function matchesSlot(row: Row, slot: number): boolean {
+  const isMemory = slot < 8;
+  const reg = isMemory ? slot : (slot - 8) >> 3;
+  if (row.modrm === 'exact') {
+    const distance = slot + 0xb8 - row.modrmValue;
+    return !isMemory && (row.stackRegister ? distance >= 0 && distance < 8 : distance === 0);
+  }
+  if (row.modrm === 'digit' && reg !== row.modrmValue) return false;
+  if (row.modIgnored || row.form === 'any') return true;
+  return isMemory === (row.form === 'mem');
+}
+
+/** The more of the encoding a row names, the higher. */
+function specificity(row: Row): number {
+  const prefix = 4 - CLASSES[row.prefix].length;
+  const modrm = { none: 0, any: 0, digit: 2, exact: 4 }[row.modrm] + (row.form === 'any' ? 0 : 1);
+  return prefix * 100 + (row.rexW ? 50 : 0) + modrm * 4 + (row.noRexB ? 2 : 0) + (row.opcodeRegister ? 0 : 1);
+}
+
+/** The most specific row; rows are sorted so. @throws Error where two rows claim the same encoding. */
+function choose(rows: readonly Row[], accepts: (row: Row) => boolean): Row | undefined {
+  const found = rows.filter(accepts);
+  if (found.length > 1 && specificity(found[0]) === specificity(found[1])) {
+    throw new Error(`two rows for one encoding: "${found[0].text}" and "${found[1].text}"`);
+  }
+  return found[0];
+}
+
+function slotsOf(rows: readonly Row[], hasModrm: boolean): (Row | undefined)[] {
+  if (!hasModrm) return [choose(rows, () => true)];
+  if (rows.length === 1 && rows[0].modrm === 'any' && rows[0].form === 'any') return new Array(SLOTS).fill(rows[0]);
+  return Array.from({ length: SLOTS }, (_, slot) => choose(rows, (row) => matchesSlot(row, slot)));
+}
+
+function buildCell(unsorted: readonly Row[]): Cell {
+  const rows = unsorted.toSorted((a, b) => specificity(b) - specificity(a));
+  const hasModrm = rows[0].modrm !== 'none';
+  const shared = new Map<string, (Row | undefined)[]>();
+  const variants = Array.from({ length: VARIANTS }, (_, variant) => {
+    const applying = rows.filter((row) => appliesTo(row, variant));
+    const key = applying.map((row) => row.id).join();
+    const slots = shared.get(key) ?? slotsOf(applying, hasModrm);
+    shared.set(key, slots);
+    return slots;
+  });
+  return { hasModrm, variants };
+}
+
+/** Builds the table for 64-bit mode, or for the others. */
+export function buildOpcodeTable(rows: readonly Row[], is64: boolean): OpcodeTable {
+  const lists: Row[][][] = [0, 1, 2, 3].map(() => Array.from({ length: 256 }, () => []));
+  for (const row of rows.filter((candidate) => !(is64 ? candidate.not64 : candidate.only64))) {
+    const count = row.opcodeRegister ? 8 : 1;
+    for (let offset = 0; offset < count; offset++) lists[row.map][row.opcode + offset].push(row);
+  }
+  return lists.map((map) => map.map((list) => (list.length > 0 ? buildCell(list) : undefined)));
+}
