@@ -22,9 +22,6 @@ export interface Cell {
   readonly variants: readonly (readonly (Row | undefined)[])[];
 }
 
-/** By map, then opcode byte. */
-export type OpcodeTable = readonly (readonly (Cell | undefined)[])[];
-
 /** The slot of a ModRM byte. */
 export function slotOf(modrm: number): number {
   return modrm >= 0xc0 ? 8 + (modrm & 0x3f) : (modrm >> 3) & 7;
@@ -93,12 +90,29 @@ function buildCell(unsorted: readonly Row[]): Cell {
   return { hasModrm, variants };
 }
 
-/** Builds the table for 64-bit mode, or for the others. */
-export function buildOpcodeTable(rows: readonly Row[], is64: boolean): OpcodeTable {
-  const lists: Row[][][] = [0, 1, 2, 3].map(() => Array.from({ length: 256 }, () => []));
-  for (const row of rows.filter((candidate) => !(is64 ? candidate.not64 : candidate.only64))) {
-    const count = row.opcodeRegister ? 8 : 1;
-    for (let offset = 0; offset < count; offset++) lists[row.map][row.opcode + offset].push(row);
+/** The cells of one kind of mode, each built when it is first asked for. */
+export class OpcodeTable {
+  readonly #rows: readonly (readonly Row[])[];
+  readonly #cells: (Cell | undefined)[] = new Array(4 * 256).fill(undefined);
+
+  /** @param is64 the table of 64-bit mode, else that of all the others */
+  constructor(rows: readonly Row[], is64: boolean) {
+    const lists: Row[][] = Array.from({ length: 4 * 256 }, () => []);
+    for (const row of rows) {
+      if (is64 ? row.not64 : row.only64) continue;
+      const count = row.opcodeRegister ? 8 : 1;
+      for (let offset = 0; offset < count; offset++) lists[row.map * 256 + row.opcode + offset].push(row);
+    }
+    this.#rows = lists;
   }
-  return lists.map((map) => map.map((list) => (list.length > 0 ? buildCell(list) : undefined)));
+
+  /**
+   * The rows at an opcode byte of a map (0..3), or undefined where there are none.
+   * @throws Error where two rows claim the same encoding.
+   */
+  cell(map: number, opcode: number): Cell | undefined {
+    const key = map * 256 + opcode;
+    if (this.#cells[key] === undefined && this.#rows[key].length > 0) this.#cells[key] = buildCell(this.#rows[key]);
+    return this.#cells[key];
+  }
 }

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { decode, tryDecode } from './decode.ts';
+import { OpcodeTable } from './decode-table.ts';
 import type { Decoded } from './operands.ts';
 import { printRow, ROWS } from './rows.ts';
 
@@ -141,4 +142,11 @@ test('what the fetch throws reaches the caller', () => {
     throw new RangeError('page fault');
   };
   assert.throws(() => decode(fetch, { bits: 64 }), RangeError);
+});
+
+test('no two rows claim the same encoding', () => {
+  for (const is64 of [false, true]) {
+    const table = new OpcodeTable(ROWS, is64);
+    for (let key = 0; key < 4 * 256; key++) assert.doesNotThrow(() => table.cell(key >> 8, key & 0xff));
+  }
 });

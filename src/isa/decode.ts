@@ -1,11 +1,11 @@
 /** From bytes to an instruction. Source: Intel SDM 2, chapter 2 and appendix A. */
 
 import {
-  buildOpcodeTable,
   CLASS_66,
   CLASS_F2,
   CLASS_F3,
   CLASS_NONE,
+  OpcodeTable,
   slotOf,
   VARIANT_REX_B,
   VARIANT_REX_W,
@@ -38,8 +38,8 @@ export const MAX_LENGTH = 15;
 
 class TooLong extends Error {}
 
-const LEGACY_TABLE = buildOpcodeTable(ROWS, false);
-const LONG_TABLE = buildOpcodeTable(ROWS, true);
+const LEGACY_TABLE = new OpcodeTable(ROWS, false);
+const LONG_TABLE = new OpcodeTable(ROWS, true);
 
 const REX_W = 8;
 const REX_R = 4;
@@ -171,7 +171,7 @@ class Cursor {
         this.opcode = this.byte();
       }
     }
-    const cell = (this.bits === 64 ? LONG_TABLE : LEGACY_TABLE)[map][this.opcode];
+    const cell = (this.bits === 64 ? LONG_TABLE : LEGACY_TABLE).cell(map, this.opcode);
     if (cell === undefined) return undefined;
     const rexVariant = (this.rex & REX_W ? VARIANT_REX_W : 0) | (this.rex & REX_B ? VARIANT_REX_B : 0);
     const rows = cell.variants[this.prefixClass() | rexVariant];

@@ -130,7 +130,7 @@ function pairPlan(code: string): OperandPlan {
 }
 
 /** Reads one operand code. @throws Error for a code that is not in the tables. */
-export function operandPlan(code: string): OperandPlan {
+export function readOperandPlan(code: string): OperandPlan {
   const fixed = FIXED[code];
   if (fixed) {
     const [cls, index, widths] = fixed;

@@ -78,12 +78,15 @@ export interface Decoded {
   readonly operands: readonly Operand[];
 }
 
-const MAX_WIDTH = 128;
+/** The widths at which rows use registers. */
+const WIDTHS = [8, 16, 32, 64, 80, 128];
 
 function registersOf(cls: RegClass, count: number, high: boolean): RegOperand[][] {
-  return Array.from({ length: count }, (_, index) =>
-    Array.from({ length: MAX_WIDTH + 1 }, (_, width): RegOperand => ({ kind: 'reg', cls, index, high, width })),
-  );
+  return Array.from({ length: count }, (_, index) => {
+    const byWidth: RegOperand[] = [];
+    for (const width of WIDTHS) byWidth[width] = { kind: 'reg', cls, index, high, width };
+    return byWidth;
+  });
 }
 
 const REGISTERS: Record<RegClass, RegOperand[][]> = {

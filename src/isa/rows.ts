@@ -24,7 +24,7 @@
  */
 
 import { FAMILIES } from './encodings/index.ts';
-import { type OperandPlan, operandPlan } from './operand-codes.ts';
+import { type OperandPlan, readOperandPlan } from './operand-codes.ts';
 
 export type PrefixRule = 'any' | 'NP' | 'NFx' | '66' | 'F3' | 'F2';
 export type RepRule = 'none' | 'rep' | 'repz';
@@ -140,7 +140,7 @@ export function readRow(text: string, id: number, family: string): Row {
   const [opcodeText, instruction, attributeText = ''] = text.split('|').map((column) => column.trim());
   const [mnemonic, operandText] = instruction.split(' ');
   const operandCodes = operandText ? operandText.split(',') : [];
-  const operands = operandCodes.map(operandPlan);
+  const operands = operandCodes.map(readOperandPlan);
   const opcode = readOpcode(opcodeText);
   const attributes = readAttributes(attributeText);
   const names = readNames(mnemonic);
