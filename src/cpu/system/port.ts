@@ -1,0 +1,64 @@
+import type { CpuState } from '../state.ts';
+
+/** Thrown by system helpers: an exception of the guest. State must be as before the instruction. */
+export class GuestFault extends Error {
+  readonly vector: number;
+  readonly errorCode: number;
+  /** @param errorCode pushed where the vector has one */
+  constructor(vector: number, errorCode = 0) {
+    super(`guest exception ${vector} (${errorCode.toString(16)})`);
+    this.vector = vector;
+    this.errorCode = errorCode;
+  }
+}
+
+/** Thrown by system helpers: a page must be brought in, then the instruction is executed again. */
+export class GuestPageIn extends Error {
+  readonly gpa: number;
+  constructor(gpa: number) {
+    super('page-in');
+    this.gpa = gpa;
+  }
+}
+
+/** Thrown when the processor shuts down: a fault while delivering a double fault. */
+export class TripleFault extends Error {}
+
+/** Who makes an access: the current privilege level, or the processor itself for its tables (always supervisor). */
+export type Privilege = 'current' | 'system';
+
+/**
+ * All that system helpers see of the world. Addresses are linear, wrapped to 32 bits by the caller outside 64-bit mode.
+ * Accesses throw {@link GuestFault} (#PF, with CR2 set when delivered; or #GP/#SS for a non-canonical address) and
+ * {@link GuestPageIn}.
+ */
+export interface SystemPort {
+  readonly state: CpuState;
+  load(address: bigint, bytes: 1 | 2 | 4 | 8, privilege: Privilege): bigint;
+  store(address: bigint, bytes: 1 | 2 | 4 | 8, value: bigint, privilege: Privilege): void;
+  /** Checks that `bytes` at `address` could be stored, so that the stores that follow do not fault. */
+  probeWrite(address: bigint, bytes: number, privilege: Privilege): void;
+  /** Reads physical memory, as for PAE's page-directory pointers. */
+  loadPhysical(gpa: number, bytes: 4 | 8): bigint;
+  /** Forgets translations: all, all but global ones, or those of the page at `address`. */
+  flushTlb(what: 'all' | 'notGlobal'): void;
+  invalidatePage(address: bigint): void;
+  /** Tells that CPL, mode, CR0/CR3/CR4/EFER, EFLAGS.AC/VM, the code or a data segment, or A20 has changed: what engines derive is recomputed. */
+  contextChanged(): void;
+  /** Asks for a look at pending interrupts before the next instruction (or after it, when `shadow` is set). */
+  requestEvent(): void;
+  /** Time-stamp counter. */
+  tsc(): bigint;
+  /** Sets the time-stamp counter, as WRMSR does. */
+  setTsc(value: bigint): void;
+  portRead(port: number, bytes: 1 | 2 | 4): number;
+  portWrite(port: number, bytes: 1 | 2 | 4, value: number): void;
+  /** The local APIC's share of the MSRs, and CR8 (the task priority). Undefined: no such MSR, #GP. */
+  apicRead(msr: number): bigint | undefined;
+  /** @returns false where the MSR or value is refused with #GP */
+  apicWrite(msr: number, value: bigint): boolean;
+  /** Number of this vCPU, its initial APIC id. */
+  readonly apicId: number;
+  /** 64 random bits from the machine's own source. */
+  random(): bigint;
+}
