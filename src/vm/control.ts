@@ -36,6 +36,6 @@ export interface VmControl {
   reset(): Promise<void>;
   /** As a short press of the power button: the guest is told through ACPI. */
   pressPowerButton(): void;
-  /** @param listen called for every event from now on */
-  onEvent(listen: (event: VmEvent) => void): void;
+  /** @param listen called for every event from now on, until the returned function is called */
+  onEvent(listen: (event: VmEvent) => void): () => void;
 }

@@ -33,7 +33,9 @@ export class Vm implements VmControl {
 
   pressPowerButton(): void {}
 
-  onEvent(_listen: (event: VmEvent) => void): void {}
+  onEvent(_listen: (event: VmEvent) => void): () => void {
+    return () => {};
+  }
 
   /** The state of the whole machine. */
   save(): DeviceState {

@@ -1,0 +1,192 @@
+import type { ShutdownReason, VmControl, VmEvent } from './control.ts';
+import { JsonStream } from './json-stream.ts';
+
+/** What a session of the QEMU Machine Protocol works on. */
+export interface QmpTarget {
+  readonly vm: VmControl;
+  /** The version of this project, such as `0.1.0`. */
+  readonly version: string;
+  /** Ends the machine, as the command `quit` asks. */
+  quit(): void;
+  /** Milliseconds since 1970-01-01 00:00 UTC, for the time stamps of events. */
+  utcMillis(): number;
+}
+
+type Fields = { readonly [name: string]: unknown };
+type ErrorClass = 'GenericError' | 'CommandNotFound';
+
+class QmpError extends Error {
+  readonly errorClass: ErrorClass;
+  constructor(errorClass: ErrorClass, description: string) {
+    super(description);
+    this.errorClass = errorClass;
+  }
+}
+
+/** The version of QEMU whose protocol this is, which is what clients look at. */
+const QEMU_VERSION = { major: 7, minor: 2, micro: 0 } as const;
+
+/** The commands beside `qmp_capabilities`; none of them takes arguments. */
+const COMMANDS: Readonly<Record<string, (session: QmpSession, target: QmpTarget) => unknown>> = {
+  'query-version': (_session, { version }) => versionOf(version),
+  'query-commands': () => ['qmp_capabilities', ...Object.keys(COMMANDS)].map((name) => ({ name })),
+  'query-status': (_session, { vm }) => ({
+    status: vm.status,
+    singlestep: false,
+    running: vm.status === 'running',
+  }),
+  stop: (_session, { vm }) => vm.pause(),
+  cont: (_session, { vm }) => vm.resume(),
+  system_reset: (_session, { vm }) => vm.reset(),
+  system_powerdown: (_session, { vm }) => vm.pressPowerButton(),
+  quit: (session, target) => session.afterReply(() => quit(session, target)),
+};
+
+/** The `reason` of a SHUTDOWN event. */
+const SHUTDOWN_REASONS: Readonly<Record<ShutdownReason, string>> = {
+  powerOff: 'guest-shutdown',
+  reset: 'guest-reset',
+  tripleFault: 'guest-reset',
+  panic: 'guest-panic',
+  debugExit: 'guest-shutdown',
+};
+
+function versionOf(version: string): Fields {
+  return { qemu: QEMU_VERSION, package: `Vitrine ${version}` };
+}
+
+function quit(session: QmpSession, target: QmpTarget): void {
+  session.sendEvent('SHUTDOWN', { guest: false, reason: 'host-qmp-quit' });
+  target.quit();
+}
+
+/** One client's conversation in the QEMU Machine Protocol (QEMU's docs/interop/qmp-spec, "QMP Protocol Specification").
+ * Commands are answered in order. */
+export class QmpSession {
+  readonly #target: QmpTarget;
+  readonly #sendLine: (line: string) => void;
+  readonly #input = new JsonStream();
+  #negotiated = false;
+  #pending: Promise<void> = Promise.resolve();
+  #afterReply: (() => void) | undefined;
+  /** Ends the conversation: no more events are sent. */
+  readonly close: () => void;
+
+  /** Greets the client.
+   * @param sendLine sends a line, whose end it adds */
+  constructor(target: QmpTarget, sendLine: (line: string) => void) {
+    this.#target = target;
+    this.#sendLine = sendLine;
+    this.#send({ QMP: { version: versionOf(target.version), capabilities: [] } });
+    this.close = target.vm.onEvent((event) => this.#tell(event));
+  }
+
+  /** Takes text from the client, in pieces of any length.
+   * @returns when everything that is complete by now has been answered
+   * @throws {RangeError} the client sends a single command of over 1 MiB */
+  receive(text: string): Promise<void> {
+    for (const value of this.#input.push(text)) {
+      this.#pending = this.#pending.then(() => this.#answer(value));
+    }
+    return this.#pending;
+  }
+
+  /** Sends an event, with the time, once the client has negotiated. */
+  sendEvent(event: string, data?: Fields): void {
+    if (!this.#negotiated) return;
+    const micros = Math.floor(this.#target.utcMillis() * 1000);
+    const timestamp = { seconds: Math.floor(micros / 1e6), microseconds: micros % 1e6 };
+    this.#send({ timestamp, event, ...(data && { data }) });
+  }
+
+  /** Has something done once the current command is answered. */
+  afterReply(action: () => void): void {
+    this.#afterReply = action;
+  }
+
+  async #answer(text: string): Promise<void> {
+    let id: unknown;
+    try {
+      const request = parseRequest(text);
+      id = request.id;
+      const result = await this.#execute(request);
+      this.#send({ return: result ?? {}, ...(id !== undefined && { id }) });
+    } catch (error) {
+      const errorClass = error instanceof QmpError ? error.errorClass : 'GenericError';
+      const description = { class: errorClass, desc: (error as Error).message };
+      this.#send({ error: description, ...(id !== undefined && { id }) });
+    }
+    this.#afterReply?.();
+    this.#afterReply = undefined;
+  }
+
+  #execute(request: Fields): unknown {
+    const { execute, arguments: given = {} } = checkRequest(request);
+    if (execute === 'qmp_capabilities') return this.#negotiate();
+    if (!this.#negotiated) {
+      throw new QmpError('CommandNotFound', "Expecting capabilities negotiation with 'qmp_capabilities'");
+    }
+    const command = Object.hasOwn(COMMANDS, execute) ? COMMANDS[execute] : undefined;
+    if (command === undefined) {
+      throw new QmpError('CommandNotFound', `The command ${execute} has not been found`);
+    }
+    const unexpected = Object.keys(given)[0];
+    if (unexpected !== undefined) throw new QmpError('GenericError', `Parameter '${unexpected}' is unexpected`);
+    return command(this, this.#target);
+  }
+
+  #negotiate(): void {
+    if (this.#negotiated) {
+      throw new QmpError('CommandNotFound', 'Capabilities negotiation is already complete, command ignored');
+    }
+    this.#negotiated = true;
+  }
+
+  #tell(event: VmEvent): void {
+    if (event.kind === 'shutdown' && event.reason === 'panic') this.sendEvent('GUEST_PANICKED', { action: 'poweroff' });
+    this.sendEvent(event.kind.toUpperCase(), eventData(event));
+  }
+
+  #send(message: Fields): void {
+    this.#sendLine(JSON.stringify(message));
+  }
+}
+
+function eventData(event: VmEvent): Fields | undefined {
+  switch (event.kind) {
+    case 'reset':
+      return { guest: event.byGuest, reason: event.byGuest ? 'guest-reset' : 'host-qmp-system-reset' };
+    case 'shutdown':
+      return { guest: true, reason: SHUTDOWN_REASONS[event.reason] };
+    default:
+      return undefined;
+  }
+}
+
+function parseRequest(text: string): Fields {
+  let request: unknown;
+  try {
+    request = JSON.parse(text);
+  } catch {
+    throw new QmpError('GenericError', 'JSON parse error');
+  }
+  if (!isRecord(request)) throw new QmpError('GenericError', 'QMP input must be a JSON object');
+  return request;
+}
+
+/** Checks the members of a request, in the words of QEMU. */
+function checkRequest(request: Fields): { readonly execute: string; readonly arguments?: Fields } {
+  const { execute, arguments: given } = request;
+  if (execute === undefined) throw new QmpError('GenericError', "QMP input lacks member 'execute'");
+  if (typeof execute !== 'string') throw new QmpError('GenericError', "QMP input member 'execute' must be a string");
+  if (given !== undefined && !isRecord(given)) {
+    throw new QmpError('GenericError', "QMP input member 'arguments' must be an object");
+  }
+  const extra = Object.keys(request).find((name) => !['execute', 'arguments', 'id'].includes(name));
+  if (extra !== undefined) throw new QmpError('GenericError', `QMP input member '${extra}' is unexpected`);
+  return { execute, arguments: given };
+}
+
+function isRecord(value: unknown): value is Fields {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
