@@ -135,6 +135,10 @@ export const STATE = {
   scratch1: u64('scratch1'),
   scratch2: u64('scratch2'),
   scratch3: u64('scratch3'),
+  /** 0 where SSE instructions may run, else the vector that they raise: #UD by CR0.EM or CR4.OSFXSR, #NM by CR0.TS. Follows the context. */
+  simdFault: u32('simdFault'),
+  /** 0 where x87 instructions may run, else #NM (CR0.EM or CR0.TS); MMX ones raise #UD under CR0.EM. Follows the context. */
+  fpuFault: u32('fpuFault'),
 } as const;
 
 /** Offset of the eight physical x87 registers: 16-byte slots with the significand at 0 and sign and exponent at 8. */
