@@ -1,0 +1,70 @@
+/**
+ * Where everything lies on the PC board: one place for addresses, interrupts and slots. They are those of QEMU's `pc`
+ * machine, which is modelled on Intel's 440FX chip set, and never change between versions.
+ */
+
+/** Memory-mapped chips and areas. */
+export const PC_MEMORY = {
+  ebda: 0x9fc00,
+  vga: 0xa0000,
+  /** RAM that holds ACPI tables and, at its end, the BIOS: what a PC has in ROM. */
+  bios: 0xe0000,
+  biosSegment: 0xf0000,
+  oneMebibyte: 0x100000,
+  pciHole: 0xc0000000,
+  pciHoleEnd: 0xfec00000,
+  ioApic: 0xfec00000,
+  localApic: 0xfee00000,
+  fourGibibytes: 0x100000000,
+} as const;
+
+/** I/O ports: first port and number of ports. */
+export const PC_PORTS = {
+  picMaster: [0x20, 2],
+  pit: [0x40, 4],
+  keyboardData: [0x60, 1],
+  portB: [0x61, 1],
+  keyboardCommand: [0x64, 1],
+  rtc: [0x70, 2],
+  post: [0x80, 1],
+  systemControl: [0x92, 1],
+  picSlave: [0xa0, 2],
+  debug: [0xe9, 1],
+  uart2: [0x2f8, 8],
+  uart1: [0x3f8, 8],
+  elcr: [0x4d0, 2],
+  pvpanic: [0x505, 1],
+  fwCfg: [0x510, 12],
+  powerManagement: [0x600, 64],
+  resetControl: [0xcf9, 1],
+  pciConfig: [0xcf8, 8],
+} as const;
+
+/** ISA interrupts. */
+export const PC_IRQ = {
+  timer: 0,
+  keyboard: 1,
+  uart2: 3,
+  uart1: 4,
+  rtc: 8,
+  sci: 9,
+  mouse: 12,
+} as const;
+
+/** The ISA interrupt behind each of PIRQA# to PIRQD#, as firmware steers them. */
+export const PC_PIRQ = [10, 10, 11, 11] as const;
+
+/** Which of PIRQA# to PIRQD# (0 to 3) an interrupt pin (0 for INTA#) of a slot is wired to. */
+export function pirqOf(slot: number, pin: number): number {
+  return (slot - 1 + pin) & 3;
+}
+
+/** PCI slots and functions of the board's own chips. */
+export const PC_SLOT = {
+  hostBridge: [0, 0],
+  isaBridge: [1, 0],
+  powerManagement: [1, 3],
+} as const;
+
+/** Interrupt inputs of the I/O APIC: ISA interrupts keep their number, but for the timer. */
+export const IOAPIC_TIMER_PIN = 2;
