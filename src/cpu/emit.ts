@@ -54,6 +54,8 @@ const LOADS: Readonly<Record<string, readonly number[]>> = {
   i64_8s: [0x29],
   f32_4u: [0x2a],
   f64_8u: [0x2b],
+  v128_4u: [0xfd, 0x5c],
+  v128_8u: [0xfd, 0x5d],
   v128_16u: [0xfd, 0x00],
 };
 
@@ -235,7 +237,7 @@ class FunctionEmitter {
     const op = OPS.get(name);
     if (op === undefined) throw new Error(`no IR operation ${name}`);
     this.#code.append(op.code);
-    if (op.lanes !== undefined) this.#code.byte(Number(imm));
+    for (let i = 0; i < (op.immediateBytes ?? 0); i++) this.#code.byte(Number((imm >> BigInt(8 * i)) & 0xffn));
   }
 
   /** A host address as the memory's index type. */

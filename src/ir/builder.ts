@@ -61,7 +61,7 @@ export class Builder {
     return this.opWithImmediate(name, 0n, ...args);
   }
 
-  /** As {@link op}, for the operations that have a lane index. */
+  /** As {@link op}, for the operations that have an immediate. */
   opWithImmediate(name: string, imm: bigint, ...args: Operand[]): Val {
     const op = OPS.get(name);
     if (op === undefined) throw new Error(`no IR operation ${name}`);

@@ -8,13 +8,13 @@ import type { Type } from './types.ts';
  */
 export interface Op {
   readonly name: string;
-  /** The instruction's bytes (WebAssembly core specification, section 5.4); a lane immediate follows where `lanes` is set. */
+  /** The instruction's bytes (WebAssembly core specification, section 5.4); an immediate follows where `immediateBytes` is set. */
   readonly code: readonly number[];
   readonly params: readonly Type[];
   readonly result: Type;
-  /** The number of lanes an immediate lane index chooses from. */
-  readonly lanes?: number;
-  /** Values are bit patterns, non-negative; the result is reduced to its type by the caller. `imm` is the lane index or immediate. */
+  /** Bytes of the immediate: 1 for a lane index, 16 for a shuffle's lane indices, lowest first. */
+  readonly immediateBytes?: 1 | 16;
+  /** Values are bit patterns, non-negative; the result is reduced to its type by the caller. `imm` is the immediate. */
   readonly evaluate: (args: readonly bigint[], imm: bigint) => bigint;
 }
 
