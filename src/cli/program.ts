@@ -1,0 +1,117 @@
+import { Command, CommanderError, Option } from 'commander';
+import { STATUS, UsageError } from './errors.ts';
+import { packageVersion } from './package-version.ts';
+import type { RawRunOptions } from './run-options.ts';
+
+/** The verbs, each told its arguments and resolving to the exit status. */
+export interface Verbs {
+  run(image: string | undefined, options: RawRunOptions): Promise<number>;
+}
+
+/** Options of `run` that are planned and not there yet: to be told apart from misspelt ones. */
+const PLANNED_RUN_OPTIONS = [
+  ['--name', '--cpus', '--firmware', '--firmware-vars', '--boot', '--disk', '--cdrom', '--floppy', '--net', '--share'],
+  ['--display', '--gdb', '--pcap', '--snapshot', '--screenshot-at-exit', '--rtc'],
+].flat();
+
+const EXAMPLES = `
+Examples:
+  vitrine run                                   boot a small Linux made from this system's own packages
+  vitrine run --kernel vmlinuz --initrd rd.gz --append console=ttyS0 --memory 1G
+  vitrine run invaders.exec --serial none       a multiboot kernel
+  vitrine run --qmp unix:/tmp/qmp --timeout 60  controlled through a socket, ended after a minute
+
+On a terminal Ctrl-] leaves the machine.
+`;
+
+/** Reads a command line and does what it asks.
+ * @returns the exit status
+ * @throws {UsageError} the command line is wrong */
+export async function runProgram(args: readonly string[], verbs: Verbs): Promise<number> {
+  let status: number = STATUS.ok;
+  const program = defineProgram(verbs, (result) => {
+    status = result;
+  });
+  try {
+    await program.parseAsync(args, { from: 'user' });
+  } catch (error) {
+    if (error instanceof CommanderError) return explain(error);
+    throw error;
+  }
+  return status;
+}
+
+function defineProgram(verbs: Verbs, finish: (status: number) => void): Command {
+  const program = new Command('vitrine')
+    .description('A PC in TypeScript that boots unmodified x86 and x86-64 systems.')
+    .version(packageVersion(), '-V, --version', 'print the version')
+    .helpOption('-h, --help', 'print this help')
+    .helpCommand(false)
+    .exitOverride()
+    .showSuggestionAfterError(false)
+    .configureOutput({ writeErr: () => {} })
+    .addHelpText('after', EXAMPLES);
+  program.addCommand(
+    defineRun().action(async (image: string | undefined, options: RawRunOptions) => {
+      finish(await verbs.run(image, options));
+    }),
+  );
+  return program;
+}
+
+function defineRun(): Command {
+  const run = new Command('run')
+    .description("Boot a machine in the foreground; without a kernel, a small Linux from this system's own packages.")
+    .argument('[IMAGE]', 'a kernel: Linux bzImage or multiboot ELF')
+    .helpOption('-h, --help', 'print this help')
+    .exitOverride()
+    .showSuggestionAfterError(false)
+    .configureOutput({ writeErr: () => {} })
+    .addHelpText('after', EXAMPLES);
+  for (const option of runOptions()) run.addOption(option);
+  return run;
+}
+
+function runOptions(): Option[] {
+  return [
+    new Option('--memory <SIZE>', 'RAM, as 512M or 2G; a bare number is MiB').default('512M'),
+    new Option('--kernel <FILE>', 'Linux bzImage or multiboot ELF to boot'),
+    new Option('--initrd <FILE>', 'initial RAM disk of the kernel'),
+    new Option('--append <STRING>', 'command line of the kernel'),
+    new Option('--serial <TARGET>', 'stdio, file:FILE, unix:PATH or none; once for COM1, again for COM2')
+      .default(undefined, 'stdio')
+      .argParser((text, earlier: string[] | undefined) => [...(earlier ?? []), text]),
+    new Option('--accel <ENGINE>', 'how guest code is executed: interp').default('interp'),
+    new Option('--clock <CLOCK>', "host: as the host's; virtual: by executed instructions alone").default('host'),
+    new Option('--seed <N>', 'seed of all random numbers the guest can see'),
+    new Option('--no-reboot', 'end with status 0 when the guest resets'),
+    new Option('--timeout <SECONDS>', 'end with status 5 when this time has passed'),
+    new Option('--debug-exit <PORT>', 'add a port whose written value V ends with status V * 2 + 1'),
+    new Option('--qmp <ADDRESS>', 'listen for the QEMU Machine Protocol: unix:PATH or tcp:HOST:PORT'),
+    new Option('--stats', 'print counters at the end'),
+    new Option('--verbose', 'say more, and print stack traces of failures'),
+  ];
+}
+
+/** Turns what the parser says into our own words: help and version are no failures. */
+function explain(error: CommanderError): number {
+  if (error.exitCode === 0) return STATUS.ok;
+  const subject = /'([^']*)'/.exec(error.message)?.[1] ?? '';
+  const option = subject.split(/[ ,=]/)[0] ?? '';
+  switch (error.code) {
+    case 'commander.unknownOption':
+      throw new UsageError(option, unknownOption(option), 'one that vitrine run --help lists');
+    case 'commander.optionMissingArgument':
+      throw new UsageError(option, 'no value', subject);
+    case 'commander.unknownCommand':
+      throw new UsageError('command', `"${subject}"`, 'run');
+    case 'commander.excessArguments':
+      throw new UsageError('IMAGE', 'more than one', 'at most one');
+    default:
+      throw new UsageError('command', 'none', 'run; see vitrine --help');
+  }
+}
+
+function unknownOption(option: string): string {
+  return PLANNED_RUN_OPTIONS.includes(option) ? 'an option this version does not support' : 'an unknown option';
+}

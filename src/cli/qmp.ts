@@ -1,0 +1,36 @@
+import type { Socket } from 'node:net';
+import { listen, nodeTime, type SocketAddress } from '../host/node/index.ts';
+import { QmpSession, type QmpTarget, type VmControl } from '../vm/index.ts';
+import type { OutsideEnding } from './endings.ts';
+import { CliError, STATUS } from './errors.ts';
+import { packageVersion } from './package-version.ts';
+
+/** Serves the QEMU Machine Protocol on an address until the returned function is called.
+ * @throws {CliError} the address cannot be listened on */
+export async function serveQmp(address: SocketAddress, vm: VmControl, outside: OutsideEnding): Promise<() => void> {
+  const target: QmpTarget = {
+    vm,
+    version: packageVersion(),
+    quit: () => outside.end({ status: STATUS.ok }),
+    utcMillis: nodeTime.utcMillis,
+  };
+  try {
+    return await listen(address, (peer) => converse(peer, target));
+  } catch (error) {
+    const found = (error as Error).message;
+    throw new CliError(STATUS.failed, `--qmp: found ${found}, expected an address to listen on`, { cause: error });
+  }
+}
+
+function converse(peer: Socket, target: QmpTarget): void {
+  const session = new QmpSession(target, (line) => peer.write(`${line}\r\n`));
+  peer.setEncoding('utf8');
+  peer.on('close', session.close);
+  peer.on('data', (text: string) => {
+    try {
+      void session.receive(text);
+    } catch {
+      peer.destroy();
+    }
+  });
+}

@@ -1,0 +1,128 @@
+import type { SocketAddress } from '../host/node/index.ts';
+import { MEMORY_LIMITS } from '../vm/index.ts';
+import { UsageError } from './errors.ts';
+import {
+  formatSize,
+  parseInteger,
+  parseSeconds,
+  parseSerial,
+  parseSize,
+  parseSocketAddress,
+  parseWord,
+  quote,
+  type SerialTarget,
+} from './values.ts';
+
+/** The values of `vitrine run`'s options as they were typed. */
+export interface RawRunOptions {
+  readonly memory: string;
+  readonly kernel?: string;
+  readonly initrd?: string;
+  readonly append?: string;
+  readonly serial?: readonly string[];
+  readonly accel: string;
+  readonly clock: string;
+  readonly seed?: string;
+  readonly reboot: boolean;
+  readonly timeout?: string;
+  readonly debugExit?: string;
+  readonly qmp?: string;
+  readonly stats?: boolean;
+  readonly verbose?: boolean;
+}
+
+/** What `vitrine run` is asked to do. */
+export interface RunOptions {
+  readonly memoryBytes: number;
+  /** Without one the default guest is booted. */
+  readonly kernel?: FileOption;
+  readonly initrd?: FileOption;
+  readonly append?: string;
+  readonly serial: readonly SerialTarget[];
+  readonly clock: 'host' | 'virtual';
+  readonly seed?: bigint;
+  readonly noReboot: boolean;
+  readonly timeoutMillis?: number;
+  readonly debugExitPort?: number;
+  readonly qmp?: SocketAddress;
+  readonly stats: boolean;
+  readonly verbose: boolean;
+}
+
+/** A file and the option that names it. */
+export interface FileOption {
+  readonly option: string;
+  readonly path: string;
+}
+
+const SERIAL_LINES = 2;
+const PAGE_BYTES = 4096;
+const MAX_SEED = 2n ** 64n - 1n;
+const MAX_PORT = 0xffffn;
+
+/** Reads the values of all options.
+ * @param hostMemoryBytes what this host has
+ * @throws {UsageError} a value is wrong, or two options contradict each other */
+export function readRunOptions(image: string | undefined, raw: RawRunOptions, hostMemoryBytes: number): RunOptions {
+  readAccelerator(raw.accel);
+  const kernel = readKernel(image, raw);
+  return {
+    memoryBytes: readMemory(raw.memory, hostMemoryBytes),
+    kernel,
+    initrd: readInitrd(kernel, raw.initrd),
+    append: raw.append,
+    serial: readSerial(raw.serial ?? ['stdio']),
+    clock: parseWord('--clock', raw.clock, ['host', 'virtual']),
+    seed: optional(raw.seed, (text) => parseInteger('--seed', text, MAX_SEED)),
+    noReboot: !raw.reboot,
+    timeoutMillis: optional(raw.timeout, (text) => parseSeconds('--timeout', text)),
+    debugExitPort: optional(raw.debugExit, (text) => Number(parseInteger('--debug-exit', text, MAX_PORT))),
+    qmp: optional(raw.qmp, (text) => parseSocketAddress('--qmp', text)),
+    stats: raw.stats ?? false,
+    verbose: raw.verbose ?? false,
+  };
+}
+
+function optional<Value>(text: string | undefined, read: (text: string) => Value): Value | undefined {
+  return text === undefined ? undefined : read(text);
+}
+
+function readAccelerator(text: string): void {
+  if (text === 'jit') throw new UsageError('--accel', quote(text), 'interp: jit is not supported by this version');
+  parseWord('--accel', text, ['interp']);
+}
+
+function readKernel(image: string | undefined, raw: RawRunOptions): FileOption | undefined {
+  if (image !== undefined && raw.kernel !== undefined) {
+    throw new UsageError('--kernel', quote(raw.kernel), `no --kernel beside the image ${quote(image)}`);
+  }
+  if (image !== undefined) return { option: 'IMAGE', path: image };
+  return optional(raw.kernel, (path) => ({ option: '--kernel', path }));
+}
+
+function readInitrd(kernel: FileOption | undefined, path: string | undefined): FileOption | undefined {
+  if (path === undefined) return undefined;
+  if (kernel === undefined) throw new UsageError('--initrd', quote(path), '--kernel FILE beside it');
+  return { option: '--initrd', path };
+}
+
+function readMemory(text: string, hostMemoryBytes: number): number {
+  const bytes = parseSize('--memory', text);
+  const { minBytes, maxBytes } = MEMORY_LIMITS;
+  const wrong = (expected: string) => new UsageError('--memory', quote(text), expected);
+  if (bytes < minBytes) throw wrong(`at least ${formatSize(minBytes)}`);
+  if (bytes > maxBytes) throw wrong(`at most ${formatSize(maxBytes)}, the most a machine can have`);
+  if (bytes > hostMemoryBytes) throw wrong(`at most ${formatSize(hostMemoryBytes)}, the memory of this host`);
+  if (bytes % PAGE_BYTES !== 0) throw wrong(`a multiple of ${formatSize(PAGE_BYTES)}`);
+  return bytes;
+}
+
+function readSerial(texts: readonly string[]): SerialTarget[] {
+  if (texts.length > SERIAL_LINES) {
+    throw new UsageError('--serial', `${texts.length} of them`, `at most ${SERIAL_LINES}`);
+  }
+  const targets = texts.map((text) => parseSerial('--serial', text));
+  const stdio = targets.filter(({ kind }) => kind === 'stdio');
+  if (stdio.length > 1) throw new UsageError('--serial', 'stdio twice', 'stdio for one serial line only');
+  return targets;
+}

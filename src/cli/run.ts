@@ -1,0 +1,137 @@
+import { randomBytes } from 'node:crypto';
+import { totalmem } from 'node:os';
+import { type HostCharPort, nodeTime } from '../host/node/index.ts';
+import {
+  type CharPort,
+  ConfigError,
+  type Shutdown,
+  Vm,
+  type VmConfig,
+  type VmControl,
+  type VmStats,
+} from '../vm/index.ts';
+import { BootProgress } from './boot-progress.ts';
+import { type Ending, endingOf, OutsideEnding } from './endings.ts';
+import { CliError, STATUS, UsageError } from './errors.ts';
+import { type Guest, loadGuest } from './guest.ts';
+import { serveQmp } from './qmp.ts';
+import { type RawRunOptions, type RunOptions, readRunOptions } from './run-options.ts';
+import { openSerialLine } from './serial-lines.ts';
+
+/** A machine as the command line drives it. */
+export interface Machine extends VmControl {
+  run(): Promise<Shutdown>;
+}
+
+/** Makes a machine, or something in its place in a test. */
+export type MakeMachine = (config: VmConfig) => Promise<Machine>;
+
+/** `vitrine run`: boots a machine in the foreground and resolves to the exit status once it ended.
+ * @throws {CliError} it cannot be started */
+export async function run(
+  image: string | undefined,
+  raw: RawRunOptions,
+  makeMachine: MakeMachine = Vm.create,
+): Promise<number> {
+  const options = readRunOptions(image, raw, hostMemoryBytes());
+  const progress = new BootProgress(tellProgress, () => performance.now());
+  const guest = await loadGuest(options);
+  const { ending, stats, hostMillis } = await runGuest(options, guest, progress, makeMachine);
+  if (options.stats) printStats(stats, hostMillis);
+  if (ending.message !== undefined) process.stderr.write(`vitrine: ${ending.message}\n`);
+  return ending.status;
+}
+
+/** A machine that came to its end. */
+interface Finished {
+  readonly ending: Ending;
+  readonly stats: VmStats;
+  /** How long it ran. */
+  readonly hostMillis: number;
+}
+
+async function runGuest(
+  options: RunOptions,
+  guest: Guest,
+  progress: BootProgress,
+  makeMachine: MakeMachine,
+): Promise<Finished> {
+  const outside = new OutsideEnding();
+  const lines = await openLines(options, outside);
+  try {
+    const consoles = lines.map((line, index) => (line && index === 0 ? progress.watch(line) : line));
+    const machine = await makeMachine(configOf(options, guest, consoles)).catch(rejectConfig);
+    progress.reached('machine ready');
+    const started = performance.now();
+    const ending = await runToEnd(machine, options, outside);
+    return { ending, stats: machine.stats, hostMillis: performance.now() - started };
+  } finally {
+    for (const line of lines) line?.close();
+  }
+}
+
+/** What this process may use of the host's memory: a container may allow less than there is. */
+function hostMemoryBytes(): number {
+  return Math.min(totalmem(), process.constrainedMemory() || Number.POSITIVE_INFINITY);
+}
+
+function tellProgress(line: string): void {
+  if (process.stderr.isTTY) process.stderr.write(`vitrine: ${line}\r\n`);
+}
+
+async function openLines(options: RunOptions, outside: OutsideEnding): Promise<(HostCharPort | undefined)[]> {
+  outside.onSignals();
+  outside.onClosedOutput();
+  const lines: (HostCharPort | undefined)[] = [];
+  for (const target of options.serial) {
+    lines.push(await openSerialLine(target, () => outside.end({ status: STATUS.ok })));
+  }
+  return lines;
+}
+
+function configOf(options: RunOptions, guest: Guest, serial: readonly (CharPort | undefined)[]): VmConfig {
+  return {
+    ...guest,
+    memoryBytes: options.memoryBytes,
+    clock: options.clock,
+    seed: options.seed ?? defaultSeed(options.clock),
+    noReboot: options.noReboot,
+    debugExitPort: options.debugExitPort,
+    serial,
+    host: nodeTime,
+  };
+}
+
+/** A machine on its own clock is the same every time; one on the host's clock is not, seed or no seed. */
+function defaultSeed(clock: RunOptions['clock']): bigint {
+  return clock === 'virtual' ? 0n : randomBytes(8).readBigUInt64LE();
+}
+
+/** Says in the command line's words what a machine could not be made of. */
+function rejectConfig(error: unknown): never {
+  if (!(error instanceof ConfigError)) throw error;
+  const { field, found, expected } = error;
+  if (field === 'memoryBytes') throw new UsageError('--memory', found, expected);
+  const option = field === 'commandLine' ? '--append' : `--${field}`;
+  throw new CliError(STATUS.failed, `${option}: found ${found}, expected ${expected}`, { cause: error });
+}
+
+async function runToEnd(machine: Machine, options: RunOptions, outside: OutsideEnding): Promise<Ending> {
+  if (options.timeoutMillis !== undefined) outside.onTimeout(options.timeoutMillis, () => machine.describe());
+  const stopServing = options.qmp && (await serveQmp(options.qmp, machine, outside));
+  try {
+    return await Promise.race([machine.run().then(endingOf), outside.first]);
+  } finally {
+    stopServing?.();
+  }
+}
+
+function printStats({ instructions, guestNanos }: VmStats, hostMillis: number): void {
+  const rows = [
+    ['instructions', `${instructions}`],
+    ['guest seconds', (Number(guestNanos) / 1e9).toFixed(3)],
+    ['host seconds', (hostMillis / 1000).toFixed(3)],
+    ['MIPS', (Number(instructions) / (hostMillis * 1000)).toFixed(1)],
+  ];
+  for (const [name, value] of rows) process.stderr.write(`vitrine: ${name} ${value}\n`);
+}

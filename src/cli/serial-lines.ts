@@ -1,0 +1,46 @@
+import type { ReadStream } from 'node:tty';
+import { FilePort, type HostCharPort, RawTerminal, SocketPort, StreamPort } from '../host/node/index.ts';
+import { CliError, STATUS } from './errors.ts';
+import { quote, type SerialTarget } from './values.ts';
+
+/** Opens the outside end of a serial line; `none` has none.
+ * @param leave called when Ctrl-] is typed on a terminal
+ * @throws {CliError} the file or socket cannot be had */
+export async function openSerialLine(target: SerialTarget, leave: () => void): Promise<HostCharPort | undefined> {
+  switch (target.kind) {
+    case 'none':
+      return undefined;
+    case 'stdio':
+      return openStandardStreams(leave);
+    case 'file':
+      return named(target, async () => new FilePort(target.path));
+    case 'unix':
+      return named(target, () => SocketPort.listen(target));
+  }
+}
+
+function openStandardStreams(leave: () => void): HostCharPort {
+  if (!process.stdin.isTTY) return new StreamPort(process.stdin, process.stdout);
+  const terminal = new RawTerminal(process.stdin as ReadStream, leave);
+  const port = new StreamPort(process.stdin, process.stdout, (keys) => terminal.watch(keys));
+  return {
+    send: (byte) => port.send(byte),
+    onByte: (receive) => port.onByte(receive),
+    close() {
+      port.close();
+      terminal.close();
+    },
+  };
+}
+
+async function named(
+  { kind, path }: { readonly kind: string; readonly path: string },
+  open: () => Promise<HostCharPort>,
+): Promise<HostCharPort> {
+  try {
+    return await open();
+  } catch (error) {
+    const found = `${quote(`${kind}:${path}`)}, ${(error as Error).message}`;
+    throw new CliError(STATUS.failed, `--serial: found ${found}, expected a path to write to`, { cause: error });
+  }
+}

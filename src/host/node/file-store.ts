@@ -1,0 +1,49 @@
+import { createHash, randomUUID } from 'node:crypto';
+import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { homedir } from 'node:os';
+import { dirname, join } from 'node:path';
+
+/** The folder for what this project can make again (XDG Base Directory Specification, `XDG_CACHE_HOME`). */
+export function cacheFolder(): string {
+  return join(process.env.XDG_CACHE_HOME || join(homedir(), '.cache'), 'vitrine');
+}
+
+/** The SHA-256 of some bytes, in hexadecimal. */
+export function sha256(bytes: Uint8Array): string {
+  return createHash('sha256').update(bytes).digest('hex');
+}
+
+/** Writes a file so that others see all of it or nothing, making its folder where needed. */
+export async function writeFileAtOnce(path: string, bytes: Uint8Array | string): Promise<void> {
+  const temporary = `${path}.${randomUUID()}.tmp`;
+  await mkdir(dirname(path), { recursive: true });
+  try {
+    await writeFile(temporary, bytes);
+    await rename(temporary, path);
+  } catch (error) {
+    await rm(temporary, { force: true });
+    throw error;
+  }
+}
+
+/** Files kept under the checksum of their content. */
+export class FileStore {
+  readonly #folder: string;
+
+  constructor(folder: string) {
+    this.#folder = folder;
+  }
+
+  /** Keeps a file. @returns its checksum, by which it is found again */
+  async put(bytes: Uint8Array): Promise<string> {
+    const checksum = sha256(bytes);
+    await writeFileAtOnce(join(this.#folder, checksum), bytes);
+    return checksum;
+  }
+
+  /** The file with this checksum, or undefined when it is absent or damaged. */
+  async get(checksum: string): Promise<Uint8Array | undefined> {
+    const bytes = await readFile(join(this.#folder, checksum)).catch(() => undefined);
+    return bytes !== undefined && sha256(bytes) === checksum ? bytes : undefined;
+  }
+}
