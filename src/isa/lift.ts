@@ -58,6 +58,8 @@ export abstract class Lift {
   protected abstract immediateOf(operand: number): Val;
   /** Effective address of the memory operand, i64, truncated to the address size. */
   abstract effectiveAddress(): Val;
+  /** As {@link effectiveAddress}, from the registers as they are now rather than before the instruction (POP to memory). */
+  abstract freshAddress(): Val;
   /** Segment number of the memory operand, i32. */
   abstract segment(): Val;
   /** RIP of the next instruction, i64. */

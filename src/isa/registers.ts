@@ -112,6 +112,10 @@ export const STATE = {
   codeKey: u32('codeKey'),
   /** Identifies the mode alone, as code is decoded for it. */
   modeKey: u32('modeKey'),
+  /** All ones in 64-bit mode, else 2³² - 1: linear addresses of code wrap there. */
+  linearMask: u64('linearMask'),
+  /** Last offset that may be fetched: the limit of CS, all ones in 64-bit mode. */
+  codeLimit: u64('codeLimit'),
   /** Address of the TLB of the current access context. */
   tlb: u32('tlb'),
   /** Address of this vCPU's TLBs (user, supervisor, supervisor with AC, always-slow), one after the other. */

@@ -11,6 +11,10 @@ export const PAGE_CODE = 2;
 export const PAGE_TRACKED = 4;
 /** The page is unchanged since the display was last drawn: the first write must be told. */
 export const PAGE_SCREEN = 8;
+/** The page is not RAM: the bus answers. Pages past the end of the flags are devices too. */
+export const PAGE_DEVICE = 16;
+/** The page is ROM: it is read like RAM, and writes go to the bus. */
+export const PAGE_READ_ONLY = 32;
 
 /** A stretch of RAM, page-aligned: guest-physical `gpa` lies at `hostOffset` from the start of RAM in host memory. */
 export interface RamRegion {

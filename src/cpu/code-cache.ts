@@ -1,0 +1,228 @@
+import { PAGE_BYTES, PAGE_CODE } from '../machine/guest-memory.ts';
+import { blockTableSlot } from './dispatch.ts';
+import type { MemoryLayout } from './memory-layout.ts';
+import { BLOCK, BLOCK_TABLE, RECORD, RECORD_BYTES } from './records.ts';
+
+/** A decoded block, as the cache keeps account of it. */
+interface Block {
+  /** Address of its header. */
+  readonly address: number;
+  /** Guest-physical address of its first byte, and of the byte behind its last. */
+  readonly start: number;
+  readonly end: number;
+  /** For a block that crosses into another page: that page's guest-physical address and how many bytes lie there. */
+  readonly tail: { readonly gpa: number; readonly bytes: number } | undefined;
+  /** Slot of the block table that names it, or -1. */
+  readonly tableSlot: number;
+  readonly records: number;
+  readonly staleHandler: number;
+  /** Addresses of link fields that point to it. */
+  readonly incoming: number[];
+}
+
+/** What a block is made of, as the decoder hands it over. */
+export interface NewBlock {
+  readonly gpa: number;
+  readonly bytes: number;
+  readonly modeKey: number;
+  /** Guest-physical address of the second page, where the block crosses into one. */
+  readonly tailGpa: number | undefined;
+  /** Slot of the handler that is put over records whose code has changed. */
+  readonly staleHandler: number;
+  /** Instructions, without the record that ends the block. */
+  readonly count: number;
+}
+
+/** Owns the decoded code: where records lie, which block comes from which bytes, and what must go when these change. */
+export class CodeCache {
+  readonly #layout: MemoryLayout;
+  readonly #view: () => DataView;
+  readonly #watchPage: (page: number) => void;
+  readonly #byPage = new Map<number, Block[]>();
+  readonly #byKey = new Map<number, Map<number, Block>>();
+  /** Link fields waiting for a block: mode key, then guest-physical address. */
+  readonly #wanted = new Map<number, Map<number, number[]>>();
+  #next: number;
+  /** Times that everything was thrown away. */
+  flushes = 0;
+
+  /** @param watchPage called when a page gets its first code: writes to it must take the slow path from now on */
+  constructor(layout: MemoryLayout, view: () => DataView, watchPage: (page: number) => void) {
+    this.#layout = layout;
+    this.#view = view;
+    this.#watchPage = watchPage;
+    this.#next = layout.records;
+  }
+
+  /** Room for a block of `records` records behind its header. Throws everything away when there is none left: no guest code may be running. */
+  allocate(records: number): number {
+    const bytes = (records + 1) * RECORD_BYTES;
+    if (this.#next + bytes > this.#layout.recordsEnd) this.flush();
+    const address = this.#next;
+    this.#next += bytes;
+    return address;
+  }
+
+  /** Gives back what {@link allocate} gave last beyond the records that were used. */
+  trim(address: number, records: number): void {
+    this.#next = address + (records + 1) * RECORD_BYTES;
+  }
+
+  /** Makes a written block known. */
+  insert(address: number, block: NewBlock): void {
+    const view = this.#view();
+    view.setUint32(address + BLOCK.count, block.count, true);
+    view.setUint32(address + BLOCK.page, Math.floor(block.gpa / PAGE_BYTES), true);
+    view.setUint32(address + BLOCK.start, block.gpa % PAGE_BYTES, true);
+    view.setUint32(address + BLOCK.modeKey, block.modeKey, true);
+    view.setUint32(address + BLOCK.extent, block.bytes, true);
+    const inPage = block.tailGpa === undefined ? block.bytes : PAGE_BYTES - (block.gpa % PAGE_BYTES);
+    const entry: Block = {
+      address,
+      start: block.gpa,
+      end: block.gpa + inPage,
+      tail: block.tailGpa === undefined ? undefined : { gpa: block.tailGpa, bytes: block.bytes - inPage },
+      tableSlot: block.tailGpa === undefined ? this.#enterInTable(block.gpa, block.modeKey, address) : -1,
+      records: block.count + 1,
+      staleHandler: block.staleHandler,
+      incoming: [],
+    };
+    this.#register(block.gpa, entry);
+    if (block.tailGpa !== undefined) this.#register(block.tailGpa, entry);
+    else this.#answerWanted(block.modeKey, block.gpa, entry);
+  }
+
+  /** The block at an address and mode, if it can be linked to. */
+  find(gpa: number, modeKey: number): number | undefined {
+    return this.#byKey.get(modeKey)?.get(gpa)?.address;
+  }
+
+  /** Sets the link field at `field` to the block at (gpa, mode), now or when it is decoded. */
+  link(field: number, gpa: number, modeKey: number): void {
+    const block = this.#byKey.get(modeKey)?.get(gpa);
+    if (block !== undefined) this.#setLink(field, block);
+    else entryOf(entryOf(this.#wanted, modeKey, () => new Map<number, number[]>()), gpa, () => [] as number[]).push(field);
+  }
+
+  /**
+   * Forgets the blocks made from any of `length` bytes at `gpa`.
+   * @returns whether there were any; then jump caches must be made invalid
+   */
+  invalidate(gpa: number, length: number): boolean {
+    let any = false;
+    const last = gpa + length - 1;
+    for (let page = pageOf(gpa); page <= pageOf(last); page++) {
+      const blocks = this.#byPage.get(page);
+      if (blocks === undefined) continue;
+      for (const block of blocks.filter((candidate) => overlaps(candidate, gpa, last))) {
+        this.#remove(block);
+        any = true;
+      }
+    }
+    return any;
+  }
+
+  /** Forgets everything. No guest code may be running. */
+  flush(): void {
+    const view = this.#view();
+    const { blockTable, pageFlags } = this.#layout;
+    new Uint8Array(view.buffer, blockTable, BLOCK_TABLE.entries * BLOCK_TABLE.bytes).fill(0);
+    for (const page of this.#byPage.keys()) {
+      view.setUint8(pageFlags + page, view.getUint8(pageFlags + page) & ~PAGE_CODE);
+    }
+    this.#byPage.clear();
+    this.#byKey.clear();
+    this.#wanted.clear();
+    this.#next = this.#layout.records;
+    this.flushes++;
+  }
+
+  #register(gpa: number, block: Block): void {
+    const page = pageOf(gpa);
+    const blocks = entryOf(this.#byPage, page, () => [] as Block[]);
+    blocks.push(block);
+    const at = this.#layout.pageFlags + page;
+    const view = this.#view();
+    const flags = view.getUint8(at);
+    if (flags & PAGE_CODE || page >= this.#layout.pageCount) return;
+    view.setUint8(at, flags | PAGE_CODE);
+    this.#watchPage(page);
+  }
+
+  #enterInTable(gpa: number, modeKey: number, address: number): number {
+    const view = this.#view();
+    let slot = blockTableSlot(gpa);
+    for (let probe = 0; probe < BLOCK_TABLE.probes; probe++) {
+      const at = this.#layout.blockTable + slot * BLOCK_TABLE.bytes;
+      const key = view.getBigUint64(at, true);
+      if (key === 0n || key === TOMBSTONE) {
+        view.setBigUint64(at, BigInt(gpa) | (BigInt(modeKey) << 48n), true);
+        view.setUint32(at + BLOCK_TABLE.block, address, true);
+        return at;
+      }
+      slot = (slot + 1) & (BLOCK_TABLE.entries - 1);
+    }
+    return -1;
+  }
+
+  #answerWanted(modeKey: number, gpa: number, block: Block): void {
+    entryOf(this.#byKey, modeKey, () => new Map<number, Block>()).set(gpa, block);
+    const fields = this.#wanted.get(modeKey);
+    for (const field of fields?.get(gpa) ?? []) this.#setLink(field, block);
+    fields?.delete(gpa);
+  }
+
+  #setLink(field: number, block: Block): void {
+    this.#view().setUint32(field, block.address, true);
+    block.incoming.push(field);
+  }
+
+  #remove(block: Block): void {
+    const view = this.#view();
+    const modeKey = view.getUint32(block.address + BLOCK.modeKey, true);
+    if (block.tableSlot >= 0) view.setBigUint64(block.tableSlot, TOMBSTONE, true);
+    for (const field of block.incoming) {
+      if (view.getUint32(field, true) === block.address) view.setUint32(field, 0, true);
+    }
+    for (let n = 1; n <= block.records; n++) {
+      view.setUint32(block.address + n * RECORD_BYTES + RECORD.handler, block.staleHandler, true);
+    }
+    const byGpa = this.#byKey.get(modeKey);
+    if (byGpa?.get(block.start) === block) byGpa.delete(block.start);
+    this.#unregister(pageOf(block.start), block);
+    if (block.tail !== undefined) this.#unregister(pageOf(block.tail.gpa), block);
+  }
+
+  #unregister(page: number, block: Block): void {
+    const left = (this.#byPage.get(page) ?? []).filter((other) => other !== block);
+    if (left.length > 0) {
+      this.#byPage.set(page, left);
+      return;
+    }
+    this.#byPage.delete(page);
+    const at = this.#layout.pageFlags + page;
+    const view = this.#view();
+    if (page < this.#layout.pageCount) view.setUint8(at, view.getUint8(at) & ~PAGE_CODE);
+  }
+}
+
+/** Marks a freed slot of the block table: probing goes on behind it. No key has all bits set. */
+const TOMBSTONE = 0xffff_ffff_ffff_ffffn;
+
+function pageOf(gpa: number): number {
+  return Math.floor(gpa / PAGE_BYTES);
+}
+
+function overlaps(block: Block, first: number, last: number): boolean {
+  if (block.start <= last && block.end > first) return true;
+  return block.tail !== undefined && block.tail.gpa <= last && block.tail.gpa + block.tail.bytes > first;
+}
+
+function entryOf<K, V>(map: Map<K, V>, key: K, make: () => V): V {
+  let value = map.get(key);
+  if (value === undefined) {
+    value = make();
+    map.set(key, value);
+  }
+  return value;
+}

@@ -1,0 +1,97 @@
+import type { Builder } from '../ir/builder.ts';
+import { defineHelper } from '../ir/define.ts';
+import type { Val } from '../ir/val.ts';
+import type { Field } from '../isa/layout.ts';
+import { PENDING, SEG, SEGMENT, SEGMENT_BYTES, SEGMENTS, STATE } from '../isa/registers.ts';
+import { BLOCK, BLOCK_HASH, BLOCK_TABLE, JUMP_CACHE, RECORD, RECORD_BYTES } from './records.ts';
+import { TLB, TLB_FLAG } from './tlb.ts';
+
+const get = (b: Builder, field: Field) => b.load(field.type, field.bytes, b.cpu, field.offset);
+const put = (b: Builder, field: Field, value: Val) => b.store(field.bytes, b.cpu, field.offset, value);
+
+/** Continues with the record at `record`. */
+export function continueAt(b: Builder, record: Val): void {
+  b.tailCallIndirect(b.load('i32', 4, record, RECORD.handler), record);
+}
+
+/** Continues with a block when the budget covers it; otherwise recording goes on behind this. */
+export function enterBlock(b: Builder, block: Val): void {
+  const left = get(b, STATE.budget).sub(b.load('i32', 4, block, BLOCK.count));
+  b.if(left.geS(0), () => {
+    put(b, STATE.budget, left);
+    continueAt(b, block.add(RECORD_BYTES));
+  });
+}
+
+/** Linear address of `rip` in the current code segment. */
+function linearOf(b: Builder, rip: Val): Val {
+  const base = b.load('i64', 8, b.cpu, SEGMENTS + SEG.CS * SEGMENT_BYTES + SEGMENT.base);
+  return rip.add(base).and(get(b, STATE.linearMask));
+}
+
+/** Finds the decoded block at `rip` through the TLB and the block table, and enters it in the jump cache; else 0. */
+const findBlock = defineHelper('findBlock', { params: ['i64', 'i32'], result: 'i32' }, (b, rip, cacheEntry) => {
+  const linear = linearOf(b, rip);
+  const entry = get(b, STATE.tlb).add(linear.shrU(12).wrap().and(TLB.entries - 1).mul(TLB.bytes));
+  const tag = b.load('i64', 8, entry, TLB.readTag).and(~1n);
+  const executable = b.load('i32', 4, entry, TLB.flags).and(TLB_FLAG.executable);
+  b.if(tag.ne(linear.and(~0xfffn)).or(executable.eqz()), () => b.return(0));
+  const gpa = b.load('i64', 4, entry, TLB.page).shl(12).or(linear.and(0xfff));
+  const key = gpa.or(get(b, STATE.modeKey).extU().shl(48));
+  const mask = BLOCK_TABLE.entries - 1;
+  const at = b.variable('i32', gpa.wrap().xor(gpa.shrU(32).wrap()).mul(BLOCK_HASH).shrU(14).and(mask), 'at');
+  const probes = b.variable('i32', BLOCK_TABLE.probes, 'probes');
+  b.loop((again) => {
+    const slot = get(b, STATE.blockTable).add(b.get(at).mul(BLOCK_TABLE.bytes));
+    const found = b.load('i64', 8, slot, BLOCK_TABLE.key);
+    b.if(found.eq(key), () => {
+      const block = b.load('i32', 4, slot, BLOCK_TABLE.block);
+      const end = rip.add(b.load('i64', 4, block, BLOCK.extent).sub(1));
+      b.if(end.gtU(get(b, STATE.codeLimit)), () => b.return(0));
+      b.store(8, cacheEntry, JUMP_CACHE.rip, rip);
+      b.store(4, cacheEntry, JUMP_CACHE.key, get(b, STATE.codeKey));
+      b.store(4, cacheEntry, JUMP_CACHE.block, block);
+      b.store(8, cacheEntry, JUMP_CACHE.ripBase, rip.sub(linear.and(0xfff)));
+      b.return(block);
+    });
+    b.if(found.eqz(), () => b.return(0));
+    b.set(at, b.get(at).add(1).and(mask));
+    b.set(probes, b.get(probes).sub(1));
+    b.if(b.get(probes), () => b.continue(again));
+  });
+  return 0;
+});
+
+/** Continues at `STATE.rip`, or returns to the run loop with `pending` saying why not. */
+export const dispatch = defineHelper('dispatch', {}, (b) => {
+  b.if(get(b, STATE.pending), () => b.return());
+  const rip = get(b, STATE.rip);
+  const low = rip.wrap();
+  const slot = low.xor(low.shrU(12)).and(JUMP_CACHE.entries - 1);
+  const entry = get(b, STATE.jumpCache).add(slot.mul(JUMP_CACHE.bytes));
+  const sameRip = b.load('i64', 8, entry, JUMP_CACHE.rip).eq(rip);
+  const sameKey = b.load('i32', 4, entry, JUMP_CACHE.key).eq(get(b, STATE.codeKey));
+  const known = sameRip.and(sameKey);
+  b.if(known.eqz(), () => {
+    b.if(b.call(findBlock, rip, entry).eqz(), () => {
+      put(b, STATE.pending, b.i32(PENDING.decode));
+      b.return();
+    });
+  });
+  put(b, STATE.ripBase, b.load('i64', 8, entry, JUMP_CACHE.ripBase));
+  enterBlock(b, b.load('i32', 4, entry, JUMP_CACHE.block));
+  put(b, STATE.pending, b.i32(PENDING.event));
+});
+
+/** Address of the jump cache's entry for `rip`, as {@link dispatch} computes it. */
+export function jumpCacheEntry(jumpCache: number, rip: bigint): number {
+  const low = Number(rip & 0xffffffffn);
+  return jumpCache + ((low ^ (low >>> 12)) & (JUMP_CACHE.entries - 1)) * JUMP_CACHE.bytes;
+}
+
+/** First slot of the block table to look into for guest-physical `gpa`, as {@link findBlock} computes it. */
+export function blockTableSlot(gpa: number): number {
+  const low = gpa % 0x100000000 | 0;
+  const high = Math.floor(gpa / 0x100000000) | 0;
+  return (Math.imul(low ^ high, BLOCK_HASH | 0) >>> 14) & (BLOCK_TABLE.entries - 1);
+}

@@ -1,0 +1,221 @@
+import type { IrFunction } from '../ir/nodes.ts';
+import type { Shape } from '../isa/lift.ts';
+import { BASE_RIP, type Decoded, type MemOperand, type Operand } from '../isa/operands.ts';
+import { GPR, SEG, VECTOR, VECTOR_OF, X87, ZERO } from '../isa/registers.ts';
+import { SEMANTICS } from '../isa/semantics/index.ts';
+import { type Addressing, InterpreterLift } from './interpreter-lift.ts';
+import type { Linker, TableFunction } from './linker.ts';
+import { RECORD } from './records.ts';
+
+/** The facts of a mode that decoded code depends on. */
+export interface CodeMode {
+  readonly bits: 16 | 32 | 64;
+  readonly stackSize: 16 | 32 | 64;
+  /** ES, SS and DS cover all of the address space from 0. Outside 64-bit mode. */
+  readonly flatData: boolean;
+  /** As `flatData`, for SS alone. */
+  readonly flatStack: boolean;
+  /** CS has base 0 and no limit, so that code may be linked within its page. */
+  readonly flatCode: boolean;
+}
+
+/** A handler that a record can name. */
+export interface Handler {
+  readonly slot: number;
+  /** It may leave the block, and so ends it. */
+  readonly ends: boolean;
+  readonly addressing: Addressing;
+}
+
+/** Handlers that stand for no instruction. */
+export interface SpecialHandlers {
+  readonly fallThrough: Handler;
+  readonly stale: Handler;
+  readonly stop: Handler;
+  readonly undefined: Handler;
+  readonly tooLong: Handler;
+}
+
+/** Makes interpreter handlers from the semantics, each when an instruction first needs it, compiled in batches. */
+export class HandlerFactory {
+  readonly #linker: Linker;
+  readonly #handlers = new Map<string, Handler>();
+  #waiting: TableFunction[] = [];
+  /** Slot 0 stays empty: a record that was never written traps. */
+  #nextSlot = 1;
+  readonly #special = new Map<number, SpecialHandlers>();
+
+  constructor(linker: Linker) {
+    this.#linker = linker;
+  }
+
+  /** Handlers made so far. */
+  get count(): number {
+    return this.#nextSlot - 1;
+  }
+
+  /** The handler for a decoded instruction in a mode. It may not be called before {@link flush}. */
+  handlerFor(decoded: Decoded, mode: CodeMode): Handler {
+    const shape = shapeOf(decoded, mode);
+    const addressing = addressingOf(decoded);
+    const key = keyOf(decoded, shape, addressing);
+    let handler = this.#handlers.get(key);
+    if (handler === undefined) {
+      handler = this.#record(`${decoded.row.mnemonic}:${key}`, shape, addressing, (lift) => {
+        const semantics = SEMANTICS[decoded.row.semantics];
+        if (semantics === undefined) throw new Error(`${decoded.row.mnemonic} has no semantics`);
+        semantics(lift);
+      });
+      this.#handlers.set(key, handler);
+    }
+    return handler;
+  }
+
+  /** The special handlers for code of `bits`. */
+  special(bits: 16 | 32 | 64): SpecialHandlers {
+    let special = this.#special.get(bits);
+    if (special === undefined) {
+      special = this.#makeSpecial(bits);
+      this.#special.set(bits, special);
+    }
+    return special;
+  }
+
+  /** Compiles what has been asked for since the last time. */
+  flush(): void {
+    if (this.#waiting.length === 0) return;
+    const waiting = this.#waiting;
+    this.#waiting = [];
+    this.#growTable();
+    this.#linker.compile(waiting);
+  }
+
+  #makeSpecial(bits: 16 | 32 | 64): SpecialHandlers {
+    const shape: Shape = { ...EMPTY_SHAPE, size: bits, addressSize: bits, bits, stackSize: bits };
+    const make = (name: string, body: (lift: InterpreterLift) => void) =>
+      this.#record(`${name}${bits}`, shape, 'none', body);
+    return {
+      fallThrough: make('fallThrough', (lift) => lift.fallThrough()),
+      stale: make('stale', (lift) => lift.stale()),
+      stop: make('stop', (lift) => lift.stop()),
+      undefined: make('undefined', (lift) => lift.raise(VECTOR_OF.UD)),
+      tooLong: make('tooLong', (lift) => lift.raise(VECTOR_OF.GP)),
+    };
+  }
+
+  #record(name: string, shape: Shape, addressing: Addressing, body: (lift: InterpreterLift) => void): Handler {
+    const lift = new InterpreterLift(shape, addressing);
+    body(lift);
+    lift.next();
+    const fn: IrFunction = lift.b.finish(name);
+    const slot = this.#nextSlot++;
+    this.#waiting.push({ slot, fn });
+    return { slot, ends: lift.ends, addressing };
+  }
+
+  #growTable(): void {
+    const { table } = this.#linker;
+    if (this.#nextSlot > table.length) table.grow(Math.max(1024, this.#nextSlot - table.length));
+  }
+}
+
+const EMPTY_SHAPE: Shape = {
+  size: 32,
+  addressSize: 32,
+  bits: 32,
+  stackSize: 32,
+  flat: true,
+  flatStack: true,
+  rep: 0,
+  lock: false,
+  cc: 0,
+  operands: [],
+};
+
+function shapeOf(decoded: Decoded, mode: CodeMode): Shape {
+  const { row } = decoded;
+  const long = mode.bits === 64;
+  return {
+    size: decoded.operandSize,
+    addressSize: decoded.addressSize,
+    bits: mode.bits,
+    stackSize: mode.stackSize,
+    flat: decoded.operands.every((o) => o.kind !== 'mem' || isFlat(o.seg, mode)),
+    flatStack: long || mode.flatStack,
+    rep: row.rep === 'none' ? 0 : decoded.rep,
+    lock: decoded.lock,
+    cc: Math.max(0, row.condition),
+    operands: decoded.operands,
+  };
+}
+
+/** Whether addresses in the segment need neither base nor limit. */
+function isFlat(segment: number, mode: CodeMode): boolean {
+  if (mode.bits === 64) return segment < SEG.FS;
+  return mode.flatData && (segment === SEG.ES || segment === SEG.SS || segment === SEG.DS);
+}
+
+function memoryOf(decoded: Decoded): MemOperand | undefined {
+  return decoded.operands.find((o) => o.kind === 'mem');
+}
+
+function addressingOf(decoded: Decoded): Addressing {
+  const memory = memoryOf(decoded);
+  if (memory === undefined) return 'none';
+  if (memory.dispBig !== undefined) return 'absolute64';
+  if (memory.base === BASE_RIP) return 'ripRelative';
+  return memory.index >= 0 ? 'indexed' : 'base';
+}
+
+/** What tells two handlers of one row apart. */
+function keyOf(decoded: Decoded, shape: Shape, addressing: Addressing): string {
+  let kinds = '';
+  for (const o of decoded.operands) kinds += o.kind === 'mem' ? 'm' : o.kind === 'reg' ? 'r' : 'i';
+  const flags = (shape.flat ? 1 : 0) | (shape.flatStack ? 2 : 0) | (shape.lock ? 4 : 0);
+  return `${decoded.row.id}.${shape.size}.${shape.addressSize}.${shape.bits}.${shape.stackSize}.${flags}.${shape.rep}.${kinds}.${addressing}`;
+}
+
+/** Writes an instruction's operands into its record at `at`. */
+export function writeOperands(view: DataView, at: number, decoded: Decoded): void {
+  let registers = 0;
+  let immediates = 0;
+  for (const operand of decoded.operands) {
+    if (operand.kind === 'reg') view.setUint16(at + RECORD.register[registers++], registerField(operand), true);
+    else if (operand.kind === 'mem') writeMemory(view, at, operand);
+    else if (operand.kind === 'imm') writeImmediate(view, at, operand.value, immediates++);
+    else if (operand.kind === 'rel') view.setBigInt64(at + RECORD.immediate, BigInt(operand.disp), true);
+    else {
+      view.setBigUint64(at + RECORD.immediate, BigInt(operand.offset), true);
+      view.setUint32(at + RECORD.displacement, operand.selector, true);
+    }
+  }
+}
+
+function writeImmediate(view: DataView, at: number, value: bigint, nth: number): void {
+  if (nth === 0) view.setBigUint64(at + RECORD.immediate, value, true);
+  else view.setUint32(at + RECORD.displacement, Number(value & 0xffffffffn), true);
+}
+
+function writeMemory(view: DataView, at: number, memory: MemOperand): void {
+  view.setUint8(at + RECORD.segment, memory.seg);
+  view.setUint8(at + RECORD.scale, memory.scale);
+  view.setUint16(at + RECORD.base, memory.base >= 0 && memory.base !== BASE_RIP ? GPR + memory.base * 8 : ZERO, true);
+  view.setUint16(at + RECORD.index, memory.index >= 0 ? GPR + memory.index * 8 : ZERO, true);
+  view.setInt32(at + RECORD.displacement, memory.disp, true);
+  if (memory.dispBig !== undefined) view.setBigUint64(at + RECORD.immediate, memory.dispBig, true);
+}
+
+/** A register operand as a record names it: see `Lift.registerField`. */
+function registerField(operand: Operand & { kind: 'reg' }): number {
+  switch (operand.cls) {
+    case 'gpr':
+      return GPR + operand.index * 8 + (operand.high ? 1 : 0);
+    case 'mmx':
+      return X87 + operand.index * 16;
+    case 'xmm':
+      return VECTOR + operand.index * 64;
+    default:
+      return operand.index;
+  }
+}
+

@@ -1,0 +1,176 @@
+import { Builder, type BuilderTarget } from '../ir/builder.ts';
+import type { Val } from '../ir/val.ts';
+import { Lift, type Shape } from '../isa/lift.ts';
+import { PENDING, STATE } from '../isa/registers.ts';
+import { continueAt, dispatch, enterBlock } from './dispatch.ts';
+import { inlineTlb } from './mmu.ts';
+import { BLOCK, RECORD, RECORD_BYTES } from './records.ts';
+
+/** How a handler forms the effective address of its memory operand. */
+export type Addressing = 'none' | 'base' | 'indexed' | 'absolute64' | 'ripRelative';
+
+/** A handler's record: parameter 1 of the function that is being recorded. */
+const recordOf = (b: Builder): Val => b.params[1];
+
+/** Guest accesses in handlers: the slow path knows the record. Helpers are told of it by their callers. */
+export const handlerTarget: BuilderTarget = {
+  pendingOffset: STATE.pending.offset,
+  guest: inlineTlb((b) => b.store(4, b.cpu, STATE.record.offset, recordOf(b))),
+};
+export const helperTarget: BuilderTarget = { pendingOffset: STATE.pending.offset, guest: inlineTlb(() => {}) };
+
+/** Semantics recorded as an interpreter handler: operands come from the decoded record. */
+export class InterpreterLift extends Lift {
+  readonly #addressing: Addressing;
+  readonly #address: Val | undefined;
+  #ends = false;
+
+  constructor(shape: Shape, addressing: Addressing) {
+    super(new Builder(handlerTarget, ['i32', 'i32']), shape);
+    this.#addressing = addressing;
+    this.#address = addressing === 'none' ? undefined : this.freshAddress();
+  }
+
+  /** Whether control may leave at this instruction: it is the last of its block. */
+  get ends(): boolean {
+    return this.#ends;
+  }
+
+  get #record(): Val {
+    return recordOf(this.b);
+  }
+
+  protected override registerField(operand: number): Val {
+    const registers = this.shape.operands.slice(0, operand).filter((o) => o.kind === 'reg');
+    return this.b.load('i32', 2, this.#record, RECORD.register[registers.length]);
+  }
+
+  protected override immediateOf(operand: number): Val {
+    const first = this.shape.operands.slice(0, operand).every((o) => o.kind !== 'imm');
+    if (!first) return this.b.load('i32', 4, this.#record, RECORD.displacement);
+    if (this.width(operand) === 64) return this.b.load('i64', 8, this.#record, RECORD.immediate);
+    return this.b.load('i32', 4, this.#record, RECORD.immediate);
+  }
+
+  override effectiveAddress(): Val {
+    if (this.#address === undefined) throw new Error('this instruction has no memory operand');
+    return this.#address;
+  }
+
+  override freshAddress(): Val {
+    const { b } = this;
+    if (this.#addressing === 'absolute64') {
+      return this.truncate(b.load('i64', 8, this.#record, RECORD.immediate), this.shape.addressSize);
+    }
+    if (this.#addressing === 'ripRelative') {
+      const sum = this.nextRip().add(b.load('i64', 4, this.#record, RECORD.displacement, true));
+      return this.truncate(sum, this.shape.addressSize);
+    }
+    return this.shape.addressSize === 64 ? this.#wideAddress() : this.#narrowAddress();
+  }
+
+  #wideAddress(): Val {
+    const { b } = this;
+    const base = b.load('i64', 8, b.cpu.add(b.load('i32', 2, this.#record, RECORD.base)));
+    const sum = base.add(b.load('i64', 4, this.#record, RECORD.displacement, true));
+    if (this.#addressing === 'base') return sum;
+    const index = b.load('i64', 8, b.cpu.add(b.load('i32', 2, this.#record, RECORD.index)));
+    return sum.add(index.shl(b.load('i64', 1, this.#record, RECORD.scale)));
+  }
+
+  #narrowAddress(): Val {
+    const { b } = this;
+    const base = b.load('i32', 4, b.cpu.add(b.load('i32', 2, this.#record, RECORD.base)));
+    let sum = base.add(b.load('i32', 4, this.#record, RECORD.displacement));
+    if (this.#addressing === 'indexed') {
+      const index = b.load('i32', 4, b.cpu.add(b.load('i32', 2, this.#record, RECORD.index)));
+      sum = sum.add(index.shl(b.load('i32', 1, this.#record, RECORD.scale)));
+    }
+    return sum.zeroExtend(this.shape.addressSize).extU();
+  }
+
+  override segment(): Val {
+    return this.b.load('i32', 1, this.#record, RECORD.segment);
+  }
+
+  override nextRip(): Val {
+    const next = this.get(STATE.ripBase).add(this.b.load('i64', 2, this.#record, RECORD.nextOffset));
+    return this.shape.bits === 64 ? next : next.zeroExtend(32);
+  }
+
+  #currentRip(): Val {
+    const rip = this.nextRip().sub(this.b.load('i64', 1, this.#record, RECORD.length));
+    return this.shape.bits === 64 ? rip : rip.zeroExtend(32);
+  }
+
+  override jump(target: Val): void {
+    this.set(STATE.rip, target);
+    this.leave();
+  }
+
+  override jumpRelative(operand: number): void {
+    void operand;
+    this.#follow(RECORD.linkTaken, () => {
+      const target = this.nextRip().add(this.b.load('i64', 8, this.#record, RECORD.immediate));
+      return this.truncate(target, this.shape.bits === 64 ? 64 : this.size);
+    });
+  }
+
+  /** Goes to the block that a link field names, or by way of `target`. */
+  #follow(link: number, target: () => Val): void {
+    this.#ends = true;
+    const { b } = this;
+    const block = b.load('i32', 4, this.#record, link);
+    b.if(block, () => enterBlock(b, block));
+    this.set(STATE.rip, target());
+    b.tailCall(dispatch);
+  }
+
+  override markRecord(): void {
+    this.set(STATE.record, this.#record);
+  }
+
+  override restart(): void {
+    this.#refund(0);
+    this.set(STATE.rip, this.#currentRip());
+    this.b.tailCall(dispatch);
+  }
+
+  override leave(): void {
+    this.#ends = true;
+    this.b.tailCall(dispatch);
+  }
+
+  /** Gives back the budget of the block's instructions after this one, and of `own` more. */
+  #refund(own: number): void {
+    const { b } = this;
+    const position = b.load('i32', 1, this.#record, RECORD.position);
+    const count = b.load('i32', 4, this.#record.sub(position.mul(RECORD_BYTES)), BLOCK.count);
+    this.set(STATE.budget, this.get(STATE.budget).add(count.sub(position).add(own)));
+  }
+
+  /** Ends the handler of an ordinary instruction: on to the next record. */
+  next(): void {
+    continueAt(this.b, this.#record.add(RECORD_BYTES));
+  }
+
+  /** The handler behind the last instruction of a block: it leads to the following block. */
+  fallThrough(): void {
+    this.#follow(RECORD.linkNext, () => this.nextRip());
+  }
+
+  /** The handler put over records whose code has changed: finds its way anew. */
+  stale(): void {
+    this.#refund(1);
+    this.set(STATE.rip, this.#currentRip());
+    this.b.tailCall(dispatch);
+  }
+
+  /** The handler put over a record before which the run loop wants to act. */
+  stop(): void {
+    this.#refund(1);
+    this.set(STATE.rip, this.#currentRip());
+    this.set(STATE.pending, PENDING.event);
+    this.b.return();
+  }
+}

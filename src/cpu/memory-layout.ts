@@ -1,0 +1,46 @@
+import { STATE_BYTES } from '../isa/registers.ts';
+import { PAGE_BYTES, type RamRegion } from '../machine/guest-memory.ts';
+import { BLOCK_TABLE, JUMP_CACHE } from './records.ts';
+import { CONTEXTS, TLB_BYTES } from './tlb.ts';
+
+const WASM_PAGE = 65536;
+/** Address of the state block. Page 0 stays unused, so that a null pointer is seen. */
+const STATE_BASE = WASM_PAGE;
+
+/** Where everything of a machine with one vCPU lies in its memory: byte addresses. */
+export interface MemoryLayout {
+  readonly state: number;
+  readonly tlbs: number;
+  readonly jumpCache: number;
+  readonly blockTable: number;
+  readonly records: number;
+  readonly recordsEnd: number;
+  readonly pageFlags: number;
+  /** Guest-physical pages that have flags. */
+  readonly pageCount: number;
+  readonly ram: number;
+  /** Size of the whole, in WebAssembly pages of 64 KiB. */
+  readonly wasmPages: number;
+}
+
+/** Lays out the memory for these RAM regions. @param recordBytes room for decoded code */
+export function layOutMemory(regions: readonly RamRegion[], recordBytes: number): MemoryLayout {
+  let next = STATE_BASE;
+  const area = (bytes: number, align: number) => {
+    const at = Math.ceil(next / align) * align;
+    next = at + bytes;
+    return at;
+  };
+  const pageCount = Math.max(...regions.map((r) => r.gpa + r.length)) / PAGE_BYTES;
+  const ramBytes = Math.max(...regions.map((r) => r.hostOffset + r.length));
+  const state = area(STATE_BYTES, 4096);
+  const tlbs = area(CONTEXTS * TLB_BYTES, 4096);
+  const jumpCache = area(JUMP_CACHE.entries * JUMP_CACHE.bytes, 4096);
+  const blockTable = area(BLOCK_TABLE.entries * BLOCK_TABLE.bytes, 4096);
+  const records = area(recordBytes, 4096);
+  const recordsEnd = next;
+  const pageFlags = area(pageCount, 4096);
+  const ram = area(ramBytes, WASM_PAGE);
+  const wasmPages = Math.ceil(next / WASM_PAGE);
+  return { state, tlbs, jumpCache, blockTable, records, recordsEnd, pageFlags, pageCount, ram, wasmPages };
+}

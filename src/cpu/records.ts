@@ -1,0 +1,59 @@
+/**
+ * Decoded code in memory. A block is a header followed by one record an instruction, 32 bytes each; pointers to code are
+ * pointers to headers. What a field holds depends on the operands; fields that share bytes never occur together.
+ */
+export const RECORD_BYTES = 32;
+
+/** Fields of a record: byte offsets. */
+export const RECORD = {
+  /** u32: slot of the handler in the function table. */
+  handler: 0,
+  /** u16: up to three register operands, in operand order: offsets in the state block, or numbers of other registers. */
+  register: [4, 6, 8],
+  /** u8: segment of the memory operand. */
+  segment: 10,
+  /** u8: shift of the index. */
+  scale: 11,
+  /** u16: offsets of base and index in the state block. */
+  base: 12,
+  index: 14,
+  /** i32: displacement; or a second immediate; or a selector. */
+  displacement: 16,
+  /** u32: header of the block at a relative branch's target and of the one after it, 0 while unknown. */
+  linkTaken: 12,
+  linkNext: 16,
+  /** u16: offset of the next instruction from the start of the block's page. */
+  nextOffset: 20,
+  /** u8: bytes of the instruction. */
+  length: 22,
+  /** u8: place of the instruction in its block, from 1; the header is this many records before. */
+  position: 23,
+  /** i64: immediate, or displacement of a relative branch, or a 64-bit absolute address. */
+  immediate: 24,
+} as const;
+
+/** Fields of a block's header: byte offsets. */
+export const BLOCK = {
+  /** u32: instructions in the block. */
+  count: 0,
+  /** u32: guest-physical page number. */
+  page: 4,
+  /** u32: offset of the first instruction in the page. */
+  start: 8,
+  /** u32: the mode it was decoded for. */
+  modeKey: 12,
+  /** u32: bytes of code in the block. */
+  extent: 16,
+} as const;
+
+/** Most instructions in a block. */
+export const MAX_BLOCK = 64;
+
+/** One entry of the jump cache: RIP with the key under which it holds, block, and the RIP of the block's page. */
+export const JUMP_CACHE = { entries: 4096, bytes: 32, rip: 0, key: 8, block: 12, ripBase: 16 } as const;
+
+/** The open hash table from (guest-physical address, mode) to block: `key` is address | mode << 48, 0 where free. */
+export const BLOCK_TABLE = { entries: 1 << 18, bytes: 16, key: 0, block: 8, probes: 16 } as const;
+
+/** Where key `(gpa, mode)` is first looked for: the multiplier spreads page offsets and pages over the table. */
+export const BLOCK_HASH = 0x9e3779b1;
