@@ -46,8 +46,8 @@ const PINS = 4;
 /** The body of the DSDT: the host bridge with its interrupts, the chips behind the ISA bridge, the processors, and S5. */
 export function buildDsdt(cpuCount: number): Uint8Array {
   return Uint8Array.from([
-    ...name('\\_S5', packageOf(integer(0), integer(0), integer(0), integer(0))),
-    ...scope('\\_SB', hostBridge(), ...Array.from({ length: cpuCount }, (_, cpu) => processor(cpu))),
+    ...name('_S5', packageOf(integer(0), integer(0), integer(0), integer(0))),
+    ...scope('_SB', hostBridge(), ...Array.from({ length: cpuCount }, (_, cpu) => processor(cpu))),
   ]);
 }
 
@@ -55,7 +55,6 @@ function hostBridge(): Aml {
   return device(
     'PCI0',
     name('_HID', eisaId('PNP0A03')),
-    name('_ADR', integer(0)),
     name('_UID', integer(0)),
     name(
       '_CRS',
