@@ -95,16 +95,24 @@ function saturate(value: number, bits: number): bigint {
   return BigInt(Math.trunc(value));
 }
 
+function saturateUnsigned(value: number, bits: number): bigint {
+  if (Number.isNaN(value) || value <= 0) return 0n;
+  const limit = 1n << BigInt(bits);
+  return value >= Number(limit) ? limit - 1n : BigInt(Math.trunc(value));
+}
+
 const CONVERSIONS: readonly Op[] = [
   convert('f32.convert_i32_s', [0xb2], 'i32', 'f32', (a) => bitsFromFloat('f32', Number(BigInt.asIntN(32, a)))),
   convert('f64.convert_i32_s', [0xb7], 'i32', 'f64', (a) => bitsFromFloat('f64', Number(BigInt.asIntN(32, a)))),
   convert('f64.convert_i64_s', [0xb9], 'i64', 'f64', (a) => bitsFromFloat('f64', Number(BigInt.asIntN(64, a)))),
+  convert('f64.convert_i64_u', [0xba], 'i64', 'f64', (a) => bitsFromFloat('f64', Number(a))),
   convert('f32.demote_f64', [0xb6], 'f64', 'f32', (a) => bitsFromFloat('f32', floatFromBits('f64', a))),
   convert('f64.promote_f32', [0xbb], 'f32', 'f64', (a) => bitsFromFloat('f64', floatFromBits('f32', a))),
   convert('i32.trunc_sat_f32_s', [0xfc, 0], 'f32', 'i32', (a) => saturate(floatFromBits('f32', a), 32)),
   convert('i32.trunc_sat_f64_s', [0xfc, 2], 'f64', 'i32', (a) => saturate(floatFromBits('f64', a), 32)),
   convert('i64.trunc_sat_f32_s', [0xfc, 4], 'f32', 'i64', (a) => saturate(floatFromBits('f32', a), 64)),
   convert('i64.trunc_sat_f64_s', [0xfc, 6], 'f64', 'i64', (a) => saturate(floatFromBits('f64', a), 64)),
+  convert('i64.trunc_sat_f64_u', [0xfc, 7], 'f64', 'i64', (a) => saturateUnsigned(floatFromBits('f64', a), 64)),
 ];
 
 /** The floating-point operations; what NaNs they yield is left open by WebAssembly, so semantics treat NaNs themselves. */
