@@ -82,6 +82,12 @@ export class Flags {
     this.#set(STATE.flagCarry, rest.or(topBits(value, of)));
   }
 
+  /** Sets CF and OF (i32, 0 or 1); the others stay. */
+  writeCarryOverflow(cf: Val, of: Val): void {
+    const rest = this.#carry().and((1n << 62n) - 1n);
+    this.#set(STATE.flagCarry, rest.or(topBits(cf, of)));
+  }
+
   /** The six flags at their places in EFLAGS, i32, other bits zero. */
   word(): Val {
     const carry = this.#carry();

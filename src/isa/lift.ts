@@ -54,13 +54,13 @@ export abstract class Lift {
 
   /** For general, x87, MMX and XMM registers the byte offset in the state block; for others the register number. */
   protected abstract registerField(operand: number): Val;
-  /** The immediate operand: i64 for width 64, else i32. */
+  /** The immediate operand: i64 for width 64, else i32. A direct far pointer: i64, selector << 32 | offset. */
   protected abstract immediateOf(operand: number): Val;
   /** Effective address of the memory operand, i64, truncated to the address size. */
   abstract effectiveAddress(): Val;
   /** As {@link effectiveAddress}, from the registers as they are now rather than before the instruction (POP to memory). */
   abstract freshAddress(): Val;
-  /** Segment number of the memory operand, i32. */
+  /** Segment number of the memory operand, i32. With none, or two (strings): the override, or DS. */
   abstract segment(): Val;
   /** RIP of the next instruction, i64. */
   abstract nextRip(): Val;
@@ -112,7 +112,7 @@ export abstract class Lift {
   /** Reads an operand as an integer of its width. `forWrite`: a memory operand must be writable too. */
   read(operand: number, forWrite = false): Val {
     const o = this.shape.operands[operand];
-    if (o.kind === 'imm') return this.immediateOf(operand);
+    if (o.kind === 'imm' || o.kind === 'far') return this.immediateOf(operand);
     const bytes = (o.kind === 'mem' || o.kind === 'reg' ? o.width / 8 : 0) as Access['bytes'];
     const type = bytes === 8 ? 'i64' : 'i32';
     if (o.kind === 'mem') {

@@ -10,7 +10,7 @@
  * "Checked" names what the caller has tested already.
  */
 export const SYSTEM_CALLS = [
-  /** (leaves) a leaf (EAX), b subleaf (ECX). Writes RAX, RBX, RCX, RDX. */
+  /** a leaf (EAX), b subleaf (ECX). Writes RAX, RBX, RCX, RDX. */
   'cpuid',
   /** a MSR number. Gives its value; #GP(0) where there is none. CPL 0 is checked. */
   'rdmsr',

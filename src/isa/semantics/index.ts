@@ -1,0 +1,41 @@
+import type { SemanticsTable } from '../lift.ts';
+import { ALU_SEMANTICS } from './alu.ts';
+import { BCD_SEMANTICS } from './bcd.ts';
+import { BITS_SEMANTICS } from './bits.ts';
+import { CONTROL_SEMANTICS } from './control.ts';
+import { DATA_SEMANTICS } from './data.ts';
+import { FLAGS_SEMANTICS } from './flags-ops.ts';
+import { IO_SEMANTICS } from './io.ts';
+import { MULDIV_SEMANTICS } from './muldiv.ts';
+import { SHIFT_SEMANTICS } from './shift.ts';
+import { STACK_SEMANTICS } from './stack.ts';
+import { STRING_SEMANTICS } from './string.ts';
+import { SYSTEM_SEMANTICS } from './system.ts';
+
+const FAMILIES: readonly SemanticsTable[] = [
+  ALU_SEMANTICS,
+  MULDIV_SEMANTICS,
+  DATA_SEMANTICS,
+  SHIFT_SEMANTICS,
+  BITS_SEMANTICS,
+  CONTROL_SEMANTICS,
+  STACK_SEMANTICS,
+  STRING_SEMANTICS,
+  IO_SEMANTICS,
+  BCD_SEMANTICS,
+  FLAGS_SEMANTICS,
+  SYSTEM_SEMANTICS,
+];
+
+/** The semantics of all families by the key that rows name. A key has one meaning. */
+export const SEMANTICS: SemanticsTable = mergeTables(FAMILIES);
+
+/** @throws Error when two tables have the same key */
+function mergeTables(tables: readonly SemanticsTable[]): SemanticsTable {
+  const all: Record<string, SemanticsTable[string]> = {};
+  for (const [key, semantics] of tables.flatMap((table) => Object.entries(table))) {
+    if (key in all) throw new Error(`semantics ${key} are defined twice`);
+    all[key] = semantics;
+  }
+  return all;
+}

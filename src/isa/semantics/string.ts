@@ -1,0 +1,209 @@
+import type { Access, Variable } from '../../ir/nodes.ts';
+import type { Operand, Val } from '../../ir/val.ts';
+import type { Lift, Semantics, SemanticsTable } from '../lift.ts';
+import { FLAG, SEG, STATE } from '../registers.ts';
+
+const RAX = 0;
+const RCX = 1;
+const RSI = 6;
+const RDI = 7;
+const REPNE = 0xf2;
+
+/** One string instruction's facts: element size, the step by DF, and where the elements are. */
+class StringLift {
+  readonly l: Lift;
+  readonly width: number;
+  readonly bytes: Access['bytes'];
+  readonly type: 'i32' | 'i64';
+  readonly #step: Val;
+  readonly #sourceSegment: Val;
+
+  constructor(l: Lift, width: number) {
+    this.l = l;
+    this.width = width;
+    this.bytes = (width / 8) as Access['bytes'];
+    this.type = width === 64 ? 'i64' : 'i32';
+    const down = l.get(STATE.eflags).and(FLAG.DF).nez();
+    this.#step = l.b.i64(-this.bytes).selectIf(down, this.bytes);
+    this.#sourceSegment = l.segment();
+  }
+
+  loadSource(): Val {
+    const { l } = this;
+    const address = l.linear(this.#sourceSegment, this.#offset(RSI), this.bytes, false, l.shape.flat);
+    return l.b.guestLoad(this.type, this.bytes, address, this.#sourceSegment);
+  }
+
+  loadDestination(forWrite = false): Val {
+    return this.l.b.guestLoad(this.type, this.bytes, this.#destination(forWrite), SEG.ES, forWrite);
+  }
+
+  storeDestination(value: Val): void {
+    this.l.b.guestStore(this.bytes, this.#destination(true), SEG.ES, value);
+  }
+
+  advanceSource(): void {
+    this.#advance(RSI);
+  }
+
+  advanceDestination(): void {
+    this.#advance(RDI);
+  }
+
+  /** The count in rCX. */
+  count(): Val {
+    return this.l.gpr(RCX, this.l.shape.addressSize);
+  }
+
+  /** Counts rCX down. @returns what is left */
+  countDown(): Val {
+    const w = this.l.shape.addressSize;
+    const left = this.count().sub(1).zeroExtend(w);
+    this.l.setGpr(RCX, w, left);
+    return left;
+  }
+
+  #offset(register: number): Val {
+    return this.l.gpr(register, this.l.shape.addressSize).extU();
+  }
+
+  #destination(forWrite: boolean): Val {
+    const { l } = this;
+    return l.linear(l.b.i32(SEG.ES), this.#offset(RDI), this.bytes, forWrite, l.shape.flat);
+  }
+
+  #advance(register: number): void {
+    const w = this.l.shape.addressSize;
+    const moved = this.#offset(register).add(this.#step);
+    this.l.setGpr(register, w, w === 64 ? moved : moved.wrap());
+  }
+}
+
+/**
+ * Takes one from the budget for a further iteration of a REP; where there is none left, or something is pending, the
+ * instruction is left, to be started again with what it has done so far.
+ */
+function spendIteration(l: Lift): void {
+  const left = l.get(STATE.budget).sub(1);
+  l.set(STATE.budget, left);
+  l.b.if(left.leS(0).or(l.get(STATE.pending)), () => l.restart());
+}
+
+/** Repeats `iteration`, which commits its registers but rCX, rCX times. A fault leaves what is done committed. */
+function repeat(s: StringLift, iteration: () => void): void {
+  const { l } = s;
+  if (l.shape.rep === 0) {
+    iteration();
+    return;
+  }
+  l.b.if(s.count().nez(), () => {
+    l.b.loop((again) => {
+      iteration();
+      l.b.if(s.countDown().nez(), () => {
+        spendIteration(l);
+        l.b.continue(again);
+      });
+    });
+  });
+}
+
+/** REPE or REPNE: goes on while the two values `iteration` compares are equal, or are not. Flags are written at the end. */
+function repeatCompare(s: StringLift, iteration: () => [Val, Val]): void {
+  const { l } = s;
+  const { b } = l;
+  const compare = (x: Val, y: Val) => l.flags.sub(s.width, x, y, x.sub(y).zeroExtend(s.width));
+  if (l.shape.rep === 0) {
+    compare(...iteration());
+    return;
+  }
+  const wanted = l.shape.rep === REPNE ? 0 : 1;
+  b.if(s.count().nez(), () => {
+    const [first, second]: [Variable, Variable] = [b.variable(s.type, 0, 'first'), b.variable(s.type, 0, 'second')];
+    b.loop((again) => {
+      const [x, y] = iteration();
+      b.set(first, x);
+      b.set(second, y);
+      b.if(s.countDown().nez().and(x.eq(y).eq(wanted)), () => {
+        spendIteration(l);
+        b.continue(again);
+      });
+    });
+    compare(b.get(first), b.get(second));
+  });
+}
+
+const movs: Semantics = (l) => {
+  const s = new StringLift(l, l.width(0));
+  repeat(s, () => {
+    s.storeDestination(s.loadSource());
+    s.advanceSource();
+    s.advanceDestination();
+  });
+};
+
+const stos: Semantics = (l) => {
+  const s = new StringLift(l, l.width(0));
+  const value = l.gpr(RAX, s.width);
+  repeat(s, () => {
+    s.storeDestination(value);
+    s.advanceDestination();
+  });
+};
+
+const lods: Semantics = (l) => {
+  const s = new StringLift(l, l.width(0));
+  repeat(s, () => {
+    l.setGpr(RAX, s.width, s.loadSource());
+    s.advanceSource();
+  });
+};
+
+const cmps: Semantics = (l) => {
+  const s = new StringLift(l, l.width(0));
+  repeatCompare(s, () => {
+    const x = s.loadSource();
+    const y = s.loadDestination();
+    s.advanceSource();
+    s.advanceDestination();
+    return [x, y];
+  });
+};
+
+const scas: Semantics = (l) => {
+  const s = new StringLift(l, l.width(0));
+  const x = l.gpr(RAX, s.width);
+  repeatCompare(s, () => {
+    const y = s.loadDestination();
+    s.advanceDestination();
+    return [x, y];
+  });
+};
+
+function port(l: Lift): Val {
+  return l.gpr(2, 16).extU();
+}
+
+/** The destination is probed before the port is read, since a read of a port cannot be taken back. */
+const ins: Semantics = (l) => {
+  const s = new StringLift(l, l.width(0));
+  repeat(s, () => {
+    l.system('portPermission', port(l), s.bytes);
+    s.loadDestination(true);
+    s.storeDestination(l.system('portIn', port(l), s.bytes).wrap());
+    s.advanceDestination();
+  });
+};
+
+const outs: Semantics = (l) => {
+  const s = new StringLift(l, l.width(1));
+  repeat(s, () => {
+    const size: Operand = s.bytes << 16;
+    l.system('portPermission', port(l), s.bytes);
+    const value = s.loadSource();
+    l.system('portOut', port(l).or(size), value.extU());
+    s.advanceSource();
+  });
+};
+
+/** String instructions. */
+export const STRING_SEMANTICS: SemanticsTable = { movs, stos, lods, cmps, scas, ins, outs };
