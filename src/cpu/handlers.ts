@@ -140,7 +140,7 @@ function shapeOf(decoded: Decoded, mode: CodeMode): Shape {
     addressSize: decoded.addressSize,
     bits: mode.bits,
     stackSize: mode.stackSize,
-    flat: decoded.operands.every((o) => o.kind !== 'mem' || isFlat(o.seg, mode)),
+    flat: isFlat(segmentOf(decoded), mode) && decoded.operands.every((o) => o.kind !== 'mem' || isFlat(o.seg, mode)),
     flatStack: long || mode.flatStack,
     rep: row.rep === 'none' ? 0 : decoded.rep,
     lock: decoded.lock,
@@ -153,6 +153,13 @@ function shapeOf(decoded: Decoded, mode: CodeMode): Shape {
 function isFlat(segment: number, mode: CodeMode): boolean {
   if (mode.bits === 64) return segment < SEG.FS;
   return mode.flatData && (segment === SEG.ES || segment === SEG.SS || segment === SEG.DS);
+}
+
+/** The segment of an instruction's memory operand. With none, or two (strings): the override, or DS. */
+function segmentOf(decoded: Decoded): number {
+  const memory = decoded.operands.filter((o) => o.kind === 'mem');
+  if (memory.length === 1) return memory[0].seg;
+  return decoded.segOverride >= 0 ? decoded.segOverride : SEG.DS;
 }
 
 function memoryOf(decoded: Decoded): MemOperand | undefined {
@@ -179,6 +186,7 @@ function keyOf(decoded: Decoded, shape: Shape, addressing: Addressing): string {
 export function writeOperands(view: DataView, at: number, decoded: Decoded): void {
   let registers = 0;
   let immediates = 0;
+  view.setUint8(at + RECORD.segment, segmentOf(decoded));
   for (const operand of decoded.operands) {
     if (operand.kind === 'reg') view.setUint16(at + RECORD.register[registers++], registerField(operand), true);
     else if (operand.kind === 'mem') writeMemory(view, at, operand);
@@ -197,7 +205,6 @@ function writeImmediate(view: DataView, at: number, value: bigint, nth: number):
 }
 
 function writeMemory(view: DataView, at: number, memory: MemOperand): void {
-  view.setUint8(at + RECORD.segment, memory.seg);
   view.setUint8(at + RECORD.scale, memory.scale);
   view.setUint16(at + RECORD.base, memory.base >= 0 && memory.base !== BASE_RIP ? GPR + memory.base * 8 : ZERO, true);
   view.setUint16(at + RECORD.index, memory.index >= 0 ? GPR + memory.index * 8 : ZERO, true);

@@ -46,6 +46,10 @@ export class InterpreterLift extends Lift {
   }
 
   protected override immediateOf(operand: number): Val {
+    if (this.shape.operands[operand].kind === 'far') {
+      const selector = this.b.load('i64', 4, this.#record, RECORD.displacement);
+      return selector.shl(32).or(this.b.load('i64', 8, this.#record, RECORD.immediate));
+    }
     const first = this.shape.operands.slice(0, operand).every((o) => o.kind !== 'imm');
     if (!first) return this.b.load('i32', 4, this.#record, RECORD.displacement);
     if (this.width(operand) === 64) return this.b.load('i64', 8, this.#record, RECORD.immediate);

@@ -24,7 +24,7 @@ const pop: Semantics = (l) => {
   }
   const before = l.gpr(RSP, 64);
   l.release(bytes);
-  const ea = l.effectiveAddress();
+  const ea = l.freshAddress();
   l.b.store(8, l.b.cpu, GPR + RSP * 8, before);
   const segment = l.segment();
   l.b.guestStore(bytes, l.linear(segment, ea, bytes, true, l.shape.flat), segment, value);

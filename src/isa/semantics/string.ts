@@ -85,8 +85,8 @@ class StringLift {
  */
 function spendIteration(l: Lift): void {
   const left = l.get(STATE.budget).sub(1);
+  l.b.if(left.ltS(0).or(l.get(STATE.pending)), () => l.restart());
   l.set(STATE.budget, left);
-  l.b.if(left.leS(0).or(l.get(STATE.pending)), () => l.restart());
 }
 
 /** Repeats `iteration`, which commits its registers but rCX, rCX times. A fault leaves what is done committed. */
