@@ -1,8 +1,7 @@
-import type { Access } from '../../ir/nodes.ts';
 import type { Val } from '../../ir/val.ts';
 import type { Lift, Semantics, SemanticsTable } from '../lift.ts';
 import { STATE, VECTOR_OF } from '../registers.ts';
-import { shuffle } from '../simd/lanes.ts';
+import { extractLane, shuffle } from '../simd/lanes.ts';
 import {
   enterMmx,
   highOf,
@@ -16,6 +15,7 @@ import {
   storeAligned,
   usesMmx,
   vectorOf,
+  writeGeneral,
   writeLow,
   writeMmx,
   writeVector,
@@ -114,7 +114,7 @@ const movntq: Semantics = (l) => {
 function moveMask(shape: 'i8x16' | 'i32x4' | 'i64x2'): Semantics {
   return (l) => {
     requireVectors(l);
-    l.write(0, l.b.op(`${shape}.bitmask`, readVector(l, 1)).selectWidth(l.width(0)));
+    writeGeneral(l, 0, l.b.op(`${shape}.bitmask`, readVector(l, 1)));
     if (usesMmx(l)) enterMmx(l);
   };
 }
@@ -128,12 +128,88 @@ function duplicate(...indices: readonly number[]): Semantics {
   };
 }
 
-/** Stores the bytes of operand 0 whose mask byte in operand 1 has its top bit set, to DS:rDI. */
+/** MASKMOVQ, MASKMOVDQU: stores the bytes of operand 0 whose byte in operand 1 has its top bit set, to rDI. */
 const maskMove: Semantics = (l) => {
   requireVectors(l);
-  const bytes = usesMmx(l) ? 8 : 16;
+  const mmx = usesMmx(l);
   const selected = l.b.op('i8x16.bitmask', readVector(l, 1));
-  const data = readVector(l, 0);
-  storeSelected(l, data, selected, bytes);
-  if (usesMmx(l)) enterMmx(l);
+  l.b.if(selected, () => storeSelected(l, readVector(l, 0), selected, mmx ? 8 : 16));
+  if (mmx) enterMmx(l);
+};
+
+/** Stores those of `bytes` that `selected` names. All of them are probed, so that nothing is stored before a fault. */
+function storeSelected(l: Lift, data: Val, selected: Val, bytes: 8 | 16): void {
+  const { b } = l;
+  const segment = l.segment();
+  const address = l.linear(segment, l.truncate(l.gpr(7, 64), l.shape.addressSize), bytes, true, false);
+  b.guestLoad(bytes === 8 ? 'i64' : 'v128', bytes, address, segment, true);
+  const left = b.variable('i32', selected);
+  b.loop((again) => {
+    const index = b.get(left).ctz();
+    b.guestStore(1, address.add(index.extU()), segment, extractLane(b, 'i8x16', data, index));
+    b.set(left, b.get(left).and(b.get(left).sub(1)));
+    b.if(b.get(left), () => b.continue(again));
+  });
+}
+
+/** MOVNTI is not among the instructions that CR0.EM, CR0.TS and CR4.OSFXSR hold back. */
+const movnti: Semantics = (l) => l.write(0, l.read(1));
+
+/** Bits 16–31 of MXCSR are reserved. */
+const ldmxcsr: Semantics = (l) => {
+  requireSse(l);
+  const value = l.read(0);
+  l.raiseIf(value.shrU(16), VECTOR_OF.GP);
+  l.set(STATE.mxcsr, value);
+};
+
+const stmxcsr: Semantics = (l) => {
+  requireSse(l);
+  l.write(0, l.get(STATE.mxcsr));
+};
+
+/** Empties all x87 registers. */
+const emms: Semantics = (l) => {
+  requireMmx(l);
+  l.set(STATE.ftw, 0);
+};
+
+/** Moves between vector registers, memory and general registers, and the control registers of SSE and MMX. */
+export const SSE_MOVE: SemanticsTable = {
+  movaps: moveAligned,
+  movapd: moveAligned,
+  movdqa: moveAligned,
+  movntps: moveAligned,
+  movntpd: moveAligned,
+  movntdq: moveAligned,
+  movntdqa: moveAligned,
+  movups: moveUnaligned,
+  movupd: moveUnaligned,
+  movdqu: moveUnaligned,
+  lddqu: moveUnaligned,
+  movss: moveScalar(32),
+  movsd: moveScalar(64),
+  movlps: moveHalf(0),
+  movlpd: moveHalf(0),
+  movhps: moveHalf(1),
+  movhpd: moveHalf(1),
+  movhlps: combine(3, 1),
+  movlhps: combine(0, 2),
+  movd: moveLow,
+  movq: moveLow,
+  movq2dq,
+  movdq2q,
+  movntq,
+  movnti,
+  movmskps: moveMask('i32x4'),
+  movmskpd: moveMask('i64x2'),
+  pmovmskb: moveMask('i8x16'),
+  movddup: duplicate(0, 1, 0, 1),
+  movsldup: duplicate(0, 0, 2, 2),
+  movshdup: duplicate(1, 1, 3, 3),
+  maskmovq: maskMove,
+  maskmovdqu: maskMove,
+  ldmxcsr,
+  stmxcsr,
+  emms,
 };
