@@ -155,7 +155,7 @@ export function readRow(text: string, id: number, family: string): Row {
     operands,
     ...opcode,
     form: existingForm(opcode.written, operands),
-    only64: attributes.has('o64'),
+    only64: attributes.has('o64') || opcode.rexW,
     not64: attributes.has('i64'),
     default64: attributes.has('d64'),
     force64: attributes.has('f64'),
@@ -189,7 +189,7 @@ function printOpcode(row: Row): string {
 
 function printAttributes(row: Row): string {
   const words: [boolean, string][] = [
-    [row.only64, 'o64'],
+    [row.only64 && !row.rexW, 'o64'],
     [row.not64, 'i64'],
     [row.default64, 'd64'],
     [row.force64, 'f64'],

@@ -76,20 +76,34 @@ NFx 0F 38 F1 /r      | MOVBE Mv,Gv                | feat=movbe
 0F 9D /r             | SETGE Eb                   | cc=13 sem=setcc
 0F 9E /r             | SETLE Eb                   | cc=14 sem=setcc
 0F 9F /r             | SETG Eb                    | cc=15 sem=setcc
-0F 0D /r             | NOP Ev
+0F 0D /0 reg         | NOP Ev                     | alias
+0F 0D /1 reg         | NOP Ev                     | alias
+0F 0D /2             | NOP Ev                     | alias
+0F 0D /3             | NOP Ev                     | alias
+0F 0D /4             | NOP Ev                     | alias
+0F 0D /5             | NOP Ev                     | alias
+0F 0D /6             | NOP Ev                     | alias
+0F 0D /7             | NOP Ev                     | alias
 0F 0D /0 mem         | PREFETCH Mb
 0F 0D /1 mem         | PREFETCHW Mb               | sem=prefetch
-0F 18 /r             | NOP Ev
+0F 18 /0 reg         | NOP Ev                     | alias
+0F 18 /1 reg         | NOP Ev                     | alias
+0F 18 /2 reg         | NOP Ev                     | alias
+0F 18 /3 reg         | NOP Ev                     | alias
+0F 18 /4             | NOP Ev                     | alias
+0F 18 /5             | NOP Ev                     | alias
+0F 18 /6             | NOP Ev                     | alias
+0F 18 /7             | NOP Ev                     | alias
 0F 18 /0 mem         | PREFETCHNTA Mb             | sem=prefetch
 0F 18 /1 mem         | PREFETCHT0 Mb              | sem=prefetch
 0F 18 /2 mem         | PREFETCHT1 Mb              | sem=prefetch
 0F 18 /3 mem         | PREFETCHT2 Mb              | sem=prefetch
-0F 19 /r             | NOP Ev
-0F 1A /r             | NOP Ev
-0F 1B /r             | NOP Ev
-0F 1C /r             | NOP Ev
-0F 1D /r             | NOP Ev
-0F 1E /r             | NOP Ev
+0F 19 /r             | NOP Ev                     | alias
+0F 1A /r             | NOP Ev                     | alias
+0F 1B /r             | NOP Ev                     | alias
+0F 1C /r             | NOP Ev                     | alias
+0F 1D /r             | NOP Ev                     | alias
+0F 1E /r             | NOP Ev                     | alias
 F3 0F 1E FA          | ENDBR64                    | sem=nop
 F3 0F 1E FB          | ENDBR32                    | sem=nop
 0F 1F /r             | NOP Ev
