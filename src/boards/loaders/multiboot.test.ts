@@ -17,14 +17,9 @@ function multibootHeader(flags: number, addresses: readonly number[] = []): Uint
 }
 
 /** An ELF file with one segment: the multiboot header, then 0xcc. */
-function elf32({
-  gpa = MIB,
-  virtual = gpa,
-  fileBytes = 64,
-  memoryBytes = 100,
-  flags = 3,
-  machine = 3,
-} = {}): Uint8Array {
+function elf32(options: Partial<Record<'gpa' | 'virtual' | 'memoryBytes' | 'flags' | 'machine', number>> = {}) {
+  const { gpa, memoryBytes, flags, machine } = { gpa: MIB, memoryBytes: 100, flags: 3, machine: 3, ...options };
+  const [virtual, fileBytes] = [options.virtual ?? gpa, 64];
   const writer = new ByteWriter().append([0x7f, 0x45, 0x4c, 0x46, 1, 1, 1]).zeros(9);
   writer
     .u16(2)

@@ -1,3 +1,4 @@
+import { requireVersion } from '../../base/state-version.ts';
 import type { Device, DeviceState } from '../../machine/interfaces.ts';
 
 const STATE_VERSION = 1;
@@ -24,6 +25,6 @@ export class DebugExit implements Device {
   }
 
   restore(state: DeviceState): void {
-    if (state.version !== STATE_VERSION) throw new Error(`debug exit state version ${state.version} is unknown`);
+    requireVersion('DebugExit', state.version, STATE_VERSION);
   }
 }

@@ -1,3 +1,4 @@
+import { requireVersion } from '../../base/state-version.ts';
 import type { Device, DeviceState } from '../../machine/interfaces.ts';
 
 /** What the debug port answers, so that firmware finds it (the convention of Bochs, taken over by QEMU). */
@@ -25,6 +26,6 @@ export class DebugPort implements Device {
   }
 
   restore(state: DeviceState): void {
-    if (state.version !== STATE_VERSION) throw new Error(`debug port state version ${state.version} is unknown`);
+    requireVersion('DebugPort', state.version, STATE_VERSION);
   }
 }

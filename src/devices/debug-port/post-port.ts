@@ -1,3 +1,4 @@
+import { requireVersion } from '../../base/state-version.ts';
 import type { Device, DeviceState } from '../../machine/interfaces.ts';
 
 const STATE_VERSION = 1;
@@ -19,7 +20,7 @@ export class PostPort implements Device {
   }
 
   restore(state: DeviceState): void {
-    if (state.version !== STATE_VERSION) throw new Error(`POST port state version ${state.version} is unknown`);
+    requireVersion('PostPort', state.version, STATE_VERSION);
     this.#code = Number(state.code) & 0xff;
   }
 }

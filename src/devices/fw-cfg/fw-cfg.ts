@@ -1,35 +1,13 @@
-import { ByteWriter } from '../../base/bytes.ts';
+import { requireVersion } from '../../base/state-version.ts';
 import { readGuest, writeGuest } from '../../machine/dma.ts';
 import type { Device, DeviceState, GuestMemory } from '../../machine/interfaces.ts';
-
-/** Keys of items with a fixed place (QEMU docs/specs/fw_cfg). */
-export const FW_CFG_KEY = {
-  signature: 0x00,
-  id: 0x01,
-  uuid: 0x02,
-  ramSize: 0x03,
-  noGraphic: 0x04,
-  cpuCount: 0x05,
-  machineId: 0x06,
-  bootDevice: 0x0c,
-  bootMenu: 0x0e,
-  maxCpus: 0x0f,
-  fileDirectory: 0x19,
-  fileFirst: 0x20,
-} as const;
-
-const ID_TRADITIONAL = 1;
-const ID_DMA = 2;
-const FILE_NAME_BYTES = 56;
-const MOST_FILES = 0x1000;
+import { FW_CFG_KEY, type FwCfgItems } from './items.ts';
 
 /** Register offsets. */
 const SELECTOR = 0;
 const DATA = 1;
 const DMA_HIGH = 4;
 const DMA_LOW = 8;
-/** Bytes of I/O space. */
-export const FW_CFG_PORTS = 12;
 
 const DMA_SIGNATURE = [0x51454d55, 0x20434647]; // "QEMU", " CFG"
 const DMA_ERROR = 0x01;
@@ -42,48 +20,22 @@ const ZEROS = new Uint8Array(0x10000);
 const STATE_VERSION = 1;
 
 /**
- * The firmware configuration device (QEMU docs/specs/fw_cfg): firmware reads named blobs, through a byte port or by
- * DMA. Items are part of the machine's configuration, not of the state; guests cannot write them.
+ * The firmware configuration device (QEMU docs/specs/fw_cfg): firmware reads items through a byte port or by DMA.
+ * Guests cannot write them.
  *
  * DMA is done before the triggering write returns. That write throws PageAbsent, with nothing changed that doing it
  * again would not repeat, when a page must be brought in first.
  */
 export class FwCfg implements Device {
   readonly #memory: GuestMemory;
-  readonly #items = new Map<number, Uint8Array>();
-  readonly #files: { name: string; key: number; bytes: Uint8Array }[] = [];
+  readonly #items: FwCfgItems;
   #selected: number = FW_CFG_KEY.signature;
   #offset = 0;
   #dmaHigh = 0;
 
-  constructor(memory: GuestMemory) {
+  constructor(items: FwCfgItems, memory: GuestMemory) {
+    this.#items = items;
     this.#memory = memory;
-    this.addItem(FW_CFG_KEY.signature, new ByteWriter().text('QEMU').finish());
-    this.addItem(FW_CFG_KEY.id, new ByteWriter().u32(ID_TRADITIONAL | ID_DMA).finish());
-    this.addItem(FW_CFG_KEY.fileDirectory, directory([]));
-  }
-
-  /** Sets the item of a key. */
-  addItem(key: number, bytes: Uint8Array): void {
-    this.#items.set(key, bytes);
-  }
-
-  /** Adds a named file, or replaces its content. @throws {RangeError} when name or number of files is too great */
-  addFile(name: string, bytes: Uint8Array): void {
-    if (name.length >= FILE_NAME_BYTES || this.#files.length >= MOST_FILES) {
-      throw new RangeError(`fw_cfg has no room for a file named ${name}`);
-    }
-    const old = this.#files.find((file) => file.name === name);
-    const key = old?.key ?? FW_CFG_KEY.fileFirst + this.#files.length;
-    if (old) old.bytes = bytes;
-    else this.#files.push({ name, key, bytes });
-    this.addItem(key, bytes);
-    this.addItem(FW_CFG_KEY.fileDirectory, directory(this.#files));
-  }
-
-  /** The content of a named file. */
-  file(name: string): Uint8Array | undefined {
-    return this.#files.find((file) => file.name === name)?.bytes;
   }
 
   read(offset: number, size: number): number {
@@ -108,14 +60,14 @@ export class FwCfg implements Device {
   }
 
   restore(state: DeviceState): void {
-    if (state.version !== STATE_VERSION) throw new Error(`fw_cfg state version ${state.version} is unknown`);
+    requireVersion('FwCfg', state.version, STATE_VERSION);
     this.#selected = Number(state.selected);
     this.#offset = Number(state.offset);
     this.#dmaHigh = Number(state.dmaHigh);
   }
 
   get #item(): Uint8Array {
-    return this.#items.get(this.#selected) ?? ZEROS.subarray(0, 0);
+    return this.#items.item(this.#selected);
   }
 
   #select(key: number): void {
@@ -161,19 +113,6 @@ export class FwCfg implements Device {
       writeGuest(this.#memory, gpa + done, ZEROS.subarray(0, Math.min(ZEROS.length, length - done)));
     }
   }
-}
-
-/** The file directory: a count, then size, key and name of each file, numbers big-endian. */
-function directory(files: readonly { name: string; key: number; bytes: Uint8Array }[]): Uint8Array {
-  const writer = new ByteWriter().u32(swap32(files.length));
-  for (const { name, key, bytes } of files) {
-    writer
-      .u32(swap32(bytes.length))
-      .u16(swap32(key) >>> 16)
-      .u16(0)
-      .text(name, FILE_NAME_BYTES);
-  }
-  return writer.finish();
 }
 
 function swap32(value: number): number {

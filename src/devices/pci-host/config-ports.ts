@@ -1,3 +1,4 @@
+import { requireVersion } from '../../base/state-version.ts';
 import type { Device, DeviceState } from '../../machine/interfaces.ts';
 import type { PciBus } from '../../machine/pci.ts';
 
@@ -35,7 +36,7 @@ export class PciConfigPorts implements Device {
   }
 
   restore(state: DeviceState): void {
-    if (state.version !== STATE_VERSION) throw new Error(`PCI port state version ${state.version} is unknown`);
+    requireVersion('PciConfigPorts', state.version, STATE_VERSION);
     this.#address = (Number(state.address) & ADDRESS_WRITABLE) >>> 0;
   }
 

@@ -1,3 +1,4 @@
+import { requireVersion } from '../../base/state-version.ts';
 import type { Device, DeviceState } from '../../machine/interfaces.ts';
 
 const RC_SYSTEM_RESET = 0x02;
@@ -32,7 +33,7 @@ export class ResetControl implements Device {
   }
 
   restore(state: DeviceState): void {
-    if (state.version !== STATE_VERSION) throw new Error(`reset control state version ${state.version} is unknown`);
+    requireVersion('ResetControl', state.version, STATE_VERSION);
     this.#value = Number(state.value) & RC_WRITABLE;
   }
 }

@@ -1,3 +1,4 @@
+import { requireVersion } from '../../base/state-version.ts';
 import type { Device, DeviceState, IrqLine } from '../../machine/interfaces.ts';
 
 const FAST_RESET = 0x01;
@@ -32,7 +33,7 @@ export class SystemControlPortA implements Device {
   }
 
   restore(state: DeviceState): void {
-    if (state.version !== STATE_VERSION) throw new Error(`system control state version ${state.version} is unknown`);
+    requireVersion('SystemControlPortA', state.version, STATE_VERSION);
     this.#value = Number(state.value) & 0xff;
     this.#a20.set((this.#value & FAST_A20) !== 0);
   }

@@ -1,3 +1,4 @@
+import { requireVersion } from '../../base/state-version.ts';
 import type { Device, DeviceState } from '../../machine/interfaces.ts';
 
 /** Events of the pvpanic device (QEMU docs/specs/pvpanic). */
@@ -28,6 +29,6 @@ export class Pvpanic implements Device {
   }
 
   restore(state: DeviceState): void {
-    if (state.version !== STATE_VERSION) throw new Error(`pvpanic state version ${state.version} is unknown`);
+    requireVersion('Pvpanic', state.version, STATE_VERSION);
   }
 }
