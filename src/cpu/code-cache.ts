@@ -101,7 +101,12 @@ export class CodeCache {
   link(field: number, gpa: number, modeKey: number): void {
     const block = this.#byKey.get(modeKey)?.get(gpa);
     if (block !== undefined) this.#setLink(field, block);
-    else entryOf(entryOf(this.#wanted, modeKey, () => new Map<number, number[]>()), gpa, () => [] as number[]).push(field);
+    else
+      entryOf(
+        entryOf(this.#wanted, modeKey, () => new Map<number, number[]>()),
+        gpa,
+        () => [] as number[],
+      ).push(field);
   }
 
   /**

@@ -32,7 +32,13 @@ function linearOf(b: Builder, rip: Val): Val {
 /** Finds the decoded block at `rip` through the TLB and the block table, and enters it in the jump cache; else 0. */
 const findBlock = defineHelper('findBlock', { params: ['i64', 'i32'], result: 'i32' }, (b, rip, cacheEntry) => {
   const linear = linearOf(b, rip);
-  const entry = get(b, STATE.tlb).add(linear.shrU(12).wrap().and(TLB.entries - 1).mul(TLB.bytes));
+  const entry = get(b, STATE.tlb).add(
+    linear
+      .shrU(12)
+      .wrap()
+      .and(TLB.entries - 1)
+      .mul(TLB.bytes),
+  );
   const tag = b.load('i64', 8, entry, TLB.readTag).and(~1n);
   const executable = b.load('i32', 4, entry, TLB.flags).and(TLB_FLAG.executable);
   b.if(tag.ne(linear.and(~0xfffn)).or(executable.eqz()), () => b.return(0));
@@ -91,7 +97,7 @@ export function jumpCacheEntry(jumpCache: number, rip: bigint): number {
 
 /** First slot of the block table to look into for guest-physical `gpa`, as {@link findBlock} computes it. */
 export function blockTableSlot(gpa: number): number {
-  const low = gpa % 0x100000000 | 0;
+  const low = (gpa % 0x100000000) | 0;
   const high = Math.floor(gpa / 0x100000000) | 0;
   return (Math.imul(low ^ high, BLOCK_HASH | 0) >>> 14) & (BLOCK_TABLE.entries - 1);
 }

@@ -160,7 +160,12 @@ class FunctionEmitter {
         for (const arg of s.args) this.#value(arg);
         this.#value(s.index);
         this.#code.byte(OPCODE.returnCallIndirect);
-        this.#code.unsigned(this.#context.typeIndex(s.args.map((arg) => arg.type), undefined));
+        this.#code.unsigned(
+          this.#context.typeIndex(
+            s.args.map((arg) => arg.type),
+            undefined,
+          ),
+        );
         this.#code.byte(0);
         return;
       case 'memoryCopy':

@@ -132,7 +132,8 @@ const EMPTY_SHAPE: Shape = {
   operands: [],
 };
 
-function shapeOf(decoded: Decoded, mode: CodeMode): Shape {
+/** The facts about an instruction that its semantics are recorded for. */
+export function shapeOf(decoded: Decoded, mode: CodeMode): Shape {
   const { row } = decoded;
   const long = mode.bits === 64;
   return {
@@ -156,7 +157,7 @@ function isFlat(segment: number, mode: CodeMode): boolean {
 }
 
 /** The segment of an instruction's memory operand. With none, or two (strings): the override, or DS. */
-function segmentOf(decoded: Decoded): number {
+export function segmentOf(decoded: Decoded): number {
   const memory = decoded.operands.filter((o) => o.kind === 'mem');
   if (memory.length === 1) return memory[0].seg;
   return decoded.segOverride >= 0 ? decoded.segOverride : SEG.DS;
@@ -213,7 +214,7 @@ function writeMemory(view: DataView, at: number, memory: MemOperand): void {
 }
 
 /** A register operand as a record names it: see `Lift.registerField`. */
-function registerField(operand: Operand & { kind: 'reg' }): number {
+export function registerField(operand: Operand & { kind: 'reg' }): number {
   switch (operand.cls) {
     case 'gpr':
       return GPR + operand.index * 8 + (operand.high ? 1 : 0);
@@ -225,4 +226,3 @@ function registerField(operand: Operand & { kind: 'reg' }): number {
       return operand.index;
   }
 }
-

@@ -117,7 +117,11 @@ function missing(name: string): never {
 }
 
 function add(writer: ModuleWriter, fn: IrFunction, context: EmitContext): number {
-  const type = signature(writer, fn.params.map((param) => param.type), fn.result);
+  const type = signature(
+    writer,
+    fn.params.map((param) => param.type),
+    fn.result,
+  );
   return writer.addFunction(fn.name, type, emitFunction(fn, context));
 }
 

@@ -19,6 +19,7 @@ export interface MemoryLayout {
   /** Guest-physical pages that have flags. */
   readonly pageCount: number;
   readonly ram: number;
+  readonly regions: readonly RamRegion[];
   /** Size of the whole, in WebAssembly pages of 64 KiB. */
   readonly wasmPages: number;
 }
@@ -42,5 +43,5 @@ export function layOutMemory(regions: readonly RamRegion[], recordBytes: number)
   const pageFlags = area(pageCount, 4096);
   const ram = area(ramBytes, WASM_PAGE);
   const wasmPages = Math.ceil(next / WASM_PAGE);
-  return { state, tlbs, jumpCache, blockTable, records, recordsEnd, pageFlags, pageCount, ram, wasmPages };
+  return { state, tlbs, jumpCache, blockTable, records, recordsEnd, pageFlags, pageCount, ram, regions, wasmPages };
 }

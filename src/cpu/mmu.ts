@@ -157,9 +157,7 @@ function hasReservedBits(b: Builder, w: Walk, entry: Val, leaf: Val): Val {
   const high = entry.and(RESERVED_HIGH).ne(0).or(entry.shrU(63).wrap().and(noNx));
   const large = leaf.and(level.gtU(1));
   const largeMask = b.i64(1).shl(pageShift(b, w).extU()).sub(0x2000n);
-  const wideReserved = high
-    .or(large.and(entry.and(largeMask).ne(0)))
-    .or(level.eq(4).and(entry.shrU(7).wrap()).and(1));
+  const wideReserved = high.or(large.and(entry.and(largeMask).ne(0))).or(level.eq(4).and(entry.shrU(7).wrap()).and(1));
   const narrowReserved = large.and(entry.shrU(21).wrap()).and(1);
   return wideReserved.selectIf(w.wide, narrowReserved);
 }
@@ -193,10 +191,7 @@ function isAllowed(b: Builder, w: Walk): Val {
   const smep = execute.and(bit(CR4.SMEP)).and(userPage);
   const smap = execute.eqz().and(bit(CR4.SMAP)).and(userPage).and(ac.eqz());
   const supervisorDenied = smep.or(smap);
-  return writeDenied
-    .or(executeDenied)
-    .or(userPage.eqz().selectIf(user, supervisorDenied))
-    .eqz();
+  return writeDenied.or(executeDenied).or(userPage.eqz().selectIf(user, supervisorDenied)).eqz();
 }
 
 function startWalk(b: Builder, address: Val, access: Val): Walk {
@@ -289,34 +284,36 @@ const translateAny = defineHelper(
 );
 
 /** Enters a translation into the current context's TLB, as far as the page's flags let guest code at it directly. */
-const fillTlb = defineHelper(
-  'fillTlb',
-  { params: ['i64', 'i64', 'i32'] },
-  (b, address, translation, access) => {
-    const tlb = get(b, STATE.tlb);
-    const gpa = translation.and(PAGE_MASK);
-    const slow = tlb.eq(get(b, STATE.tlbArea).add(CONTEXT.slow * TLB_BYTES));
-    const flags = b.call(flagsOf, gpa);
-    b.if(slow.or(flags.and(PAGE_DEVICE | PAGE_ABSENT)), () => b.return());
-    const page = address.and(PAGE_MASK);
-    const entry = tlb.add(address.shrU(12).wrap().and(TLB.entries - 1).mul(TLB.bytes));
-    const bits = translation.wrap();
-    const fetchOnly = access.and(ACCESS.execute).ne(0);
-    const readTag = b.load('i64', 8, entry, TLB.readTag);
-    const writeTag = b.load('i64', 8, entry, TLB.writeTag);
-    const number = gpa.shrU(12).wrap();
-    const samePage = b.load('i32', 4, entry, TLB.page).eq(number);
-    const kept = samePage.and(readTag.and(~1n).eq(page));
-    const executable = b.load('i32', 4, entry, TLB.flags).and(kept.shl(1)).or(fetchOnly.shl(1));
-    const readable = fetchOnly.eqz().or(kept.and(readTag.eq(page)));
-    const writable = kept.and(writeTag.eq(page)).or(fetchOnly.eqz().and(bits)).and(flags.eqz());
-    b.store(8, entry, TLB.addend, b.call(hostAddress, gpa).sub(page));
-    b.store(4, entry, TLB.page, number);
-    b.store(8, entry, TLB.readTag, page.selectIf(readable, page.or(1)));
-    b.store(8, entry, TLB.writeTag, page.selectIf(writable.and(1), b.i64(1)));
-    b.store(4, entry, TLB.flags, bits.shrU(1).and(TLB_FLAG.global).or(executable));
-  },
-);
+const fillTlb = defineHelper('fillTlb', { params: ['i64', 'i64', 'i32'] }, (b, address, translation, access) => {
+  const tlb = get(b, STATE.tlb);
+  const gpa = translation.and(PAGE_MASK);
+  const slow = tlb.eq(get(b, STATE.tlbArea).add(CONTEXT.slow * TLB_BYTES));
+  const flags = b.call(flagsOf, gpa);
+  b.if(slow.or(flags.and(PAGE_DEVICE | PAGE_ABSENT)), () => b.return());
+  const page = address.and(PAGE_MASK);
+  const entry = tlb.add(
+    address
+      .shrU(12)
+      .wrap()
+      .and(TLB.entries - 1)
+      .mul(TLB.bytes),
+  );
+  const bits = translation.wrap();
+  const fetchOnly = access.and(ACCESS.execute).ne(0);
+  const readTag = b.load('i64', 8, entry, TLB.readTag);
+  const writeTag = b.load('i64', 8, entry, TLB.writeTag);
+  const number = gpa.shrU(12).wrap();
+  const samePage = b.load('i32', 4, entry, TLB.page).eq(number);
+  const kept = samePage.and(readTag.and(~1n).eq(page));
+  const executable = b.load('i32', 4, entry, TLB.flags).and(kept.shl(1)).or(fetchOnly.shl(1));
+  const readable = fetchOnly.eqz().or(kept.and(readTag.eq(page)));
+  const writable = kept.and(writeTag.eq(page)).or(fetchOnly.eqz().and(bits)).and(flags.eqz());
+  b.store(8, entry, TLB.addend, b.call(hostAddress, gpa).sub(page));
+  b.store(4, entry, TLB.page, number);
+  b.store(8, entry, TLB.readTag, page.selectIf(readable, page.or(1)));
+  b.store(8, entry, TLB.writeTag, page.selectIf(writable.and(1), b.i64(1)));
+  b.store(4, entry, TLB.flags, bits.shrU(1).and(TLB_FLAG.global).or(executable));
+});
 
 /**
  * Translates for one access and remembers it. The result is the guest-physical address of the byte.
@@ -430,7 +427,11 @@ export const flushTlbs = defineHelper('flushTlbs', { params: ['i32'] }, (b, keep
 
 /** Drops what the TLBs know of the page at `address`. */
 export const flushPage = defineHelper('flushPage', { params: ['i64'] }, (b, address) => {
-  const index = address.shrU(12).wrap().and(TLB.entries - 1).mul(TLB.bytes);
+  const index = address
+    .shrU(12)
+    .wrap()
+    .and(TLB.entries - 1)
+    .mul(TLB.bytes);
   const entry = b.variable('i32', get(b, STATE.tlbArea).add(index), 'entry');
   const n = b.variable('i32', CONTEXT.slow, 'n');
   b.loop((again) => {
@@ -466,7 +467,11 @@ function forEachEntry(b: Builder, start: Val, visit: (entry: Val) => void): void
 
 /** Host address, i64, where the TLB lets `bytes` at `address` be reached directly, else 0 in `hit`. */
 function lookUp(b: Builder, address: Val, bytes: number, tag: number): { hit: Val; host: Val } {
-  const page = address.shrU(12).wrap().and(TLB.entries - 1).mul(TLB.bytes);
+  const page = address
+    .shrU(12)
+    .wrap()
+    .and(TLB.entries - 1)
+    .mul(TLB.bytes);
   const entry = get(b, STATE.tlb).add(page);
   const last = bytes === 1 ? address : address.add(bytes - 1);
   const hit = b.load('i64', 8, entry, tag).eq(last.and(PAGE_MASK));

@@ -177,7 +177,8 @@ export class Builder {
   /** Calls a function with the state block and `args`; returns at once where the callee left a fault pending. */
   call(callee: FunctionRef, ...args: Operand[]): Val {
     const values = [this.cpu, ...args.map((arg, i) => this.coerce(callee.params[i + 1], arg, callee.name))];
-    if (values.length !== callee.params.length) throw new Error(`${callee.name} takes ${callee.params.length - 1} arguments`);
+    if (values.length !== callee.params.length)
+      throw new Error(`${callee.name} takes ${callee.params.length - 1} arguments`);
     const result = this.pin(callee.result ?? 'i32', { kind: 'call', callee }, values);
     if (callee.mayFault) this.if(this.load('i32', 4, this.cpu, this.target.pendingOffset), () => this.return());
     return result;

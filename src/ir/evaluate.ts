@@ -1,5 +1,5 @@
-import { isHelper } from './define.ts';
 import type { BuilderTarget } from './builder.ts';
+import { isHelper } from './define.ts';
 import type { FunctionRef, IrFunction, Label, Stmt, Variable } from './nodes.ts';
 import { OPS } from './ops.ts';
 import { bitsOf } from './types.ts';

@@ -23,11 +23,28 @@ export interface Access {
 export type Stmt =
   | { readonly kind: 'let'; readonly value: Val }
   | { readonly kind: 'set'; readonly variable: Variable; readonly value: Val }
-  | { readonly kind: 'store'; readonly bytes: Access['bytes']; readonly address: Val; readonly offset: number; readonly value: Val }
-  | { readonly kind: 'guestStore'; readonly bytes: Access['bytes']; readonly address: Val; readonly segment: Val; readonly value: Val }
+  | {
+      readonly kind: 'store';
+      readonly bytes: Access['bytes'];
+      readonly address: Val;
+      readonly offset: number;
+      readonly value: Val;
+    }
+  | {
+      readonly kind: 'guestStore';
+      readonly bytes: Access['bytes'];
+      readonly address: Val;
+      readonly segment: Val;
+      readonly value: Val;
+    }
   | { readonly kind: 'memoryCopy'; readonly target: Val; readonly source: Val; readonly length: Val }
   | { readonly kind: 'memoryFill'; readonly target: Val; readonly value: Val; readonly length: Val }
-  | { readonly kind: 'if'; readonly condition: Val; readonly then: readonly Stmt[]; readonly otherwise: readonly Stmt[] }
+  | {
+      readonly kind: 'if';
+      readonly condition: Val;
+      readonly then: readonly Stmt[];
+      readonly otherwise: readonly Stmt[];
+    }
   | { readonly kind: 'block'; readonly label: Label; readonly body: readonly Stmt[] }
   | { readonly kind: 'loop'; readonly label: Label; readonly body: readonly Stmt[] }
   | { readonly kind: 'break'; readonly label: Label }

@@ -271,6 +271,12 @@ function dotProduct(a: bigint, b: bigint): bigint {
   return fromLanes([0, 2, 4, 6].map((i) => x[i] * y[i] + x[i + 1] * y[i + 1]));
 }
 
+/** Adds neighbouring unsigned lanes into lanes of twice the width. */
+function addPairs(narrow: Shape, value: bigint): bigint {
+  const lanes = lanesOf(value, narrow.lanes);
+  return fromLanes(Array.from({ length: narrow.lanes / 2 }, (_, i) => lanes[2 * i] + lanes[2 * i + 1]));
+}
+
 const WHOLE: readonly Op[] = [
   vectorOp('v128.not', 77, 1, ([a]) => ~a),
   vectorOp('v128.and', 78, 2, ([a, b]) => a & b),
@@ -280,6 +286,8 @@ const WHOLE: readonly Op[] = [
   vectorOp('v128.bitselect', 82, 3, ([a, b, c]) => (a & c) | (b & ~c)),
   vectorOp('v128.any_true', 83, 1, ([a]) => BigInt(a !== 0n), 'i32'),
   vectorOp('i8x16.swizzle', 14, 2, ([a, b]) => swizzle(a, b)),
+  vectorOp('i16x8.extadd_pairwise_i8x16_u', 125, 1, ([a]) => addPairs(I8, a)),
+  vectorOp('i32x4.extadd_pairwise_i16x8_u', 127, 1, ([a]) => addPairs(I16, a)),
   vectorOp('i32x4.dot_i16x8_s', 186, 2, ([a, b]) => dotProduct(a, b)),
   {
     name: 'i8x16.shuffle',

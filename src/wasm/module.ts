@@ -4,7 +4,13 @@ import { ByteSink } from './bytes.ts';
 export type ValueType = 'i32' | 'i64' | 'f32' | 'f64' | 'v128';
 
 /** The byte that stands for a value type (core specification, section 5.3.1). */
-export const VALUE_TYPE_CODE: Readonly<Record<ValueType, number>> = { i32: 0x7f, i64: 0x7e, f32: 0x7d, f64: 0x7c, v128: 0x7b };
+export const VALUE_TYPE_CODE: Readonly<Record<ValueType, number>> = {
+  i32: 0x7f,
+  i64: 0x7e,
+  f32: 0x7d,
+  f64: 0x7c,
+  v128: 0x7b,
+};
 
 /** The memory that a module imports. */
 export interface MemoryImport {

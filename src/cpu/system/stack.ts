@@ -1,4 +1,4 @@
-import { SEG, STATE, VECTOR_OF } from '../../isa/registers.ts';
+import { SEG, VECTOR_OF } from '../../isa/registers.ts';
 import { RIGHTS, type SegmentValue } from '../state.ts';
 import { is64BitCode, isCanonical, isLongMode, type SystemContext } from './context.ts';
 import { GuestFault, type Privilege } from './port.ts';
@@ -75,7 +75,7 @@ export function pushAll(cpu: SystemContext, stack: Stack, bytes: ItemBytes, item
   let at = address + BigInt(total);
   for (const item of items) {
     at -= BigInt(bytes);
-    port.store(at, bytes, item, stack.privilege);
+    port.store(at, bytes, bytes === 8 ? item : BigInt.asUintN(8 * bytes, item), stack.privilege);
   }
   return low;
 }
@@ -85,7 +85,9 @@ function pushWrapping(cpu: SystemContext, stack: Stack, bytes: ItemBytes, items:
   const offsets = items.map((_, index) => BigInt.asUintN(stack.bits, stack.pointer - BigInt((index + 1) * bytes)));
   const addresses = offsets.map((offset) => stackAddress(cpu, stack, offset, bytes));
   for (const address of addresses) cpu.port.probeWrite(address, bytes, stack.privilege);
-  for (const [index, address] of addresses.entries()) cpu.port.store(address, bytes, items[index], stack.privilege);
+  for (const [index, address] of addresses.entries()) {
+    cpu.port.store(address, bytes, BigInt.asUintN(8 * bytes, items[index]), stack.privilege);
+  }
   return offsets[offsets.length - 1];
 }
 
@@ -98,7 +100,13 @@ export function peek(cpu: SystemContext, stack: Stack, bytes: ItemBytes, depth: 
 /** Reads `count` items from the top of the stack, the topmost first. @throws {GuestFault} #SS or #PF */
 export function peekAll(cpu: SystemContext, stack: Stack, bytes: ItemBytes, count: number): bigint[] {
   const items: bigint[] = [];
-  for (let index = 0; index < count; index++) items.push(peek(cpu, stack, bytes, index * bytes));
+  const step = BigInt(bytes);
+  if (stack.bits !== 64) {
+    for (let index = 0; index < count; index++) items.push(peek(cpu, stack, bytes, index * bytes));
+    return items;
+  }
+  let at = stackAddress(cpu, stack, stack.pointer, count * bytes);
+  for (let index = 0; index < count; index++, at += step) items.push(cpu.port.load(at, bytes, stack.privilege));
   return items;
 }
 
@@ -112,9 +120,4 @@ export function setPointer(cpu: SystemContext, bits: 16 | 32 | 64, pointer: bigi
 /** Moves the current stack's pointer up by `bytes`. */
 export function release(cpu: SystemContext, stack: Stack, bytes: number): void {
   setPointer(cpu, stack.bits, stack.pointer + BigInt(bytes));
-}
-
-/** Where the processor continues: RIP is set and the block ended by the caller. */
-export function setRip(cpu: SystemContext, rip: bigint): void {
-  cpu.state.setU64(STATE.rip, rip);
 }

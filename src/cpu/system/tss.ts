@@ -1,5 +1,5 @@
 import { SEG, VECTOR_OF } from '../../isa/registers.ts';
-import { type SegmentValue } from '../state.ts';
+import type { SegmentValue } from '../state.ts';
 import { isCanonical, type SystemContext, segmentBase, segmentLimit, segmentRights, selectorError } from './context.ts';
 import {
   isNullSelector,
@@ -41,10 +41,10 @@ export function stackOfLevel(cpu: SystemContext, cpl: number): Stack {
 
 /** SS as the TSS names it. @throws {GuestFault} #TS or #SS that names the selector */
 function innerStackSegment(cpu: SystemContext, selector: number, cpl: number): SegmentValue {
-  const fault = new GuestFault(VECTOR_OF.TS, selectorError(selector));
   const descriptor = isNullSelector(selector) ? undefined : readDescriptor(cpu, selector);
-  if (!descriptor || (selector & 3) !== cpl || privilegeOf(descriptor) !== cpl) throw fault;
-  if (!isWritableData(descriptor)) throw fault;
+  if (!descriptor || (selector & 3) !== cpl || privilegeOf(descriptor) !== cpl || !isWritableData(descriptor)) {
+    throw new GuestFault(VECTOR_OF.TS, selectorError(selector));
+  }
   if (!isPresent(descriptor)) throw new GuestFault(VECTOR_OF.SS, selectorError(selector));
   markAccessed(cpu, descriptor);
   return segmentOf(selector, descriptor);

@@ -1,0 +1,170 @@
+import { tryDecode } from '../isa/decode.ts';
+import type { Decoded } from '../isa/operands.ts';
+import { SEG, SEGMENT, SEGMENT_BYTES, SEGMENTS, STATE, VECTOR_OF } from '../isa/registers.ts';
+import { PAGE_BYTES } from '../machine/guest-memory.ts';
+import type { CodeCache } from './code-cache.ts';
+import { jumpCacheEntry } from './dispatch.ts';
+import { type Handler, type HandlerFactory, writeOperands } from './handlers.ts';
+import type { KeyedMode } from './mode.ts';
+import { JUMP_CACHE, MAX_BLOCK, RECORD, RECORD_BYTES } from './records.ts';
+import type { CpuState } from './state.ts';
+import { GuestFault } from './system/port.ts';
+
+/** How the decoder reads code. */
+export interface CodeReader {
+  /** Guest-physical address of the code byte at a linear address. @throws {GuestFault} #PF */
+  translate(linear: bigint): number;
+  /** The byte at a guest-physical address. @throws {GuestPageIn} */
+  fetch(gpa: number): number;
+}
+
+/** Thrown when an instruction goes on in the next page and is not the first of its block. */
+const NEXT_PAGE = new Error('the instruction continues in the next page');
+
+/** Where a block starts. */
+interface Start {
+  readonly rip: bigint;
+  readonly linear: bigint;
+  readonly gpa: number;
+  readonly mode: KeyedMode;
+}
+
+/** An instruction placed in its block. */
+interface Placed {
+  readonly handler: Handler;
+  readonly decoded: Decoded | undefined;
+  readonly length: number;
+}
+
+/** Makes blocks of records from guest code. */
+export class BlockDecoder {
+  readonly #state: CpuState;
+  readonly #cache: CodeCache;
+  readonly #handlers: HandlerFactory;
+  readonly #reader: CodeReader;
+  #tailGpa: number | undefined;
+
+  constructor(state: CpuState, cache: CodeCache, handlers: HandlerFactory, reader: CodeReader) {
+    this.#state = state;
+    this.#cache = cache;
+    this.#handlers = handlers;
+    this.#reader = reader;
+  }
+
+  /** Sees to it that the jump cache knows the block at `rip`. @throws {GuestFault} when the code cannot be fetched */
+  provide(rip: bigint, mode: KeyedMode): void {
+    const state = this.#state;
+    if (rip > state.u64(STATE.codeLimit)) throw new GuestFault(VECTOR_OF.GP);
+    const base = state.view.getBigUint64(SEGMENTS + SEG.CS * SEGMENT_BYTES + SEGMENT.base, true);
+    const linear = BigInt.asUintN(64, rip + base) & state.u64(STATE.linearMask);
+    const gpa = this.#reader.translate(linear);
+    const known = mode.flatCode ? this.#cache.find(gpa, mode.key) : undefined;
+    this.#remember(rip, linear, known ?? this.#decode({ rip, linear, gpa, mode }));
+  }
+
+  #remember(rip: bigint, linear: bigint, block: number): void {
+    const state = this.#state;
+    const view = new DataView(state.view.buffer);
+    const entry = jumpCacheEntry(state.u32(STATE.jumpCache), rip);
+    view.setBigUint64(entry + JUMP_CACHE.rip, rip, true);
+    view.setUint32(entry + JUMP_CACHE.key, state.u32(STATE.codeKey), true);
+    view.setUint32(entry + JUMP_CACHE.block, block, true);
+    view.setBigUint64(entry + JUMP_CACHE.ripBase, BigInt.asUintN(64, rip - (linear & 0xfffn)), true);
+  }
+
+  #decode(start: Start): number {
+    const special = this.#handlers.special(start.mode.bits);
+    const placed = this.#placeAll(start);
+    const count = placed.length;
+    const address = this.#cache.allocate(count + 1);
+    const view = new DataView(this.#state.view.buffer);
+    let offset = start.gpa % PAGE_BYTES;
+    placed.forEach((instruction, i) => {
+      offset += instruction.length;
+      this.#write(view, address + (i + 1) * RECORD_BYTES, instruction, offset, i + 1);
+    });
+    const end = address + (count + 1) * RECORD_BYTES;
+    this.#write(view, end, { handler: special.fallThrough, decoded: undefined, length: 0 }, offset, count + 1);
+    this.#handlers.flush();
+    this.#cache.insert(address, {
+      gpa: start.gpa,
+      bytes: offset - (start.gpa % PAGE_BYTES),
+      modeKey: start.mode.key,
+      tailGpa: this.#tailGpa,
+      staleHandler: special.stale.slot,
+      count,
+    });
+    if (start.mode.flatCode) this.#link(start, placed[count - 1], end, offset);
+    return address;
+  }
+
+  /** Decodes until a branch, the end of the page, the end of the segment, or enough. */
+  #placeAll(start: Start): Placed[] {
+    const placed: Placed[] = [];
+    const limit = this.#state.u64(STATE.codeLimit);
+    const most = start.mode.single ? 1 : MAX_BLOCK;
+    let bytes = 0;
+    this.#tailGpa = undefined;
+    while (placed.length < most && (start.gpa % PAGE_BYTES) + bytes < PAGE_BYTES) {
+      let next: Placed;
+      try {
+        next = this.#place(start, bytes, placed.length === 0, limit);
+      } catch (error) {
+        if (placed.length > 0 && (error === NEXT_PAGE || error instanceof GuestFault)) break;
+        throw error;
+      }
+      placed.push(next);
+      bytes += next.length;
+      if (next.handler.ends) break;
+    }
+    return placed;
+  }
+
+  #place(start: Start, bytes: number, first: boolean, limit: bigint): Placed {
+    const rip = start.rip + BigInt(bytes);
+    const result = tryDecode((at) => {
+      if (rip + BigInt(at) > limit) throw new GuestFault(VECTOR_OF.GP);
+      return this.#fetch(start, bytes + at, first);
+    }, start.mode);
+    const special = this.#handlers.special(start.mode.bits);
+    if (result.kind === 'undefined') {
+      return { handler: special.undefined, decoded: undefined, length: Math.max(1, result.length) };
+    }
+    if (result.kind === 'tooLong') return { handler: special.tooLong, decoded: undefined, length: 1 };
+    const { decoded } = result;
+    return { handler: this.#handlers.handlerFor(decoded, start.mode), decoded, length: decoded.length };
+  }
+
+  #fetch(start: Start, offset: number, first: boolean): number {
+    const inPage = (start.gpa % PAGE_BYTES) + offset;
+    if (inPage < PAGE_BYTES) return this.#reader.fetch(start.gpa + offset);
+    if (!first) throw NEXT_PAGE;
+    if (this.#tailGpa === undefined) {
+      const next = BigInt.asUintN(64, start.linear + BigInt(offset - (inPage - PAGE_BYTES)));
+      this.#tailGpa = this.#reader.translate(next & this.#state.u64(STATE.linearMask));
+    }
+    return this.#reader.fetch(this.#tailGpa + (inPage - PAGE_BYTES));
+  }
+
+  #write(view: DataView, at: number, placed: Placed, nextOffset: number, position: number): void {
+    for (let i = 0; i < RECORD_BYTES; i += 8) view.setBigUint64(at + i, 0n, true);
+    view.setUint32(at + RECORD.handler, placed.handler.slot, true);
+    view.setUint16(at + RECORD.nextOffset, nextOffset, true);
+    view.setUint8(at + RECORD.length, placed.length);
+    view.setUint8(at + RECORD.position, position);
+    if (placed.decoded !== undefined) writeOperands(view, at, placed.decoded);
+  }
+
+  /** Links the block's branch and its way out to blocks of the same page. */
+  #link(start: Start, last: Placed, end: number, nextOffset: number): void {
+    const page = start.gpa - (start.gpa % PAGE_BYTES);
+    const link = (field: number, offset: number) => {
+      if (offset >= 0 && offset < PAGE_BYTES) this.#cache.link(field, page + offset, start.mode.key);
+    };
+    if (this.#tailGpa !== undefined) return;
+    link(end + RECORD.linkNext, nextOffset);
+    const target = last.decoded?.operands[0];
+    const narrow = start.mode.bits !== 64 && last.decoded?.operandSize === 16;
+    if (target?.kind === 'rel' && !narrow) link(end - RECORD_BYTES + RECORD.linkTaken, nextOffset + target.disp);
+  }
+}

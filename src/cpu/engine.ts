@@ -1,0 +1,338 @@
+import { PENDING, STATE } from '../isa/registers.ts';
+import { SYSTEM_CALLS, type SystemCall } from '../isa/system-calls.ts';
+import { PAGE_BYTES, PAGE_CODE, PAGE_DEVICE, PAGE_SCREEN, PAGE_TRACKED } from '../machine/guest-memory.ts';
+import { BlockDecoder } from './block-decoder.ts';
+import { CodeCache } from './code-cache.ts';
+import { dispatch } from './dispatch.ts';
+import type { CpuEnvironment } from './environment.ts';
+import { HandlerFactory } from './handlers.ts';
+import { helperTarget } from './interpreter-lift.ts';
+import { Linker, type NativeFunction } from './linker.ts';
+import type { MemoryLayout } from './memory-layout.ts';
+import { flushPage, flushTlbs, physicalLoad, probeStore, slowLoad, slowStore, translate, watchPage } from './mmu.ts';
+import { ModeTracker } from './mode.ts';
+import { BLOCK, RECORD, RECORD_BYTES } from './records.ts';
+import { CpuState } from './state.ts';
+import { GuestFault, GuestPageIn } from './system/port.ts';
+import { ACCESS, CONTEXTS, TLB_BYTES, TLB_EMPTY_BYTE } from './tlb.ts';
+
+const FOUR_GIB = 0x100000000;
+
+/** The system helpers, as guest code calls them. */
+export type SystemCalls = (name: SystemCall, a: bigint, b: bigint) => bigint;
+
+/** The memory of a machine and how it is divided. */
+export interface MachineMemory {
+  readonly memory: WebAssembly.Memory;
+  readonly layout: MemoryLayout;
+  readonly shared: boolean;
+  readonly memory64: boolean;
+  readonly maximumPages: number;
+}
+
+/** MMU helpers, compiled: functions of the state block's address. */
+interface MmuFunctions {
+  readonly slowLoad: (cpu: number, address: bigint, bytes: number, access: number, segment: number) => bigint;
+  readonly slowStore: (cpu: number, address: bigint, bytes: number, access: number, segment: number, v: bigint) => void;
+  readonly probeStore: (cpu: number, address: bigint, bytes: number, access: number, segment: number) => void;
+  readonly translate: (cpu: number, address: bigint, access: number) => bigint;
+  readonly physicalLoad: (cpu: number, gpa: bigint, bytes: number) => bigint;
+  readonly flushTlbs: (cpu: number, keepGlobal: number) => void;
+  readonly flushPage: (cpu: number, address: bigint) => void;
+  readonly watchPage: (cpu: number, page: number) => void;
+  readonly dispatch: (cpu: number) => void;
+}
+
+/** Why {@link Engine.run} came back. For `exception` and `pageIn`, `rip` is the instruction that did not happen. */
+export type EngineExit =
+  | { readonly kind: 'event' }
+  | { readonly kind: 'exception'; readonly vector: number; readonly errorCode: number }
+  | { readonly kind: 'pageIn'; readonly gpa: number };
+
+const EVENT: EngineExit = { kind: 'event' };
+
+/** Executes guest code on the interpreter: decoded blocks, compiled handlers, and the counting of instructions. */
+export class Engine {
+  readonly state: CpuState;
+  readonly mode: ModeTracker;
+  readonly mmu: MmuFunctions;
+  readonly cache: CodeCache;
+  readonly handlers: HandlerFactory;
+  readonly #memory: MachineMemory;
+  readonly #environment: CpuEnvironment;
+  readonly #decoder: BlockDecoder;
+  #view: DataView;
+  #systemCalls: SystemCalls = () => 0n;
+  /** Instructions retired before the running slice. */
+  #retired = 0;
+  #sliceBudget = 0;
+  /** Budget taken away to make guest code come back. */
+  #withheld = 0;
+  #running = false;
+  #stops: { readonly at: number; readonly handler: number }[] = [];
+  #thrown: unknown;
+
+  constructor(machine: MachineMemory, environment: CpuEnvironment) {
+    const { memory, layout } = machine;
+    this.#memory = machine;
+    this.#environment = environment;
+    this.#view = new DataView(memory.buffer);
+    this.state = new CpuState(() => memory.buffer, layout.state);
+    this.mode = new ModeTracker(this.state);
+    const table = new WebAssembly.Table({ element: 'anyfunc', initial: 1024 });
+    const linker = new Linker(memory, machine, table, this.#hostFunctions(), helperTarget);
+    linker.compile(
+      [],
+      [slowLoad, slowStore, probeStore, translate, physicalLoad, flushTlbs, flushPage, watchPage, dispatch],
+    );
+    const helper = <T extends NativeFunction>(ref: Parameters<Linker['helper']>[0]) =>
+      linker.helper(ref) as unknown as T;
+    this.mmu = {
+      slowLoad: helper(slowLoad),
+      slowStore: helper(slowStore),
+      probeStore: helper(probeStore),
+      translate: helper(translate),
+      physicalLoad: helper(physicalLoad),
+      flushTlbs: helper(flushTlbs),
+      flushPage: helper(flushPage),
+      watchPage: helper(watchPage),
+      dispatch: helper(dispatch),
+    };
+    this.handlers = new HandlerFactory(linker);
+    this.cache = new CodeCache(
+      layout,
+      () => this.view,
+      (page) => this.mmu.watchPage(layout.state, page),
+    );
+    this.#decoder = new BlockDecoder(this.state, this.cache, this.handlers, {
+      translate: (linear) => Number(this.checked(this.mmu.translate(layout.state, linear, ACCESS.execute))),
+      fetch: (gpa) => Number(this.checked(this.mmu.physicalLoad(layout.state, BigInt(gpa), 1))),
+    });
+    this.#initialise();
+  }
+
+  /** Says who answers `system` calls; before any guest code runs. */
+  connect(systemCalls: SystemCalls): void {
+    this.#systemCalls = systemCalls;
+  }
+
+  /** The whole memory. */
+  get view(): DataView {
+    const { buffer } = this.#memory.memory;
+    if (this.#view.buffer !== buffer) this.#view = new DataView(buffer);
+    return this.#view;
+  }
+
+  /** Instructions retired since power-on; exact while guest code accesses a device. */
+  get retired(): number {
+    if (!this.#running) return this.#retired;
+    const used = this.#sliceBudget - this.state.u32(STATE.budget) - this.#withheld;
+    return this.#retired + used - this.#unexecuted(1);
+  }
+  set retired(count: number) {
+    this.#retired = count;
+  }
+
+  /** Runs at most `budget` instructions from `STATE.rip`, until something needs attention. */
+  run(budget: number): EngineExit {
+    const { state } = this;
+    const { state: base } = this.#memory.layout;
+    this.#sliceBudget = budget;
+    this.#withheld = 0;
+    state.setU32(STATE.budget, budget);
+    let exit: EngineExit | undefined;
+    while (exit === undefined) {
+      state.setU32(STATE.pending, PENDING.none);
+      this.#running = true;
+      this.mmu.dispatch(base);
+      this.#running = false;
+      if (this.#stops.length > 0) this.#removeStops();
+      if (this.#thrown !== undefined) this.#rethrow();
+      exit = this.#settle(state.u32(STATE.pending));
+    }
+    this.#retired += budget - state.u32(STATE.budget) - this.#withheld;
+    return exit;
+  }
+
+  /** Deals with what guest code left pending. @returns undefined to go on */
+  #settle(pending: number): EngineExit | undefined {
+    if (pending === PENDING.decode) return this.#provide();
+    if (pending === PENDING.event) return EVENT;
+    const exit = this.#pendingExit(pending);
+    const rest = this.#unexecuted(1);
+    this.state.setU32(STATE.budget, this.state.u32(STATE.budget) + rest);
+    this.state.setU64(STATE.rip, this.#recordRip());
+    return exit;
+  }
+
+  #pendingExit(pending: number): EngineExit {
+    const { state } = this;
+    if (pending === PENDING.pageIn) return { kind: 'pageIn', gpa: Number(state.u64(STATE.faultAddress)) };
+    return { kind: 'exception', vector: state.u32(STATE.faultVector), errorCode: state.u32(STATE.faultError) };
+  }
+
+  #provide(): EngineExit | undefined {
+    this.state.setU32(STATE.pending, PENDING.none);
+    try {
+      this.#decoder.provide(this.state.u64(STATE.rip), this.mode.mode);
+      return undefined;
+    } catch (error) {
+      if (error instanceof GuestFault) {
+        return { kind: 'exception', vector: error.vector, errorCode: error.errorCode };
+      }
+      if (error instanceof GuestPageIn) return { kind: 'pageIn', gpa: error.gpa };
+      throw error;
+    }
+  }
+
+  /** Asks guest code to come back before the next instruction. Does nothing when none runs. */
+  requestStop(): void {
+    if (!this.#running) return;
+    const { state } = this;
+    this.#withheld += state.u32(STATE.budget);
+    state.setU32(STATE.budget, 0);
+    const next = state.u32(STATE.record) + RECORD_BYTES;
+    const handler = this.view.getUint32(next + RECORD.handler, true);
+    const stop = this.handlers.special(this.mode.mode.bits).stop.slot;
+    if (this.#unexecuted(0) < 0 || handler === stop) return;
+    this.#stops.push({ at: next, handler });
+    this.view.setUint32(next + RECORD.handler, stop, true);
+  }
+
+  /** Instructions retired once the current one, which has called a device or a system helper, is done. */
+  get retiredAfterCurrent(): number {
+    return this.retired + 1;
+  }
+
+  /** Drops code made from `length` bytes at `gpa`, which are about to change. */
+  invalidateCode(gpa: number, length: number): void {
+    if (this.cache.invalidate(gpa, length)) this.mode.newGeneration();
+  }
+
+  /** Passes `value` on, unless the helper that gave it left a fault pending. @throws {GuestFault} @throws {GuestPageIn} */
+  checked<T>(value: T): T {
+    const { state } = this;
+    const pending = state.u32(STATE.pending);
+    if (pending === PENDING.none) return value;
+    state.setU32(STATE.pending, PENDING.none);
+    const exit = this.#pendingExit(pending);
+    if (exit.kind === 'pageIn') throw new GuestPageIn(exit.gpa);
+    throw new GuestFault(state.u32(STATE.faultVector), state.u32(STATE.faultError));
+  }
+
+  /** How many instructions of the current record's block have been paid for and not executed, itself counting as `own`. */
+  #unexecuted(own: number): number {
+    const record = this.state.u32(STATE.record);
+    const { view } = this;
+    const position = view.getUint8(record + RECORD.position);
+    const count = view.getUint32(record - position * RECORD_BYTES + BLOCK.count, true);
+    return count - position + own;
+  }
+
+  #recordRip(): bigint {
+    const record = this.state.u32(STATE.record);
+    const offset = this.view.getUint16(record + RECORD.nextOffset, true) - this.view.getUint8(record + RECORD.length);
+    const rip = this.state.u64(STATE.ripBase) + BigInt(offset);
+    return BigInt.asUintN(this.mode.mode.bits === 64 ? 64 : 32, rip);
+  }
+
+  #removeStops(): void {
+    for (const { at, handler } of this.#stops) {
+      const stop = this.handlers.special(this.mode.mode.bits).stop.slot;
+      if (this.view.getUint32(at + RECORD.handler, true) === stop) {
+        this.view.setUint32(at + RECORD.handler, handler, true);
+      }
+    }
+    this.#stops = [];
+  }
+
+  #rethrow(): void {
+    const thrown = this.#thrown;
+    this.#thrown = undefined;
+    throw thrown;
+  }
+
+  #initialise(): void {
+    const { layout } = this.#memory;
+    const { state } = this;
+    for (const bits of [16, 32, 64] as const) this.handlers.special(bits);
+    this.handlers.flush();
+    state.setU32(STATE.tlbArea, layout.tlbs);
+    state.setU32(STATE.jumpCache, layout.jumpCache);
+    state.setU32(STATE.blockTable, layout.blockTable);
+    state.setU32(STATE.pageFlags, layout.pageFlags);
+    state.setU32(STATE.pageCount, layout.pageCount);
+    state.setU32(STATE.record, layout.records + RECORD_BYTES);
+    new Uint8Array(this.view.buffer, layout.tlbs, CONTEXTS * TLB_BYTES).fill(TLB_EMPTY_BYTE);
+    this.#mapRam();
+  }
+
+  /** Tells guest code where RAM lies; every other page is a device's. */
+  #mapRam(): void {
+    const { layout } = this.#memory;
+    const { state } = this;
+    const flags = new Uint8Array(this.view.buffer, layout.pageFlags, layout.pageCount).fill(PAGE_DEVICE);
+    for (const { gpa, length, hostOffset } of layout.regions) {
+      flags.fill(0, gpa / PAGE_BYTES, (gpa + length) / PAGE_BYTES);
+      const high = gpa >= FOUR_GIB;
+      state.setU64(high ? STATE.ramHigh : STATE.ramLow, BigInt(layout.ram + hostOffset - gpa));
+      state.setU64(high ? STATE.ramHighEnd : STATE.ramLowEnd, BigInt(gpa + length));
+    }
+  }
+
+  #hostFunctions() {
+    const environment = this.#environment;
+    return {
+      system: (_cpu: number, id: number, a: bigint, b: bigint) => this.#system(SYSTEM_CALLS[id], a, b),
+      mmioRead: (_cpu: number, gpa: bigint, bytes: number) => {
+        const at = Number(gpa);
+        if (bytes !== 8) return BigInt(environment.mmioRead(at, bytes as 1 | 2 | 4));
+        return BigInt(environment.mmioRead(at, 4)) | (BigInt(environment.mmioRead(at + 4, 4)) << 32n);
+      },
+      mmioWrite: (_cpu: number, gpa: bigint, bytes: number, value: bigint) => {
+        const at = Number(gpa);
+        const low = Number(BigInt.asUintN(bytes === 8 ? 32 : bytes * 8, value));
+        environment.mmioWrite(at, bytes === 8 ? 4 : (bytes as 1 | 2 | 4), low);
+        if (bytes === 8) environment.mmioWrite(at + 4, 4, Number(BigInt.asUintN(64, value) >> 32n));
+      },
+      pageWritten: (_cpu: number, gpa: bigint, bytes: number) => this.#pageWritten(Number(gpa), bytes),
+    };
+  }
+
+  #system(name: SystemCall, a: bigint, b: bigint): bigint {
+    try {
+      return BigInt.asUintN(64, this.#systemCalls(name, a, b));
+    } catch (error) {
+      this.#leavePending(error);
+      return 0n;
+    }
+  }
+
+  /** Leaves an error for the run loop. Guest code returns as soon as it sees `pending`. */
+  #leavePending(error: unknown): void {
+    const { state } = this;
+    if (error instanceof GuestFault) {
+      state.setU32(STATE.faultVector, error.vector);
+      state.setU32(STATE.faultError, error.errorCode);
+      state.setU32(STATE.pending, PENDING.exception);
+    } else if (error instanceof GuestPageIn) {
+      state.setU64(STATE.faultAddress, BigInt(error.gpa));
+      state.setU32(STATE.pending, PENDING.pageIn);
+    } else {
+      this.#thrown = error;
+      state.setU32(STATE.pending, PENDING.event);
+    }
+  }
+
+  #pageWritten(gpa: number, bytes: number): void {
+    const { pageFlags } = this.#memory.layout;
+    const page = Math.floor(gpa / PAGE_BYTES);
+    const flags = this.view.getUint8(pageFlags + page);
+    const told = flags & (PAGE_TRACKED | PAGE_SCREEN);
+    if (told !== 0) {
+      this.view.setUint8(pageFlags + page, flags & ~told);
+      this.#environment.firstWrite(page * PAGE_BYTES, told);
+    }
+    if (flags & PAGE_CODE) this.invalidateCode(gpa, bytes);
+  }
+}

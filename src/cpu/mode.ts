@@ -1,0 +1,155 @@
+import { CR0, CR4, EFER, FLAG, SEG, SEGMENT, SEGMENT_BYTES, SEGMENTS, STATE } from '../isa/registers.ts';
+import type { CodeMode } from './handlers.ts';
+import { JUMP_CACHE } from './records.ts';
+import { type CpuState, RIGHTS } from './state.ts';
+import { CONTEXT, TLB_BYTES } from './tlb.ts';
+
+/** Bits of a mode key, above the code size (bits 0–1) and the stack size (bits 2–3), both as 0, 1, 2 for 16, 32, 64. */
+const KEY = { flatData: 16, flatStack: 32, flatCode: 64, single: 128, present: 256 } as const;
+
+/** A mode, its key, and whether blocks hold one instruction each. */
+export interface KeyedMode extends CodeMode {
+  readonly key: number;
+  readonly single: boolean;
+}
+
+const SIZES = [16, 32, 64] as const;
+
+function modeOf(key: number): KeyedMode {
+  return {
+    key,
+    bits: SIZES[key & 3],
+    stackSize: SIZES[(key >> 2) & 3],
+    flatData: (key & KEY.flatData) !== 0,
+    flatStack: (key & KEY.flatStack) !== 0,
+    flatCode: (key & KEY.flatCode) !== 0,
+    single: (key & KEY.single) !== 0,
+  };
+}
+
+/** Code keys are `generation * KEYS + index of (mode, user, code segment)`. */
+const KEYS = 4096;
+
+/** Keeps what engines derive from the architectural state: mode key, code key, TLB context, limits of code. */
+export class ModeTracker {
+  readonly #state: CpuState;
+  readonly #modes = new Map<number, KeyedMode>();
+  readonly #codeKeys = new Map<string, number>();
+  #generation = 0;
+  #single = false;
+  #mode: KeyedMode = modeOf(0);
+
+  constructor(state: CpuState) {
+    this.#state = state;
+  }
+
+  /** The mode that code is decoded for now. */
+  get mode(): KeyedMode {
+    return this.#mode;
+  }
+
+  /** Decodes code one instruction a block from now on, or no longer. */
+  setSingle(single: boolean): void {
+    if (single === this.#single) return;
+    this.#single = single;
+    this.update();
+  }
+
+  /** Makes all jump-cache entries invalid: translations or code have changed. */
+  newGeneration(): void {
+    this.#generation++;
+    if ((this.#generation + 1) * KEYS > 0xffffffff) this.#startOver();
+    this.#setCodeKey();
+  }
+
+  /** Computes everything anew from the architectural state. */
+  update(): void {
+    const key = this.#modeKey();
+    let mode = this.#modes.get(key);
+    if (mode === undefined) {
+      mode = modeOf(key);
+      this.#modes.set(key, mode);
+    }
+    this.#mode = mode;
+    const state = this.#state;
+    state.setU32(STATE.modeKey, key);
+    const long = mode.bits === 64;
+    state.setU64(STATE.linearMask, long ? 0xffff_ffff_ffff_ffffn : 0xffff_ffffn);
+    const limit = this.#segment(SEG.CS, SEGMENT.limit);
+    state.setU64(STATE.codeLimit, long ? 0xffff_ffff_ffff_ffffn : BigInt(limit));
+    state.setU32(STATE.tlb, state.u32(STATE.tlbArea) + this.#context() * TLB_BYTES);
+    this.#setCodeKey();
+  }
+
+  #segment(index: number, field: number): number {
+    return this.#state.view.getUint32(SEGMENTS + index * SEGMENT_BYTES + field, true);
+  }
+
+  #base(index: number): bigint {
+    return this.#state.view.getBigUint64(SEGMENTS + index * SEGMENT_BYTES + SEGMENT.base, true);
+  }
+
+  #modeKey(): number {
+    const rights = this.#segment(SEG.CS, SEGMENT.rights);
+    const long = (this.#state.low(STATE.efer) & EFER.LMA) !== 0 && (rights & RIGHTS.long) !== 0;
+    const single = this.#single ? KEY.single : 0;
+    if (long) return KEY.present | 2 | (2 << 2) | KEY.flatData | KEY.flatStack | KEY.flatCode | single;
+    const bits = rights & RIGHTS.big ? 1 : 0;
+    const stack = this.#segment(SEG.SS, SEGMENT.rights) & RIGHTS.big ? 1 : 0;
+    const flatStack = this.#isFlat(SEG.SS);
+    const flatData = flatStack && this.#isFlat(SEG.DS) && this.#isFlat(SEG.ES);
+    const flatCode = bits === 1 && this.#base(SEG.CS) === 0n && this.#segment(SEG.CS, SEGMENT.limit) === 0xffffffff;
+    return (
+      KEY.present |
+      bits |
+      (stack << 2) |
+      (flatData ? KEY.flatData : 0) |
+      (flatStack ? KEY.flatStack : 0) |
+      (flatCode ? KEY.flatCode : 0) |
+      single
+    );
+  }
+
+  /** Readable and writable from 0 to 4 GiB without an offset. */
+  #isFlat(index: number): boolean {
+    return (
+      this.#segment(index, SEGMENT.access) === 3 &&
+      this.#segment(index, SEGMENT.low) === 0 &&
+      this.#segment(index, SEGMENT.high) === 0xffffffff &&
+      this.#base(index) === 0n
+    );
+  }
+
+  #context(): number {
+    const state = this.#state;
+    const ac = (state.u32(STATE.eflags) & FLAG.AC) !== 0;
+    if (state.u32(STATE.cpl) === 3) {
+      return ac && state.low(STATE.cr0) & CR0.AM ? CONTEXT.slow : CONTEXT.user;
+    }
+    return !ac && state.low(STATE.cr4) & CR4.SMAP ? CONTEXT.supervisorSmap : CONTEXT.supervisor;
+  }
+
+  #setCodeKey(): void {
+    const { key, flatCode, bits } = this.#mode;
+    const user = this.#state.u32(STATE.cpl) === 3 ? 1 : 0;
+    const free = !flatCode && bits !== 64;
+    const segment = free ? `${this.#base(SEG.CS)}:${this.#segment(SEG.CS, SEGMENT.limit)}` : '';
+    const name = `${key}.${user}.${segment}`;
+    let index = this.#codeKeys.get(name);
+    if (index === undefined) {
+      if (this.#codeKeys.size >= KEYS - 1) this.#startOver();
+      index = this.#codeKeys.size + 1;
+      this.#codeKeys.set(name, index);
+    }
+    this.#state.setU32(STATE.codeKey, this.#generation * KEYS + index);
+  }
+
+  /** Numbers have run out: forget all, and empty the jump cache, so that old keys cannot match. */
+  #startOver(): void {
+    this.#codeKeys.clear();
+    this.#generation = 0;
+    const { view } = this.#state;
+    const cache = this.#state.u32(STATE.jumpCache);
+    new Uint8Array(view.buffer, cache, JUMP_CACHE.entries * JUMP_CACHE.bytes).fill(0);
+  }
+}

@@ -1,0 +1,103 @@
+import { FLAG, STATE } from '../isa/registers.ts';
+import type { Engine } from './engine.ts';
+import type { CpuEnvironment, CpuOptions } from './environment.ts';
+import type { CpuState } from './state.ts';
+import type { Privilege, SystemPort } from './system/port.ts';
+import { ACCESS } from './tlb.ts';
+
+/** Segment under which system helpers access memory: a non-canonical address is #GP. */
+const DATA_SEGMENT = 3;
+
+/** What system helpers see, on top of an engine and its environment. */
+export class EnginePort implements SystemPort {
+  readonly state: CpuState;
+  readonly apicId: number;
+  readonly #engine: Engine;
+  readonly #environment: CpuEnvironment;
+  readonly #tscHz: bigint;
+  /** Added to the ticks since power-on. */
+  tscOffset = 0n;
+
+  constructor(engine: Engine, environment: CpuEnvironment, options: CpuOptions) {
+    this.state = engine.state;
+    this.apicId = options.apicId;
+    this.#engine = engine;
+    this.#environment = environment;
+    this.#tscHz = BigInt(options.tscHz);
+  }
+
+  load(address: bigint, bytes: 1 | 2 | 4 | 8, privilege: Privilege): bigint {
+    const { mmu, state } = this.#engine;
+    return BigInt.asUintN(
+      bytes * 8,
+      this.#engine.checked(mmu.slowLoad(state.base, address, bytes, accessOf(privilege), DATA_SEGMENT)),
+    );
+  }
+
+  store(address: bigint, bytes: 1 | 2 | 4 | 8, value: bigint, privilege: Privilege): void {
+    const { mmu, state } = this.#engine;
+    const access = ACCESS.write | accessOf(privilege);
+    this.#engine.checked(mmu.slowStore(state.base, address, bytes, access, DATA_SEGMENT, value));
+  }
+
+  probeWrite(address: bigint, bytes: number, privilege: Privilege): void {
+    const { mmu, state } = this.#engine;
+    this.#engine.checked(mmu.probeStore(state.base, address, bytes, ACCESS.write | accessOf(privilege), DATA_SEGMENT));
+  }
+
+  loadPhysical(gpa: number, bytes: 4 | 8): bigint {
+    const { mmu, state } = this.#engine;
+    return BigInt.asUintN(bytes * 8, this.#engine.checked(mmu.physicalLoad(state.base, BigInt(gpa), bytes)));
+  }
+
+  flushTlb(what: 'all' | 'notGlobal'): void {
+    this.#engine.mmu.flushTlbs(this.state.base, what === 'all' ? 0 : 1);
+    this.#engine.mode.newGeneration();
+  }
+
+  invalidatePage(address: bigint): void {
+    this.#engine.mmu.flushPage(this.state.base, address);
+    this.#engine.mode.newGeneration();
+  }
+
+  contextChanged(): void {
+    this.#engine.mode.update();
+    if (this.state.u32(STATE.eflags) & FLAG.TF) this.#engine.requestStop();
+  }
+
+  requestEvent(): void {
+    if (this.#environment.interruptPending()) this.#engine.requestStop();
+  }
+
+  tsc(): bigint {
+    return BigInt.asUintN(64, this.#ticks() + this.tscOffset);
+  }
+
+  setTsc(value: bigint): void {
+    this.tscOffset = value - this.#ticks();
+  }
+
+  #ticks(): bigint {
+    return (this.#environment.nowNanos() * this.#tscHz) / 1_000_000_000n;
+  }
+
+  portRead(port: number, bytes: 1 | 2 | 4): number {
+    return this.#environment.portRead(port, bytes);
+  }
+  portWrite(port: number, bytes: 1 | 2 | 4, value: number): void {
+    this.#environment.portWrite(port, bytes, value);
+  }
+  apicRead(msr: number): bigint | undefined {
+    return this.#environment.apicRead(msr);
+  }
+  apicWrite(msr: number, value: bigint): boolean {
+    return this.#environment.apicWrite(msr, value);
+  }
+  random(): bigint {
+    return this.#environment.random();
+  }
+}
+
+function accessOf(privilege: Privilege): number {
+  return privilege === 'system' ? ACCESS.system : 0;
+}

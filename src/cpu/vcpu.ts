@@ -1,0 +1,144 @@
+import { FLAG, STATE, STATE_BYTES, STATE_FIELDS, VECTOR_OF } from '../isa/registers.ts';
+import type { DeviceState, RunExit, VirtualCpu } from '../machine/interfaces.ts';
+import { Engine, type MachineMemory } from './engine.ts';
+import type { CpuEnvironment, CpuOptions } from './environment.ts';
+import type { CpuState } from './state.ts';
+import { deliverException, deliverInterrupt, deliverNmi } from './system/exceptions.ts';
+import { SystemHelpers } from './system/helpers.ts';
+import { GuestPageIn, TripleFault } from './system/port.ts';
+import { EnginePort } from './system-port.ts';
+
+const STATE_VERSION = 1;
+const BUDGET: RunExit = { kind: 'budget' };
+const HALTED: RunExit = { kind: 'halted' };
+/** DR6 bit of a single-step trap (SDM 3B, 17.2.3). */
+const DR6_BS = 1 << 14;
+
+/** A virtual processor on the interpreter. */
+export class Vcpu implements VirtualCpu {
+  readonly engine: Engine;
+  readonly state: CpuState;
+  readonly system: SystemHelpers;
+  readonly #environment: CpuEnvironment;
+  readonly #port: EnginePort;
+  /** Retired count at which interrupts are held off: the instruction before was STI or loaded SS. */
+  #shadowAt = -1;
+
+  constructor(memory: MachineMemory, environment: CpuEnvironment, options: CpuOptions) {
+    this.#environment = environment;
+    this.engine = new Engine(memory, environment);
+    this.state = this.engine.state;
+    this.#port = new EnginePort(this.engine, environment, options);
+    this.system = new SystemHelpers(this.#port, options);
+    this.engine.connect((name, a, b) => {
+      const result = this.system.call(name, a, b);
+      if (this.state.u32(STATE.shadow) !== 0) this.#holdInterrupts();
+      return result;
+    });
+    this.system.reset();
+  }
+
+  /** Instructions retired since power-on; exact while the guest accesses a device. */
+  get retired(): number {
+    return this.engine.retired;
+  }
+
+  get halted(): boolean {
+    return this.state.u32(STATE.halted) !== 0;
+  }
+
+  /** Asks running guest code to come back to the loop: an interrupt line or another request has changed. */
+  requestStop(): void {
+    this.engine.requestStop();
+  }
+
+  run(instructions: number): RunExit {
+    const end = this.engine.retired + instructions;
+    try {
+      while (this.engine.retired < end) {
+        this.#takeInterrupt();
+        if (this.halted) return HALTED;
+        const exit = this.#slice(end - this.engine.retired);
+        if (exit !== undefined) return exit;
+        if (this.stopRequested) break;
+      }
+      return BUDGET;
+    } catch (error) {
+      if (error instanceof TripleFault) return { kind: 'shutdown', reason: 'tripleFault', code: 0 };
+      if (error instanceof GuestPageIn) return { kind: 'pageIn', gpa: error.gpa };
+      throw error;
+    }
+  }
+
+  /** Set by the machine to end {@link run} early, after a request to stop. */
+  stopRequested = false;
+
+  /** Runs until something happens, or exactly to the end of the budget. */
+  #slice(budget: number): RunExit | undefined {
+    const { state, engine } = this;
+    const stepping = (state.u32(STATE.eflags) & FLAG.TF) !== 0;
+    const step = stepping || this.#interruptsHeld();
+    engine.mode.setSingle(step);
+    const before = engine.retired;
+    let exit = engine.run(step ? 1 : budget);
+    if (exit.kind === 'event' && engine.retired === before && !this.halted && !this.stopRequested) {
+      engine.mode.setSingle(true);
+      exit = engine.run(step ? 1 : budget);
+    }
+    if (exit.kind === 'pageIn') return exit;
+    if (exit.kind === 'exception') this.#deliver(exit.vector, exit.errorCode);
+    else if (stepping && engine.retired !== before) {
+      deliverException(this.system.context, VECTOR_OF.DB, 0, { dr6: DR6_BS });
+    }
+    return undefined;
+  }
+
+  #deliver(vector: number, errorCode: number): void {
+    deliverException(this.system.context, vector, errorCode);
+  }
+
+  /** Delivers the NMI or interrupt that the processor accepts now, if there is one. */
+  #takeInterrupt(): void {
+    const { state } = this;
+    if (this.#interruptsHeld()) return;
+    if (state.u32(STATE.nmiBlocked) === 0 && this.#environment.takeNmi()) {
+      state.setU32(STATE.halted, 0);
+      deliverNmi(this.system.context);
+      return;
+    }
+    if ((state.u32(STATE.eflags) & FLAG.IF) === 0 || !this.#environment.interruptPending()) return;
+    const vector = this.#environment.acknowledgeInterrupt();
+    if (vector < 0) return;
+    state.setU32(STATE.halted, 0);
+    deliverInterrupt(this.system.context, vector);
+  }
+
+  #holdInterrupts(): void {
+    this.state.setU32(STATE.shadow, 0);
+    this.#shadowAt = this.engine.retiredAfterCurrent;
+    if (this.#environment.interruptPending()) this.engine.requestStop();
+  }
+
+  #interruptsHeld(): boolean {
+    return this.#shadowAt === this.engine.retired;
+  }
+
+  save(): DeviceState {
+    const { state } = this;
+    const block = new Uint8Array(state.view.buffer, state.base, STATE_BYTES).slice();
+    return {
+      version: STATE_VERSION,
+      fields: STATE_FIELDS.map((field) => field.name).join(' '),
+      block,
+      retired: this.engine.retired,
+      shadow: this.#interruptsHeld(),
+      tscOffset: this.#port.tscOffset,
+      msrs: this.system.save(),
+    };
+  }
+
+  restore(saved: DeviceState): void {
+    if (saved.version !== STATE_VERSION) throw new Error(`vCPU state of version ${saved.version} is unknown`);
+    void saved;
+  }
+}
