@@ -274,7 +274,7 @@ class FunctionEmitter {
     this.#value(s.condition);
     this.#code.byte(OPCODE.if, OPCODE.void);
     this.#open.push(undefined);
-    this.#list(s.then);
+    this.#list(s.consequent);
     if (s.otherwise.length > 0) {
       this.#code.byte(OPCODE.else);
       this.#list(s.otherwise);

@@ -136,7 +136,7 @@ function forEachCallee(statements: readonly Stmt[], visit: (callee: FunctionRef)
     else if (s.kind === 'tailCall') visit(s.callee);
     else if (s.kind === 'block' || s.kind === 'loop') forEachCallee(s.body, visit);
     else if (s.kind === 'if') {
-      forEachCallee(s.then, visit);
+      forEachCallee(s.consequent, visit);
       forEachCallee(s.otherwise, visit);
     }
   }

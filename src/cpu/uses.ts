@@ -25,7 +25,7 @@ function walkBackwards(statements: readonly Stmt[], visit: (s: Stmt) => void): v
     const s = statements[i];
     if (s.kind === 'if') {
       walkBackwards(s.otherwise, visit);
-      walkBackwards(s.then, visit);
+      walkBackwards(s.consequent, visit);
     } else if (s.kind === 'block' || s.kind === 'loop') {
       walkBackwards(s.body, visit);
     }

@@ -133,7 +133,7 @@ export class Builder {
     this.add({
       kind: 'if',
       condition,
-      then: this.#nested(then),
+      consequent: this.#nested(then),
       otherwise: otherwise === undefined ? [] : this.#nested(otherwise),
     });
   }

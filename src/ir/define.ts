@@ -19,6 +19,7 @@ export interface HelperShape {
 export function defineHelper(
   name: string,
   shape: HelperShape,
+  // biome-ignore lint/suspicious/noConfusingVoidType: a body without a result is written without a return
   body: (b: Builder, ...params: Val[]) => Operand | void,
 ): IrHelper {
   const params: Type[] = ['i32', ...(shape.params ?? [])];

@@ -80,7 +80,7 @@ export class Evaluator {
         this.#world.guestStore(value(s.address), s.bytes, low(value(s.value), s.bytes), Number(value(s.segment)));
         return 'next';
       case 'if':
-        return this.#list(frame, value(s.condition) !== 0n ? s.then : s.otherwise);
+        return this.#list(frame, value(s.condition) !== 0n ? s.consequent : s.otherwise);
       case 'return':
         if (s.value !== undefined) frame.result = value(s.value);
         return 'return';

@@ -42,7 +42,7 @@ export type Stmt =
   | {
       readonly kind: 'if';
       readonly condition: Val;
-      readonly then: readonly Stmt[];
+      readonly consequent: readonly Stmt[];
       readonly otherwise: readonly Stmt[];
     }
   | { readonly kind: 'block'; readonly label: Label; readonly body: readonly Stmt[] }
