@@ -8,6 +8,9 @@ import { FLAGS_SEMANTICS } from './flags-ops.ts';
 import { IO_SEMANTICS } from './io.ts';
 import { MULDIV_SEMANTICS } from './muldiv.ts';
 import { SHIFT_SEMANTICS } from './shift.ts';
+import { SSE_INT } from './sse-int.ts';
+import { SSE_MOVE } from './sse-move.ts';
+import { SSE_SHUFFLE } from './sse-shuffle.ts';
 import { STACK_SEMANTICS } from './stack.ts';
 import { STRING_SEMANTICS } from './string.ts';
 import { SYSTEM_SEMANTICS } from './system.ts';
@@ -25,6 +28,9 @@ const FAMILIES: readonly SemanticsTable[] = [
   BCD_SEMANTICS,
   FLAGS_SEMANTICS,
   SYSTEM_SEMANTICS,
+  SSE_MOVE,
+  SSE_INT,
+  SSE_SHUFFLE,
 ];
 
 /** The semantics of all families by the key that rows name. A key has one meaning. */

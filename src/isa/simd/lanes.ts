@@ -58,8 +58,14 @@ export function blend(b: Builder, mask: Val, whenSet: Val, otherwise: Val): Val 
   return b.op('v128.bitselect', whenSet, otherwise, mask);
 }
 
-/** Lanes of ones where the bit of `bits` (i32) with the lane's number is set. */
-export function maskFromBits(b: Builder, shape: IntegerShape, bits: Val): Val {
+/** One of two vectors by an i32, which may be known already. */
+export function choose(condition: Val, whenSet: Val, otherwise: Val): Val {
+  if (condition.what.kind !== 'const') return whenSet.selectIf(condition, otherwise);
+  return condition.what.value !== 0n ? whenSet : otherwise;
+}
+
+/** Lanes of ones where the bit of `bits` (i32) with the lane's number is set. Not for bytes. */
+export function maskFromBits(b: Builder, shape: Exclude<IntegerShape, 'i8x16'>, bits: Val): Val {
   const count = 16 / LANE_BYTES[shape];
   const places = vector(
     b,
@@ -80,6 +86,11 @@ export function extractLane(b: Builder, shape: IntegerShape, x: Val, index: Val)
 /** `x` with lane `index` (i32, in range) replaced by the low bits of `value`. */
 export function replaceLane(b: Builder, shape: IntegerShape, x: Val, index: Val, value: Val): Val {
   if (index.what.kind === 'const') return b.opWithImmediate(`${shape}.replace_lane`, index.what.value, x, value);
-  const mask = maskFromBits(b, shape, b.i32(1).shl(index));
-  return blend(b, mask, splat(b, shape, value), x);
+  const count = 16 / LANE_BYTES[shape];
+  const numbers = vector(
+    b,
+    Array.from({ length: count }, (_, i) => i),
+  );
+  const chosen = splat(b, shape, shape === 'i64x2' ? index.extU() : index);
+  return blend(b, b.op(`${shape}.eq`, numbers, chosen), splat(b, shape, value), x);
 }
