@@ -39,8 +39,12 @@ function invalid(b: Builder, format: FloatFormat): Val {
 const isZero = (x: Classified) => x.kind.and(KIND.zero).nez();
 const isInfinite = (x: Classified) => x.kind.and(KIND.infinity).nez();
 
-function raiseDenormal(b: Builder, kinds: Val): void {
-  b.if(kinds.and(KIND.denormal).nez(), () => raiseFlags(b, EXCEPTION.DE));
+/** Raises DE for a denormal operand; where that is not masked the operation ends, and its result means nothing. */
+function raiseDenormal(b: Builder, kinds: Val, control: Val): void {
+  b.if(kinds.and(KIND.denormal).nez(), () => {
+    raiseFlags(b, EXCEPTION.DE);
+    b.if(control.and(EXCEPTION.DE).eqz(), () => b.return());
+  });
 }
 
 /** What an operation does with operands of which one at least is not normal, and none is a NaN. */
@@ -49,7 +53,7 @@ type SpecialCases = (b: Builder, format: FloatFormat, operands: Operands, contro
 const addSpecial: SpecialCases = (b, format, { a, c, signC }, control) => {
   const differ = a.sign.ne(signC);
   returnIf(b, isInfinite(a).and(isInfinite(c)).and(differ), () => invalid(b, format));
-  raiseDenormal(b, a.kind.or(c.kind));
+  raiseDenormal(b, a.kind.or(c.kind), control);
   returnIf(b, isInfinite(a), () => format.infinity(b, a.sign));
   returnIf(b, isInfinite(c), () => format.infinity(b, signC));
   const negativeZero = roundingOf(control).eq(ROUND.down).selectIf(differ, a.sign);
@@ -62,17 +66,17 @@ const addSpecial: SpecialCases = (b, format, { a, c, signC }, control) => {
   });
 };
 
-const mulSpecial: SpecialCases = (b, format, { a, c }) => {
+const mulSpecial: SpecialCases = (b, format, { a, c }, control) => {
   const sign = a.sign.xor(c.sign);
   const kinds = a.kind.or(c.kind);
   const both = KIND.infinity | KIND.zero;
   returnIf(b, kinds.and(both).eq(both), () => invalid(b, format));
-  raiseDenormal(b, kinds);
+  raiseDenormal(b, kinds, control);
   returnIf(b, kinds.and(KIND.infinity).nez(), () => format.infinity(b, sign));
   returnIf(b, kinds.and(KIND.zero).nez(), () => format.zero(b, sign));
 };
 
-const divSpecial: SpecialCases = (b, format, { a, c }) => {
+const divSpecial: SpecialCases = (b, format, { a, c }, control) => {
   const sign = a.sign.xor(c.sign);
   returnIf(
     b,
@@ -86,7 +90,7 @@ const divSpecial: SpecialCases = (b, format, { a, c }) => {
     raiseFlags(b, EXCEPTION.ZE);
     return format.infinity(b, sign);
   });
-  raiseDenormal(b, a.kind.or(c.kind));
+  raiseDenormal(b, a.kind.or(c.kind), control);
   returnIf(b, isInfinite(a), () => format.infinity(b, sign));
   returnIf(b, isInfinite(c).or(isZero(a)), () => format.zero(b, sign));
 };
@@ -148,7 +152,7 @@ function recordSqrt(b: Builder, format: FloatFormat, a: Opened, control: Val, fl
     returnIf(b, isZero(x), () => format.zero(b, x.sign));
     returnIf(b, x.sign, () => invalid(b, format));
     returnIf(b, isInfinite(x), () => format.infinity(b, x.sign));
-    raiseFlags(b, EXCEPTION.DE);
+    raiseDenormal(b, x.kind, control);
     b.set(exponent, x.exponent);
     b.set(significand, x.significand);
   });
