@@ -264,6 +264,7 @@ export class Engine {
     state.setU32(STATE.pageCount, layout.pageCount);
     state.setU32(STATE.record, layout.records + RECORD_BYTES);
     new Uint8Array(this.view.buffer, layout.tlbs, CONTEXTS * TLB_BYTES).fill(TLB_EMPTY_BYTE);
+    state.setU64(STATE.largeLow, 0xffff_ffff_ffff_ffffn);
     this.#mapRam();
   }
 

@@ -239,7 +239,7 @@ function followTables(b: Builder, w: Walk): void {
 
 /**
  * Translates a linear address. Result: guest-physical address of the 4 KiB page, with bit 0 when the entry is dirty and
- * allows writing, bit 1 when it is global, bit 2 when it may be executed. Raises #PF, or #GP for a non-canonical address.
+ * allows writing, bit 1 when it is global, bit 2 when it may be executed, bit 3 when the page is a large one. Raises #PF, or #GP for a non-canonical address.
  */
 const walkTables = defineHelper(
   'walkTables',
@@ -262,7 +262,8 @@ const walkTables = defineHelper(
     const dirty = entry.shrU(6).wrap().or(access.and(ACCESS.write)).and(1);
     const global = entry.shrU(8).wrap().and(get(b, STATE.cr4).wrap().shrU(7)).and(1);
     const executable = b.get(w.noExecute).shrU(63).wrap().xor(1);
-    const bits = writable.and(dirty).or(global.shl(1)).or(executable.shl(2));
+    const large = b.get(w.level).gtU(1);
+    const bits = writable.and(dirty).or(global.shl(1)).or(executable.shl(2)).or(large.shl(3));
     return leafPage(b, w, entry).and(get(b, STATE.a20Mask)).or(bits.extU());
   },
 );
@@ -418,6 +419,8 @@ export const flushTlbs = defineHelper('flushTlbs', { params: ['i32'] }, (b, keep
   const start = get(b, STATE.tlbArea);
   b.if(keepGlobal.eqz(), () => {
     b.memoryFill(start, b.i32(TLB_EMPTY_BYTE), b.i32(CONTEXT.slow * TLB_BYTES));
+    put(b, STATE.largeLow, b.i64(-1));
+    put(b, STATE.largeHigh, b.i64(0));
     b.return();
   });
   forEachEntry(b, start, (entry) => {
@@ -425,8 +428,13 @@ export const flushTlbs = defineHelper('flushTlbs', { params: ['i32'] }, (b, keep
   });
 });
 
-/** Drops what the TLBs know of the page at `address`. */
+/** Drops what the TLBs know of the page at `address`, whatever its size: of large pages they do not know how far they reach. */
 export const flushPage = defineHelper('flushPage', { params: ['i64'] }, (b, address) => {
+  const page = address.and(PAGE_MASK);
+  b.if(page.geU(get(b, STATE.largeLow)).and(page.leU(get(b, STATE.largeHigh))), () => {
+    b.call(flushTlbs, 0);
+    b.return();
+  });
   const index = address
     .shrU(12)
     .wrap()

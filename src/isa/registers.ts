@@ -120,6 +120,9 @@ export const STATE = {
   tlb: u32('tlb'),
   /** Address of this vCPU's TLBs (user, supervisor, supervisor with AC, always-slow), one after the other. */
   tlbArea: u32('tlbArea'),
+  /** First and last linear page address that the TLBs have from a large page: INVLPG between them drops everything. */
+  largeLow: u64('largeLow'),
+  largeHigh: u64('largeHigh'),
   jumpCache: u32('jumpCache'),
   /** Address of the table of decoded blocks, and its mask. */
   blockTable: u32('blockTable'),
