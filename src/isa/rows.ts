@@ -96,14 +96,16 @@ function readModrm(text: string): Pick<Row, 'modrm' | 'modrmValue'> {
 function readOpcode(text: string): OpcodeFields {
   const match = OPCODE_PATTERN.exec(text);
   if (!match) throw new Error(`opcode column "${text}" is not understood`);
-  const [, prefix, rexW, map = '', opcode, plusR, modrm = '', plusI, form = ''] = match;
+  const [, prefix, rexW, map = '', opcode, plusR, modrmText = '', plusI, form = ''] = match;
+  const { modrm, modrmValue } = readModrm(modrmText);
   return {
     prefix: (prefix ?? 'any') as PrefixRule,
     rexW: rexW !== undefined,
     map: MAPS[map],
     opcode: Number.parseInt(opcode, 16),
     opcodeRegister: plusR !== undefined,
-    ...readModrm(modrm),
+    modrm,
+    modrmValue,
     stackRegister: plusI !== undefined,
     written: form as Row['written'],
   };
@@ -153,7 +155,15 @@ export function readRow(text: string, id: number, family: string): Row {
     semantics: attributes.get('sem') ?? names[0].toLowerCase(),
     operandCodes,
     operands,
-    ...opcode,
+    prefix: opcode.prefix,
+    rexW: opcode.rexW,
+    map: opcode.map,
+    opcode: opcode.opcode,
+    opcodeRegister: opcode.opcodeRegister,
+    modrm: opcode.modrm,
+    modrmValue: opcode.modrmValue,
+    stackRegister: opcode.stackRegister,
+    written: opcode.written,
     form: existingForm(opcode.written, operands),
     only64: attributes.has('o64') || opcode.rexW,
     not64: attributes.has('i64'),

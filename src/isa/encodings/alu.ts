@@ -113,8 +113,8 @@ F7 /7                | IDIV Ev
 0F C1 /r             | XADD Ev,Gv                 | lock
 0F B0 /r             | CMPXCHG Eb,Gb              | lock
 0F B1 /r             | CMPXCHG Ev,Gv              | lock
-NFx 0F C7 /1         | CMPXCHG8B Mq               | lock feat=cx8
-NFx REX.W 0F C7 /1   | CMPXCHG16B Mdq             | lock feat=cx16
+0F C7 /1             | CMPXCHG8B Mq               | lock feat=cx8
+REX.W 0F C7 /1       | CMPXCHG16B Mdq             | lock feat=cx16
 27                   | DAA                        | i64
 2F                   | DAS                        | i64
 37                   | AAA                        | i64

@@ -17,8 +17,8 @@ FB                   | STI
 0F 01 /4             | SMSW Rv/Mw
 0F 01 /6             | LMSW Ew
 0F 01 /7 mem         | INVLPG Mb
-NP 0F 01 C8          | MONITOR                    | feat=monitor
-NP 0F 01 C9          | MWAIT                      | feat=monitor
+0F 01 C8             | MONITOR                    | feat=monitor
+0F 01 C9             | MWAIT                      | feat=monitor
 NP 0F 01 CA          | CLAC                       | feat=smap
 NP 0F 01 CB          | STAC                       | feat=smap
 NP 0F 01 D0          | XGETBV                     | feat=xsave
