@@ -18,14 +18,18 @@ export const PC_MEMORY = {
   fourGibibytes: 0x100000000,
 } as const;
 
-/** I/O ports: first port and number of ports. */
+/** Bytes that the register page of an APIC takes. */
+export const APIC_PAGE_BYTES = 0x1000;
+
+/** I/O ports: first port and number of ports. Ports 0x61 and 0xCF9 lie inside the ranges of other chips. */
 export const PC_PORTS = {
   picMaster: [0x20, 2],
   pit: [0x40, 4],
+  keyboardController: [0x60, 5],
   keyboardData: [0x60, 1],
   portB: [0x61, 1],
   keyboardCommand: [0x64, 1],
-  rtc: [0x70, 2],
+  rtc: [0x70, 4],
   post: [0x80, 1],
   systemControl: [0x92, 1],
   picSlave: [0xa0, 2],
@@ -68,3 +72,6 @@ export const PC_SLOT = {
 
 /** Interrupt inputs of the I/O APIC: ISA interrupts keep their number, but for the timer. */
 export const IOAPIC_TIMER_PIN = 2;
+
+/** PIC input that the second PIC is cascaded to; no interrupt of its own. */
+export const PIC_CASCADE_INPUT = 2;

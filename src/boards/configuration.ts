@@ -1,0 +1,41 @@
+import { ByteWriter } from '../base/bytes.ts';
+import { FW_CFG_KEY, type FwCfgItems } from '../devices/fw-cfg/items.ts';
+import { lowRamEnd, memoryMap } from './memory-map.ts';
+import { encodeLoader, type TableSet } from './table-loader.ts';
+
+const E820_FILE = 'etc/e820';
+const LOADER_FILE = 'etc/table-loader';
+const MEBIBYTE = 0x100000;
+
+/** Tells firmware what the machine is made of: processors, memory and ACPI tables. */
+export function configureFirmware(items: FwCfgItems, ramBytes: number, cpuCount: number, acpi: TableSet): void {
+  const cpus = new ByteWriter().u16(cpuCount).finish();
+  items.addItem(FW_CFG_KEY.cpuCount, cpus);
+  items.addItem(FW_CFG_KEY.maxCpus, cpus);
+  items.addItem(FW_CFG_KEY.ramSize, new ByteWriter().u64(BigInt(ramBytes)).finish());
+  const map = new ByteWriter();
+  for (const { base, length, type } of memoryMap(ramBytes)) map.u64(BigInt(base)).u64(BigInt(length)).u32(type);
+  items.addFile(E820_FILE, map.finish());
+  for (const { name, bytes } of acpi.files) items.addFile(name, bytes);
+  items.addFile(LOADER_FILE, encodeLoader(acpi));
+}
+
+/** Bytes of CMOS memory that say how much RAM there is, as PC firmware reads them: index and value. */
+export function cmosMemorySize(ramBytes: number): [index: number, value: number][] {
+  const baseK = 640;
+  const extendedK = Math.min((lowRamEnd(ramBytes) - MEBIBYTE) / 1024, 0xffff);
+  const above16M = Math.max(0, Math.floor((lowRamEnd(ramBytes) - 16 * MEBIBYTE) / 0x10000));
+  const above4G = Math.floor((ramBytes - lowRamEnd(ramBytes)) / 0x10000);
+  const words: [first: number, value: number][] = [
+    [0x15, baseK],
+    [0x17, extendedK],
+    [0x30, extendedK],
+    [0x34, above16M],
+    [0x5b, above4G & 0xffff],
+  ];
+  const bytes = words.flatMap(([index, value]): [number, number][] => [
+    [index, value & 0xff],
+    [index + 1, value >> 8],
+  ]);
+  return [...bytes, [0x5d, above4G >> 16]];
+}

@@ -1,0 +1,51 @@
+import type { GuestMemory } from '../machine/interfaces.ts';
+import { ACPI_RSDP_FILE } from './acpi.ts';
+import type { BootOptions, CpuStart } from './loaders/boot-image.ts';
+import { loadKernel, writeBootImage } from './loaders/index.ts';
+import type { PcBoard } from './pc.ts';
+import { PC_IRQ, PC_MEMORY, PC_PIRQ, PC_PORTS } from './pc-map.ts';
+import { setUpPci } from './pci-setup.ts';
+import { applyLoader, type MemoryWrite, type TableFile, type TableSet } from './table-loader.ts';
+
+const FAST_A20 = 0x02;
+
+/**
+ * Does what firmware would do before a kernel runs (PCI, interrupt modes, ACPI tables, A20), then loads the kernel.
+ * The board and the processor must have been reset.
+ * @returns how the processor is to start
+ * @throws {BootImageInvalid} with one line that says what is wrong with kernel, initrd or command line
+ */
+export function directBoot(
+  board: PcBoard,
+  memory: GuestMemory,
+  acpi: TableSet,
+  options: Omit<BootOptions, 'rsdpGpa'>,
+): CpuStart {
+  const tables = placeTables(acpi);
+  const image = loadKernel({ ...options, rsdpGpa: tables.get(ACPI_RSDP_FILE)?.gpa });
+  setUpPci(board.pci);
+  setLevelTriggered(board, [PC_IRQ.sci, ...PC_PIRQ]);
+  board.ports.write(PC_PORTS.systemControl[0], 1, FAST_A20);
+  for (const { gpa, bytes } of tables.values()) memory.forWrite(gpa, bytes.length).set(bytes);
+  writeBootImage(memory, image);
+  return image.cpu;
+}
+
+/** Puts the tables where a BIOS has them: what must be found in its segment there, the rest below. */
+function placeTables(acpi: TableSet): Map<string, MemoryWrite> {
+  const next = { low: PC_MEMORY.bios as number, segment: PC_MEMORY.biosSegment as number };
+  return applyLoader(acpi, ({ bytes, alignment, inBiosSegment }: TableFile) => {
+    const area = inBiosSegment ? 'segment' : 'low';
+    const end = inBiosSegment ? PC_MEMORY.oneMebibyte : PC_MEMORY.biosSegment;
+    const gpa = Math.ceil(next[area] / alignment) * alignment;
+    next[area] = gpa + bytes.length;
+    if (next[area] > end) throw new RangeError('the ACPI tables do not fit in the BIOS area');
+    return gpa;
+  });
+}
+
+function setLevelTriggered(board: PcBoard, irqs: readonly number[]): void {
+  const mask = irqs.reduce((bits, irq) => bits | (1 << irq), 0);
+  board.ports.write(PC_PORTS.elcr[0], 1, mask & 0xff);
+  board.ports.write(PC_PORTS.elcr[0] + 1, 1, mask >> 8);
+}

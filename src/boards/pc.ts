@@ -1,0 +1,157 @@
+import { requireVersion } from '../base/state-version.ts';
+import { FwCfgItems } from '../devices/fw-cfg/items.ts';
+import type { I8042 } from '../devices/i8042/i8042.ts';
+import { makeI440fx } from '../devices/pci-host/i440fx.ts';
+import { Piix3 } from '../devices/pci-host/piix3.ts';
+import { Piix4Pm } from '../devices/piix4-pm/piix4-pm.ts';
+import type { Uart16550 } from '../devices/uart16550/uart16550.ts';
+import { MmioBus, PortBus } from '../machine/bus.ts';
+import type { Device, DeviceState, IrqLine, MessageSink } from '../machine/interfaces.ts';
+import { WiredOr } from '../machine/irq.ts';
+import { BusWindow, PciBus, type PciFunction } from '../machine/pci.ts';
+import { type InterruptOptions, Interrupts } from './interrupts.ts';
+import { type ChipOptions, makeChips, type PcChips, PORT_MAP, type Shutdown } from './pc-chips.ts';
+import { APIC_PAGE_BYTES, PC_MEMORY, PC_PORTS, PC_SLOT, pirqOf } from './pc-map.ts';
+import { type CpuPort, ProcessorSocket } from './processor-socket.ts';
+
+export type { Shutdown };
+
+/** What a PC is built around and connected to. */
+export interface PcOptions extends ChipOptions, InterruptOptions {
+  readonly cpu: CpuPort;
+  /** first port of isa-debug-exit; absent without it */
+  readonly debugExitPort?: number;
+  /** called when the guest ends its run, while it executes the access that does so */
+  readonly ended: (shutdown: Shutdown) => void;
+}
+
+/** A part of the board with a record of its own in a saved state. */
+type SavedPart = Pick<Device, 'save' | 'restore'>;
+
+const STATE_VERSION = 1;
+const DEBUG_EXIT_PORTS = 4;
+const PORT_COUNT = 0x10000;
+const RTC_REGISTER_B = 0x0b;
+/** PIE, AIE, UIE and SQWE, which a reset clears (MC146818A data sheet, "RESET"). */
+const RTC_CLEARED_BY_RESET = 0x78;
+
+/**
+ * The PC: an i440FX board with the chips of `pc-chips.ts` at the addresses of `pc-map.ts`. It knows of the processor
+ * only its {@link CpuPort}; the processor reaches the board through `processor`.
+ */
+export class PcBoard {
+  readonly ports = new PortBus();
+  readonly mmio = new MmioBus();
+  readonly pci = new PciBus();
+  /** What firmware can ask for. It belongs to the machine's configuration, not to its state. */
+  readonly configuration = new FwCfgItems();
+  /** The processor's side of the board. */
+  readonly processor: ProcessorSocket;
+  readonly #interrupts: Interrupts;
+  readonly #chips: PcChips;
+  readonly #pirqs: readonly WiredOr[];
+  readonly #atPowerOn: DeviceState;
+
+  constructor(options: PcOptions) {
+    this.processor = new ProcessorSocket(this.ports, this.mmio, options.cpu);
+    this.#interrupts = new Interrupts(options, this.processor);
+    this.#chips = makeChips(options, {
+      interrupts: this.#interrupts,
+      pci: this.pci,
+      configuration: this.configuration,
+      setA20: (open) => options.cpu.setA20(open),
+      end: (reason, code = 0) => options.ended({ kind: 'shutdown', reason, code }),
+    });
+    this.#mapChips(options.debugExitPort);
+    const piix3 = new Piix3(Array.from({ length: 16 }, (_, irq) => this.#interrupts.irq(irq)));
+    this.#pirqs = piix3.pirqs.map((pirq) => new WiredOr(pirq));
+    const [, pmLength] = PC_PORTS.powerManagement;
+    const pmWindow = new BusWindow(this.ports, pmLength, this.#chips.powerManagement, 'power management', 4);
+    this.pci.attach(...PC_SLOT.hostBridge, makeI440fx());
+    this.pci.attach(...PC_SLOT.isaBridge, piix3);
+    this.pci.attach(...PC_SLOT.powerManagement, new Piix4Pm(pmWindow));
+    this.#atPowerOn = this.save();
+  }
+
+  /** COM1 and COM2. */
+  get serial(): readonly Uart16550[] {
+    return [this.#chips.uart1, this.#chips.uart2];
+  }
+
+  /** The keyboard controller's outside: where keys and the mouse are moved. */
+  get keyboard(): I8042 {
+    return this.#chips.keyboard;
+  }
+
+  /** The power button: pressed while asserted. */
+  get powerButton(): IrqLine {
+    return this.#chips.powerManagement.powerButton;
+  }
+
+  /** Where PCI functions send MSI and MSI-X. */
+  get messages(): MessageSink {
+    return this.#interrupts.messages;
+  }
+
+  /** Puts a byte into the CMOS memory, as a PC's set-up program would. */
+  setCmos(index: number, value: number): void {
+    this.#chips.rtc.setCmos(index, value);
+  }
+
+  /** A wire for an interrupt pin of a PCI slot. @param pin 0 for INTA# to 3 for INTD# */
+  pciInterrupt(slot: number, pin: number): IrqLine {
+    return this.#pirqs[pirqOf(slot, pin)].input();
+  }
+
+  /** To be called after the guest has set its TSC, on which the local APIC's timer may depend. */
+  tscChanged(): void {
+    this.#interrupts.localApic.tscChanged();
+  }
+
+  /** Resets every chip. The real-time clock goes on, as its battery lets it. */
+  reset(): void {
+    const { index, ...rtc } = this.#chips.rtc.save();
+    const ram = (rtc.ram as Uint8Array).slice();
+    ram[RTC_REGISTER_B] &= ~RTC_CLEARED_BY_RESET;
+    const parts = { ...(this.#atPowerOn.parts as Record<string, DeviceState>), rtc: { ...rtc, index, ram } };
+    this.restore({ ...this.#atPowerOn, parts });
+  }
+
+  save(): DeviceState {
+    const parts = Object.fromEntries(this.#parts().map(([name, part]) => [name, part.save()]));
+    return { version: STATE_VERSION, parts };
+  }
+
+  /** @throws {Error} when the state is of an unknown version or lacks a part */
+  restore(state: DeviceState): void {
+    requireVersion('PcBoard', state.version, STATE_VERSION);
+    const saved = state.parts as Readonly<Record<string, DeviceState | undefined>>;
+    for (const [name, part] of this.#parts()) {
+      const record = saved[name];
+      if (!record) throw new Error(`PcBoard: the saved state has no ${name}`);
+      part.restore(record);
+    }
+  }
+
+  #mapChips(debugExitPort: number | undefined): void {
+    const chips = this.#chips;
+    if (debugExitPort !== undefined) {
+      const length = Math.min(DEBUG_EXIT_PORTS, PORT_COUNT - debugExitPort);
+      this.ports.map(debugExitPort, length, chips.debugExit, 'debugExit', 4);
+    }
+    for (const [name, [base, length], width] of PORT_MAP) this.ports.map(base, length, chips[name], name, width);
+    this.mmio.map(PC_MEMORY.ioApic, APIC_PAGE_BYTES, chips.ioApic, 'ioApic', 4);
+  }
+
+  /** Everything with a state, sources of interrupts before what they are wired to, so that no edge is seen twice. */
+  #parts(): (readonly [name: string, part: SavedPart])[] {
+    const functions = this.pci.places.map((place) => [`pci${place >> 3}.${place & 7}`, this.#function(place)] as const);
+    return [...functions, ...Object.entries(this.#chips), ['processor', this.processor]];
+  }
+
+  #function(place: number): PciFunction {
+    const found = this.pci.at(place);
+    if (!found) throw new RangeError(`there is no PCI function ${place}`);
+    return found;
+  }
+}

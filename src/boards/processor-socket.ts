@@ -1,0 +1,130 @@
+import type { CpuEnvironment } from '../cpu/environment.ts';
+import { CR8_AS_MSR } from '../cpu/system/port.ts';
+import type { LocalApic } from '../devices/local-apic/local-apic.ts';
+import type { ApicProcessor } from '../devices/local-apic/wiring.ts';
+import type { MmioBus, PortBus } from '../machine/bus.ts';
+import type { DeviceState, IrqLine } from '../machine/interfaces.ts';
+import { BusWindow } from '../machine/pci.ts';
+import { APIC_PAGE_BYTES } from './pc-map.ts';
+
+/** What the board asks of the processor. */
+export interface CpuPort {
+  /** An interrupt or another request may be waiting: the processor looks before its next instruction. */
+  requestEvent(): void;
+  /** Opens or closes the gate of address line 20. */
+  setA20(open: boolean): void;
+  /** INIT and start-up, as the local APIC receives them. */
+  init(): void;
+  startUp(vector: number): void;
+}
+
+/** The share of its environment that a processor gets from the board. */
+export type ProcessorBus = Omit<CpuEnvironment, 'random' | 'nowNanos' | 'firstWrite'>;
+
+const STATE_VERSION = 1;
+
+/** Where a processor meets the board: its buses, its interrupt pins and its local APIC. */
+export class ProcessorSocket implements ProcessorBus {
+  /** INTR: high while an interrupt waits. */
+  readonly intr: IrqLine = { set: (level) => this.#setIntr(level) };
+  readonly #ports: PortBus;
+  readonly #mmio: MmioBus;
+  readonly #cpu: CpuPort;
+  #localApic: LocalApic | undefined;
+  #apicWindow: BusWindow | undefined;
+  #intrLevel = false;
+  #nmiWaits = false;
+
+  constructor(ports: PortBus, mmio: MmioBus, cpu: CpuPort) {
+    this.#ports = ports;
+    this.#mmio = mmio;
+    this.#cpu = cpu;
+  }
+
+  /** What the local APIC tells this processor. */
+  get apicProcessor(): ApicProcessor {
+    return {
+      nmi: () => this.#raiseNmi(),
+      init: () => this.#cpu.init(),
+      startUp: (vector) => this.#cpu.startUp(vector),
+    };
+  }
+
+  /** Gives the processor its local APIC, once. Its page moves as IA32_APIC_BASE says. */
+  connect(localApic: LocalApic): void {
+    this.#localApic = localApic;
+    this.#apicWindow = new BusWindow(this.#mmio, APIC_PAGE_BYTES, localApic, 'local APIC', 4);
+    this.#placeApic();
+  }
+
+  portRead(port: number, bytes: 1 | 2 | 4): number {
+    return this.#ports.read(port, bytes);
+  }
+
+  portWrite(port: number, bytes: 1 | 2 | 4, value: number): void {
+    this.#ports.write(port, bytes, value);
+  }
+
+  mmioRead(gpa: number, bytes: 1 | 2 | 4): number {
+    return this.#mmio.read(gpa, bytes);
+  }
+
+  mmioWrite(gpa: number, bytes: 1 | 2 | 4, value: number): void {
+    this.#mmio.write(gpa, bytes, value);
+  }
+
+  interruptPending(): boolean {
+    return this.#intrLevel;
+  }
+
+  acknowledgeInterrupt(): number {
+    return this.#intrLevel && this.#localApic ? this.#localApic.acknowledge() : -1;
+  }
+
+  takeNmi(): boolean {
+    const waits = this.#nmiWaits;
+    this.#nmiWaits = false;
+    return waits;
+  }
+
+  apicRead(msr: number): bigint | undefined {
+    if (msr === CR8_AS_MSR) return BigInt((this.#localApic?.taskPriority ?? 0) >> 4);
+    return this.#localApic?.readMsr(msr);
+  }
+
+  apicWrite(msr: number, value: bigint): boolean {
+    if (!this.#localApic) return false;
+    if (msr === CR8_AS_MSR) {
+      this.#localApic.taskPriority = Number(value & 0xfn) << 4;
+      return true;
+    }
+    const taken = this.#localApic.writeMsr(msr, value);
+    this.#placeApic();
+    return taken;
+  }
+
+  save(): DeviceState {
+    return { version: STATE_VERSION, nmiWaits: this.#nmiWaits };
+  }
+
+  /** To be called when everything that drives the pins has been restored. */
+  restore(state: DeviceState): void {
+    this.#nmiWaits = Boolean(state.nmiWaits);
+    this.#placeApic();
+  }
+
+  #placeApic(): void {
+    const apic = this.#localApic;
+    this.#apicWindow?.place(apic?.mmioEnabled ? apic.baseGpa : undefined);
+  }
+
+  #setIntr(level: boolean): void {
+    if (level && !this.#intrLevel) this.#cpu.requestEvent();
+    this.#intrLevel = level;
+  }
+
+  #raiseNmi(): void {
+    this.#nmiWaits = true;
+    this.#cpu.requestEvent();
+  }
+}
