@@ -292,6 +292,10 @@ const fillTlb = defineHelper('fillTlb', { params: ['i64', 'i64', 'i32'] }, (b, a
   const flags = b.call(flagsOf, gpa);
   b.if(slow.or(flags.and(PAGE_DEVICE | PAGE_ABSENT)), () => b.return());
   const page = address.and(PAGE_MASK);
+  b.if(translation.wrap().and(8), () => {
+    b.if(page.ltU(get(b, STATE.largeLow)), () => put(b, STATE.largeLow, page));
+    b.if(page.gtU(get(b, STATE.largeHigh)), () => put(b, STATE.largeHigh, page));
+  });
   const entry = tlb.add(
     address
       .shrU(12)

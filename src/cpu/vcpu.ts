@@ -1,8 +1,10 @@
-import { FLAG, STATE, STATE_BYTES, STATE_FIELDS, VECTOR_OF } from '../isa/registers.ts';
+import { requireVersion } from '../base/state-version.ts';
+import { FLAG, STATE, VECTOR_OF } from '../isa/registers.ts';
 import type { DeviceState, RunExit, VirtualCpu } from '../machine/interfaces.ts';
 import { Engine, type MachineMemory } from './engine.ts';
 import type { CpuEnvironment, CpuOptions } from './environment.ts';
 import type { CpuState } from './state.ts';
+import { type RegisterRecord, restoreRegisters, saveRegisters } from './state-record.ts';
 import { deliverException, deliverInterrupt, deliverNmi } from './system/exceptions.ts';
 import { SystemHelpers } from './system/helpers.ts';
 import { GuestPageIn, TripleFault } from './system/port.ts';
@@ -23,6 +25,7 @@ export class Vcpu implements VirtualCpu {
   readonly #port: EnginePort;
   /** Retired count at which interrupts are held off: the instruction before was STI or loaded SS. */
   #shadowAt = -1;
+  #endRequested = false;
 
   constructor(memory: MachineMemory, environment: CpuEnvironment, options: CpuOptions) {
     this.#environment = environment;
@@ -47,20 +50,60 @@ export class Vcpu implements VirtualCpu {
     return this.state.u32(STATE.halted) !== 0;
   }
 
+  /** What the guest has added to the time-stamp counter. */
+  get tscOffset(): bigint {
+    return this.#port.tscOffset;
+  }
+
   /** Asks running guest code to come back to the loop: an interrupt line or another request has changed. */
   requestStop(): void {
     this.engine.requestStop();
   }
 
+  /** Ends {@link run} before the next instruction; does nothing when the guest does not run. */
+  requestEnd(): void {
+    this.#endRequested = true;
+    this.engine.requestStop();
+  }
+
+  /** Sets which bits of physical addresses count: all, or all but bit 20. */
+  setA20Mask(mask: bigint): void {
+    const value = BigInt.asUintN(64, mask);
+    if (this.state.u64(STATE.a20Mask) === value) return;
+    this.state.setU64(STATE.a20Mask, value);
+    this.#port.flushTlb('all');
+  }
+
+  /** To be called after registers were set from outside: nothing that was derived from them holds any more. */
+  contextChanged(): void {
+    this.#port.flushTlb('all');
+    this.#port.contextChanged();
+  }
+
+  /** As the RESET# pin: registers as at power-on; time and the count of instructions go on. */
+  reset(): void {
+    this.system.reset();
+    this.#shadowAt = -1;
+  }
+
+  /** One line for people: mode, privilege and place. */
+  describe(): string {
+    const { state } = this;
+    const { bits } = this.engine.mode.mode;
+    const waits = this.halted ? ', halted' : '';
+    return `${bits}-bit code at CPL ${state.u32(STATE.cpl)}, RIP 0x${state.u64(STATE.rip).toString(16)}${waits}`;
+  }
+
   run(instructions: number): RunExit {
     const end = this.engine.retired + instructions;
+    this.#endRequested = false;
     try {
       while (this.engine.retired < end) {
         this.#takeInterrupt();
         if (this.halted) return HALTED;
         const exit = this.#slice(end - this.engine.retired);
         if (exit !== undefined) return exit;
-        if (this.stopRequested) break;
+        if (this.#endRequested) break;
       }
       return BUDGET;
     } catch (error) {
@@ -70,9 +113,6 @@ export class Vcpu implements VirtualCpu {
     }
   }
 
-  /** Set by the machine to end {@link run} early, after a request to stop. */
-  stopRequested = false;
-
   /** Runs until something happens, or exactly to the end of the budget. */
   #slice(budget: number): RunExit | undefined {
     const { state, engine } = this;
@@ -81,7 +121,7 @@ export class Vcpu implements VirtualCpu {
     engine.mode.setSingle(step);
     const before = engine.retired;
     let exit = engine.run(step ? 1 : budget);
-    if (exit.kind === 'event' && engine.retired === before && !this.halted && !this.stopRequested) {
+    if (exit.kind === 'event' && engine.retired === before && !this.halted && !this.#endRequested) {
       engine.mode.setSingle(true);
       exit = engine.run(step ? 1 : budget);
     }
@@ -124,21 +164,25 @@ export class Vcpu implements VirtualCpu {
   }
 
   save(): DeviceState {
-    const { state } = this;
-    const block = new Uint8Array(state.view.buffer, state.base, STATE_BYTES).slice();
     return {
       version: STATE_VERSION,
-      fields: STATE_FIELDS.map((field) => field.name).join(' '),
-      block,
+      registers: saveRegisters(this.state),
       retired: this.engine.retired,
-      shadow: this.#interruptsHeld(),
+      interruptsHeld: this.#interruptsHeld(),
       tscOffset: this.#port.tscOffset,
-      msrs: this.system.save(),
+      system: this.system.save(),
     };
   }
 
+  /** Guest memory must have been restored before: decoded code is forgotten. */
   restore(saved: DeviceState): void {
-    if (saved.version !== STATE_VERSION) throw new Error(`vCPU state of version ${saved.version} is unknown`);
-    void saved;
+    requireVersion('vCPU', saved.version, STATE_VERSION);
+    restoreRegisters(this.state, saved.registers as RegisterRecord);
+    this.engine.retired = saved.retired as number;
+    this.#shadowAt = saved.interruptsHeld ? this.engine.retired : -1;
+    this.#port.tscOffset = saved.tscOffset as bigint;
+    this.system.restore(saved.system as DeviceState);
+    this.engine.cache.flush();
+    this.contextChanged();
   }
 }

@@ -28,8 +28,8 @@ export const ACCESS_WRITE = 2;
 const u32 = (name: string): Field => layout.u32(name);
 const u64 = (name: string): Field => layout.u64(name);
 
-/** The named fields of the state block. */
-export const STATE = {
+/** The architectural registers. */
+const REGISTERS = {
   /** RIP of the next instruction, exact whenever no guest code runs; inside a block see `ripBase`. */
   rip: u64('rip'),
   /** RIP of the current block's page offset 0: RIP = ripBase + page offset. */
@@ -94,8 +94,10 @@ export const STATE = {
   halted: u32('halted'),
   /** All ones, or with bit 20 clear while the A20 line is masked. */
   a20Mask: u64('a20Mask'),
+} as const;
 
-  // What follows is not architectural.
+/** What engines and helpers tell each other; not architectural, and not saved. */
+const ENGINE = {
   /** Instructions that may still run in this slice; taken off a block at a time. */
   budget: u32('budget'),
   /** Address of the decoded record that executes, set before anything that may fault or look at the time. */
@@ -147,6 +149,12 @@ export const STATE = {
   /** 0 where x87 instructions may run, else #NM (CR0.EM or CR0.TS); MMX ones raise #UD under CR0.EM. Follows the context. */
   fpuFault: u32('fpuFault'),
 } as const;
+
+/** The named fields of the state block. */
+export const STATE = { ...REGISTERS, ...ENGINE } as const;
+
+/** The fields that are not architectural. */
+export const ENGINE_FIELDS: readonly Field[] = Object.values(ENGINE);
 
 /** Offset of the eight physical x87 registers: 16-byte slots with the significand at 0 and sign and exponent at 8. */
 export const X87 = layout.area(8 * 16, 16);

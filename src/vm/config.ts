@@ -29,6 +29,8 @@ export interface VmConfig {
   /** The outside ends of COM1 and COM2; an absent one is not connected. */
   readonly serial: readonly (CharPort | undefined)[];
   readonly host: HostTime;
+  /** Whether guest memory is a SharedArrayBuffer; default true. A page that is not cross-origin isolated must say false. */
+  readonly sharedMemory?: boolean;
 }
 
 /** The smallest and the largest RAM of a machine, in bytes; the host may have less. */

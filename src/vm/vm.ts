@@ -1,44 +1,182 @@
+import { PcMachine } from '../boards/pc-machine.ts';
 import type { DeviceState, RunExit } from '../machine/interfaces.ts';
-import { ConfigError, type VmConfig } from './config.ts';
+import type { VmConfig } from './config.ts';
 import type { VmControl, VmEvent, VmStats, VmStatus } from './control.ts';
+import { EventLoop } from './event-loop.ts';
 
 /** How a run ended: the guest shut down. */
 export type Shutdown = Extract<RunExit, { kind: 'shutdown' }>;
 
+/** How long guest code runs before the host's event loop gets a turn. */
+const SLICE_MILLIS = 2;
+/** Instructions in the first slice, before the speed is known. */
+const FIRST_SLICE = 50_000;
+const SHORTEST_SLICE = 1_000;
+const LONGEST_SLICE = 1 << 27;
+/** The longest an idle machine sleeps without looking at its clock. */
+const LONGEST_SLEEP_MILLIS = 1_000;
+
 /** A virtual machine. */
 export class Vm implements VmControl {
-  readonly status: VmStatus = 'paused';
-  readonly stats: VmStats = { instructions: 0n, guestNanos: 0n };
+  readonly #config: VmConfig;
+  readonly #machine: PcMachine;
+  readonly #loop = new EventLoop();
+  readonly #listeners = new Set<(event: VmEvent) => void>();
+  #status: VmStatus = 'paused';
+  #running: Promise<Shutdown> | undefined;
+  #pausing: (() => void) | undefined;
+  #wantsPause = false;
+  #goOn: (() => void) | undefined;
+  #slice = FIRST_SLICE;
+
+  private constructor(config: VmConfig) {
+    this.#config = config;
+    this.#machine = new PcMachine({
+      memoryBytes: config.memoryBytes,
+      clock: config.clock,
+      hostNanos: () => config.host.monotonicNanos(),
+      startEpochMs: config.host.utcMillis(),
+      seed: config.seed,
+      serial: config.serial,
+      debugExitPort: config.debugExitPort,
+      boot: { kernel: config.kernel, initrd: config.initrd, commandLine: config.commandLine },
+      sharedMemory: config.sharedMemory ?? true,
+      wake: () => this.#loop.wake(),
+    });
+  }
 
   /** Makes a machine, ready to run its first instruction.
-   * @throws {ConfigError} a value of `config` cannot be used */
+   * @throws {BootImageInvalid} the kernel or initrd cannot be booted  @throws {RangeError} the host has not enough memory */
   static async create(config: VmConfig): Promise<Vm> {
-    throw new ConfigError('kernel', `${config.kernel.length} bytes`, 'a machine to run them, which is not here yet');
+    return new Vm(config);
+  }
+
+  get status(): VmStatus {
+    return this.#status;
+  }
+
+  get stats(): VmStats {
+    return { instructions: BigInt(this.#machine.vcpu.retired), guestNanos: this.#machine.clock.nowNanos() };
   }
 
   /** Runs the guest until it shuts down. */
   run(): Promise<Shutdown> {
-    throw new Error('not implemented');
+    this.#running ??= this.#runUntilShutdown();
+    return this.#running;
   }
 
   describe(): string {
-    return this.status;
+    return `${this.#status}, ${this.#machine.vcpu.describe()}, ${this.#machine.vcpu.retired} instructions retired`;
   }
 
-  async pause(): Promise<void> {}
-
-  async resume(): Promise<void> {}
-
-  async reset(): Promise<void> {}
-
-  pressPowerButton(): void {}
-
-  onEvent(_listen: (event: VmEvent) => void): () => void {
-    return () => {};
+  async pause(): Promise<void> {
+    if (this.#status !== 'running') return;
+    this.#wantsPause = true;
+    this.#loop.wake();
+    await new Promise<void>((resolve) => {
+      this.#pausing = resolve;
+    });
   }
 
-  /** The state of the whole machine. */
+  async resume(): Promise<void> {
+    this.#goOn?.();
+  }
+
+  async reset(): Promise<void> {
+    this.#machine.reset();
+    this.#emit({ kind: 'reset', byGuest: false });
+    this.#loop.wake();
+  }
+
+  pressPowerButton(): void {
+    this.#machine.board.powerButton.set(true);
+    this.#machine.board.powerButton.set(false);
+    this.#emit({ kind: 'powerdown' });
+  }
+
+  onEvent(listen: (event: VmEvent) => void): () => void {
+    this.#listeners.add(listen);
+    return () => void this.#listeners.delete(listen);
+  }
+
+  /** The state of the whole machine. The machine must not be running. */
   save(): DeviceState {
-    return { version: 1 };
+    return this.#machine.save();
+  }
+
+  async #runUntilShutdown(): Promise<Shutdown> {
+    this.#status = 'running';
+    for (;;) {
+      if (this.#wantsPause) await this.#stayPaused();
+      const exit = this.#runSlice();
+      if (exit.kind === 'shutdown') {
+        if (exit.reason === 'reset' && !this.#config.noReboot) this.#rebootByGuest();
+        else return this.#shutDown(exit);
+      } else if (exit.kind === 'halted') await this.#idle();
+      else await this.#loop.turn();
+    }
+  }
+
+  /** Runs one slice and fits the length of the next to the speed seen. */
+  #runSlice(): RunExit {
+    const { host } = this.#config;
+    const end = host.monotonicNanos() + BigInt(SLICE_MILLIS * 1e6);
+    let exit: RunExit;
+    do {
+      const [from, at] = [this.#machine.vcpu.retired, host.monotonicNanos()];
+      exit = this.#machine.run(this.#slice);
+      const [run, nanos] = [this.#machine.vcpu.retired - from, Number(host.monotonicNanos() - at)];
+      if (run > SHORTEST_SLICE && nanos > 0) this.#fitSlice((run / nanos) * SLICE_MILLIS * 1e6);
+    } while (exit.kind === 'budget' && !this.#wantsPause && host.monotonicNanos() < end);
+    return exit;
+  }
+
+  #fitSlice(instructions: number): void {
+    const smoothed = (this.#slice + instructions) / 2;
+    this.#slice = Math.round(Math.min(LONGEST_SLICE, Math.max(SHORTEST_SLICE, smoothed)));
+  }
+
+  /** Waits for the next deadline or for an interrupt from outside; guest time that can be skipped is. */
+  async #idle(): Promise<void> {
+    const { clock, board } = this.#machine;
+    const deadline = clock.nextDeadlineNanos();
+    if (board.processor.interruptPending()) return;
+    if (deadline !== undefined && clock.skipTo(deadline)) {
+      await this.#loop.turn();
+      return;
+    }
+    const millis = deadline === undefined ? LONGEST_SLEEP_MILLIS : Number(deadline - clock.nowNanos()) / 1e6;
+    await this.#loop.sleep(Math.min(millis, LONGEST_SLEEP_MILLIS));
+    clock.fireDue();
+  }
+
+  async #stayPaused(): Promise<void> {
+    this.#wantsPause = false;
+    this.#machine.clock.pause();
+    this.#status = 'paused';
+    this.#emit({ kind: 'stop' });
+    this.#pausing?.();
+    await new Promise<void>((resolve) => {
+      this.#goOn = resolve;
+    });
+    this.#goOn = undefined;
+    this.#machine.clock.resume();
+    this.#status = 'running';
+    this.#emit({ kind: 'resume' });
+  }
+
+  #rebootByGuest(): void {
+    this.#machine.reset();
+    this.#emit({ kind: 'reset', byGuest: true });
+  }
+
+  #shutDown(exit: Shutdown): Shutdown {
+    this.#status = exit.reason === 'panic' || exit.reason === 'tripleFault' ? 'guest-panicked' : 'shutdown';
+    this.#emit({ kind: 'shutdown', reason: exit.reason });
+    return exit;
+  }
+
+  #emit(event: VmEvent): void {
+    for (const listen of this.#listeners) listen(event);
   }
 }

@@ -1,0 +1,176 @@
+import { SplitMix64 } from '../base/random.ts';
+import { requireVersion } from '../base/state-version.ts';
+import { layOutMemory, type MemoryLayout } from '../cpu/memory-layout.ts';
+import { Vcpu } from '../cpu/vcpu.ts';
+import { pcRamRegions, RamMemory } from '../machine/guest-memory.ts';
+import type { CharPort, DeviceState, RunExit } from '../machine/interfaces.ts';
+import { HostClock, type MachineClock, VirtualClock } from '../machine/virtual-time.ts';
+import { buildAcpi } from './acpi.ts';
+import { directBoot } from './direct-boot.ts';
+import type { BootOptions } from './loaders/index.ts';
+import { PcBoard, type Shutdown } from './pc.ts';
+import { startCpu } from './start-cpu.ts';
+import { ClockTsc } from './tsc.ts';
+
+/** What a PC is made of. */
+export interface PcMachineOptions {
+  readonly memoryBytes: number;
+  readonly clock: 'host' | 'virtual';
+  readonly hostNanos: () => bigint;
+  readonly startEpochMs: number;
+  readonly seed: bigint;
+  readonly serial: readonly (CharPort | undefined)[];
+  readonly debugExitPort?: number;
+  readonly boot: Pick<BootOptions, 'kernel' | 'initrd' | 'commandLine'>;
+  /** Whether the memory can be shared with other threads. */
+  readonly sharedMemory: boolean;
+  /** Told when an interrupt line wants an idle processor. */
+  readonly wake: () => void;
+}
+
+/** Ticks of the time-stamp counter and of the local APIC's timer per second. */
+const TSC_HZ = 1_000_000_000;
+const APIC_TIMER_HZ = 1_000_000_000;
+/** Room for decoded code. */
+const RECORD_BYTES = 64 << 20;
+/** RAM up to which a machine uses 32-bit addresses: a WebAssembly memory of that kind ends at 4 GiB. */
+const MOST_RAM_IN_32_BITS = 0xe000_0000;
+const FOUR_GIB_PAGES = 65536;
+const A20 = 1n << 20n;
+const STATE_VERSION = 1;
+
+/** A whole PC: processor, board, memory and clock, with a kernel loaded. */
+export class PcMachine {
+  readonly vcpu: Vcpu;
+  readonly board: PcBoard;
+  readonly clock: MachineClock;
+  readonly ram: RamMemory;
+  readonly #random: SplitMix64;
+  readonly #boot: Omit<BootOptions, 'rsdpGpa'>;
+  #ended: Shutdown | undefined;
+
+  /** @throws {BootImageInvalid} the kernel or initrd cannot be booted  @throws {RangeError} the host has not enough memory */
+  constructor(options: PcMachineOptions) {
+    const regions = pcRamRegions(options.memoryBytes);
+    const layout = layOutMemory(regions, RECORD_BYTES);
+    const machine = allocate(layout, options);
+    this.#random = new SplitMix64(options.seed);
+    const retired = () => BigInt(this.vcpu?.retired ?? 0);
+    this.clock = options.clock === 'virtual' ? new VirtualClock(retired) : new HostClock(retired, options.hostNanos);
+    this.ram = new RamMemory(
+      {
+        bytes: () => new Uint8Array(machine.memory.buffer),
+        pageFlags: () => new Uint8Array(machine.memory.buffer, layout.pageFlags, layout.pageCount),
+        ramOffset: layout.ram,
+      },
+      regions,
+      { codeWrite: (gpa, length) => this.vcpu.engine.invalidateCode(gpa, length), firstWrite: () => {} },
+    );
+    this.board = this.#makeBoard(options);
+    const { processor } = this.board;
+    this.vcpu = new Vcpu(
+      machine,
+      {
+        portRead: (port, bytes) => processor.portRead(port, bytes),
+        portWrite: (port, bytes, value) => processor.portWrite(port, bytes, value),
+        mmioRead: (gpa, bytes) => processor.mmioRead(gpa, bytes),
+        mmioWrite: (gpa, bytes, value) => processor.mmioWrite(gpa, bytes, value),
+        interruptPending: () => processor.interruptPending(),
+        acknowledgeInterrupt: () => processor.acknowledgeInterrupt(),
+        takeNmi: () => processor.takeNmi(),
+        apicRead: (msr) => processor.apicRead(msr),
+        apicWrite: (msr, value) => processor.apicWrite(msr, value),
+        random: () => this.#random.next(),
+        nowNanos: () => this.clock.nowNanos(),
+        firstWrite: () => {},
+      },
+      { apicId: 0, tscHz: TSC_HZ, apicTimerHz: APIC_TIMER_HZ },
+    );
+    this.#boot = { ...options.boot, name: 'kernel', ramBytes: options.memoryBytes };
+    this.#start();
+  }
+
+  /** How the guest ended its run, once it has. */
+  get ended(): Shutdown | undefined {
+    return this.#ended;
+  }
+
+  /** Runs guest code until the clock's next deadline, at most `instructions`. */
+  run(instructions: number): RunExit {
+    this.clock.fireDue();
+    if (this.#ended !== undefined) return this.#ended;
+    const deadline = this.clock.nextDeadlineNanos();
+    const most = deadline === undefined ? instructions : this.clock.instructionsUntil(deadline);
+    const exit = this.vcpu.run(Math.max(1, Math.min(instructions, most)));
+    if (exit.kind === 'shutdown') this.#ended = exit;
+    return this.#ended ?? exit;
+  }
+
+  /** As the reset button: everything as at power-on, the kernel loaded again. */
+  reset(): void {
+    this.#ended = undefined;
+    this.board.reset();
+    this.vcpu.reset();
+    this.#start();
+  }
+
+  save(): DeviceState {
+    return {
+      version: STATE_VERSION,
+      vcpu: this.vcpu.save(),
+      board: this.board.save(),
+      clock: this.clock.save(),
+      random: this.#random.state,
+    };
+  }
+
+  restore(state: DeviceState): void {
+    requireVersion('PcMachine', state.version, STATE_VERSION);
+    this.vcpu.restore(state.vcpu as DeviceState);
+    this.clock.restore(state.clock as DeviceState);
+    this.board.restore(state.board as DeviceState);
+    this.#random.state = state.random as bigint;
+  }
+
+  #start(): void {
+    startCpu(this.vcpu, directBoot(this.board, this.ram, buildAcpi({ cpuCount: 1 }), this.#boot));
+  }
+
+  #makeBoard(options: PcMachineOptions): PcBoard {
+    return new PcBoard({
+      clock: this.clock,
+      memory: this.ram,
+      cpu: {
+        requestEvent: () => {
+          this.vcpu?.requestStop();
+          options.wake();
+        },
+        setA20: (open) => this.vcpu?.setA20Mask(open ? -1n : ~A20),
+        init: () => {},
+        startUp: () => {},
+      },
+      tsc: new ClockTsc(this.clock, TSC_HZ, () => this.vcpu?.tscOffset ?? 0n),
+      apicTimerHz: APIC_TIMER_HZ,
+      startEpochMs: options.startEpochMs,
+      serial: options.serial,
+      debugExitPort: options.debugExitPort,
+      ended: (shutdown) => {
+        this.#ended ??= shutdown;
+        this.vcpu.requestEnd();
+      },
+    });
+  }
+}
+
+/** The machine's memory: 32-bit where it fits, since 64-bit addresses cost speed. @throws {RangeError} */
+function allocate(layout: MemoryLayout, options: PcMachineOptions) {
+  const memory64 = options.memoryBytes > MOST_RAM_IN_32_BITS;
+  const shared = options.sharedMemory;
+  const pages = layout.wasmPages;
+  const memory = new WebAssembly.Memory(
+    memory64
+      ? { initial: BigInt(pages), maximum: BigInt(pages), shared, address: 'i64' }
+      : { initial: pages, maximum: pages, shared },
+  );
+  return { memory, layout, shared, memory64, maximumPages: memory64 ? pages : FOUR_GIB_PAGES };
+}
