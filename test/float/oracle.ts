@@ -51,7 +51,7 @@ export class HardwareOracle {
 
   run(cases: readonly OracleCase[]): OracleOutcome[] {
     const input = new DataView(new ArrayBuffer(cases.length * CASE_BYTES));
-    cases.forEach((c, i) => writeCase(input, i * CASE_BYTES, c));
+    for (const [i, c] of cases.entries()) writeCase(input, i * CASE_BYTES, c);
     const output = execFileSync(this.#program, {
       input: new Uint8Array(input.buffer),
       maxBuffer: cases.length * CASE_BYTES + 1,

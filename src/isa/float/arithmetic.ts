@@ -27,7 +27,7 @@ interface Operands {
 }
 
 /** Ends the function with `value` where `condition` holds. */
-function returnIf(b: Builder, condition: Val, value: () => Val): void {
+export function returnIf(b: Builder, condition: Val, value: () => Val): void {
   b.if(condition, () => b.return(value()));
 }
 
@@ -40,7 +40,7 @@ const isZero = (x: Classified) => x.kind.and(KIND.zero).nez();
 const isInfinite = (x: Classified) => x.kind.and(KIND.infinity).nez();
 
 /** Raises DE for a denormal operand; where that is not masked the operation ends, and its result means nothing. */
-function raiseDenormal(b: Builder, kinds: Val, control: Val): void {
+export function raiseDenormal(b: Builder, kinds: Val, control: Val): void {
   b.if(kinds.and(KIND.denormal).nez(), () => {
     raiseFlags(b, EXCEPTION.DE);
     b.if(control.and(EXCEPTION.DE).eqz(), () => b.return());

@@ -8,10 +8,13 @@ import { FORMAT_32, FORMAT_64, FORMAT_80, INTEGER_BIT, QUIET_BIT, type RoundingF
 export const KIND = { denormal: 1, zero: 2, infinity: 4, quiet: 8, signalling: 16, invalid: 32 } as const;
 export const KIND_NAN = KIND.quiet | KIND.signalling | KIND.invalid;
 
+/** In the sign and exponent word of an 80-bit operand: it has been widened from a denormal of a narrower format. */
+export const WAS_DENORMAL = 1 << 16;
+
 /** An operand in its own format's bits, and taken apart. Exponent and significand are those of a normal number, or mean nothing. */
 export interface Opened {
   readonly bits: Val;
-  /** Sign and exponent word of an 80-bit number; else unused. */
+  /** Sign and exponent word of an 80-bit number, with {@link WAS_DENORMAL}; else unused. */
   readonly word: Val;
   readonly sign: Val;
   readonly exponent: Val;
@@ -35,6 +38,8 @@ export interface FloatFormat extends RoundingFormat {
   open(b: Builder, bits: Val, word: Val): Opened;
   /** @param flushDenormals i32: denormals are zero, without an exception */
   classify(b: Builder, operand: Opened, flushDenormals: Val): Classified;
+  /** The biased exponent of infinities and NaNs. */
+  readonly specialExponent: number;
   /** The result of an operation with a NaN or an invalid encoding among its operands; `c` absent for one operand. */
   nan(b: Builder, a: Opened & Classified, c?: Opened & Classified): Val;
   zero(b: Builder, sign: Val): Val;
@@ -82,9 +87,10 @@ function nan80(b: Builder, a: Opened & Classified, c?: Opened & Classified): Val
 export const FLOAT_80: FloatFormat = {
   ...FORMAT_80,
   type: 'i64',
+  specialExponent: 0x7fff,
   open(_b, bits, word) {
     const exponent = word.and(0x7fff);
-    const normal = exponent.sub(1).ltU(0x7ffe).and(bits.shrU(63).wrap());
+    const normal = exponent.sub(1).ltU(0x7ffe).and(bits.shrU(63).wrap()).and(word.ltU(WAS_DENORMAL));
     return { bits, word, sign: word.shrU(15).and(1), exponent, significand: bits, normal };
   },
   classify(b, operand) {
@@ -94,7 +100,13 @@ export const FLOAT_80: FloatFormat = {
     const basic = kindOf(b, special, significand.shl(special.extU()), significand.shrU(62).wrap().and(1));
     const invalid = exponent.nez().and(integer.eqz());
     const kind = b.i32(KIND.invalid).selectIf(invalid, b.i32(0).selectIf(normal, basic));
-    return normalize(b, kind, operand, significand, 1);
+    const own = normalize(b, kind, operand, significand, 1);
+    const widened = operand.word.geU(WAS_DENORMAL);
+    return {
+      kind: b.i32(KIND.denormal).selectIf(widened, kind),
+      exponent: exponent.selectIf(widened, own.exponent),
+      significand: own.significand,
+    };
   },
   nan: nan80,
   zero: (b, sign) => result80(b, sign.shl(15), b.i64(0)),
@@ -113,6 +125,7 @@ function narrowFormat(format: RoundingFormat, type: 'i32' | 'i64', fractionBits:
   return {
     ...format,
     type,
+    specialExponent: exponentMask,
     open(b, bits) {
       const biased = bits.shrU(fractionBits).wrap().and(exponentMask);
       return {

@@ -22,6 +22,10 @@ export const ROUNDED_UP = 1 << 9;
  * {@link controlFromMxcsr} makes. Bit 15, always clear in FCW, flushes tiny results to zero.
  */
 export const CONTROL_FLUSH = 1 << 15;
+/** Added to a control word: rounding is toward zero. */
+export const CONTROL_TRUNCATE = 3 << 10;
+/** Added to FCW: results have 64 bits whatever the precision control, which only some instructions heed (SDM 1, 8.1.5.2). */
+export const FULL_PRECISION = 3 << 8;
 /** Rounding control (SDM 1, table 4-8). */
 export const ROUND = { nearest: 0, down: 1, up: 2, zero: 3 } as const;
 

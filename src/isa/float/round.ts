@@ -5,7 +5,10 @@ import { CONTROL_FLUSH, EXCEPTION, FLOAT_EXPONENT, ROUND, ROUNDED_UP, raiseFlags
 
 /** Bias of the 80-bit format; all exponents inside this folder have it. */
 export const BIAS = 16383;
-/** What unmasked overflow subtracts from, and unmasked underflow adds to, the exponent (SDM 1, 8.5.4 and 8.5.5). */
+/**
+ * What unmasked overflow subtracts from, and unmasked underflow adds to, the exponent (SDM 1, 8.5.4 and 8.5.5). FSCALE may
+ * be out of range even then: "massive"; the result is an infinity or zero.
+ */
 const SCALE = 24576;
 export const INTEGER_BIT = 1n << 63n;
 export const QUIET_BIT = 1n << 62n;
@@ -79,7 +82,7 @@ export interface Wide {
   readonly low: Val;
 }
 
-interface Rounded {
+export interface Rounded {
   /** The significand cut to its precision and rounded; zero where it was carried out of 64 bits. */
   readonly significand: Val;
   /** i32: 1 where rounding carried out of 64 bits. */
@@ -88,8 +91,8 @@ interface Rounded {
   readonly flags: Val;
 }
 
-/** Rounds `high`:`low` at `surplus` bits above the bottom of `high`. */
-function roundSignificand(b: Builder, wide: Wide, surplus: Val, control: Val): Rounded {
+/** Rounds `high`:`low` (bit 63 of `high` need not be set) at `surplus` bits above the bottom of `high`. */
+export function roundSignificand(b: Builder, wide: Wide, surplus: Val, control: Val): Rounded {
   const { sign, high, low } = wide;
   const unit = b.i64(1).shl(surplus.extU());
   const cut = high.shl(b.i32(64).sub(surplus).extU()).or(low.nez().extU());
@@ -122,9 +125,10 @@ function defineOverflow(format: RoundingFormat): IrHelper {
     const surplus = format.surplusBits(b, control);
     b.if(control.and(EXCEPTION.OE).eqz(), () => {
       const rounded = roundSignificand(b, wideOf(sign, exponent, high, low), surplus, control);
-      raiseFlags(b, rounded.flags.or(EXCEPTION.OE));
       const scaled = exponent.add(rounded.carry).sub(SCALE);
       const massive = scaled.gtS(0x7ffe);
+      const inexact = b.i32(EXCEPTION.PE | ROUNDED_UP).selectIf(massive, rounded.flags);
+      raiseFlags(b, inexact.or(EXCEPTION.OE));
       const significand = rounded.significand.or(INTEGER_BIT).selectIf(massive.eqz(), INTEGER_BIT);
       b.return(format.pack(b, sign, b.i32(0x7fff).selectIf(massive, scaled), significand).extU());
     });
@@ -159,9 +163,10 @@ function defineUnderflow(format: RoundingFormat): IrHelper {
     const surplus = format.surplusBits(b, control);
     b.if(control.and(EXCEPTION.UE).eqz(), () => {
       const rounded = roundSignificand(b, wide, surplus, control);
-      raiseFlags(b, rounded.flags.or(EXCEPTION.UE));
       const scaled = exponent.add(rounded.carry).add(SCALE);
       const massive = scaled.ltS(1);
+      const inexact = b.i32(EXCEPTION.PE).selectIf(massive, rounded.flags);
+      raiseFlags(b, inexact.or(EXCEPTION.UE));
       const significand = rounded.significand.or(INTEGER_BIT).selectIf(massive.eqz(), 0);
       b.return(format.pack(b, sign, b.i32(0).selectIf(massive, scaled), significand).extU());
     });
