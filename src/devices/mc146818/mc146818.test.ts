@@ -246,6 +246,17 @@ test('a restored clock goes on with its time, its memory and its next interrupt'
   assert.equal(third.irq, true);
 });
 
+test('a period that ended before the restore interrupts at once', () => {
+  const first = new Bench('2024-01-01T10:00:00Z');
+  first.put(0x0b, B_PIE | B_24_HOUR);
+  const saved = first.rtc.save();
+  const second = new Bench('2024-01-01T10:00:00Z');
+  second.wait(1_500_000n);
+  second.rtc.restore(saved);
+  second.wait(0n);
+  assert.equal(second.irq, true);
+});
+
 test('a record of another version is refused', () => {
   assert.throws(() => new Bench('2024-01-01T10:00:00Z').rtc.restore({ version: 3 }), /version 3/);
 });

@@ -197,8 +197,9 @@ export class Mc146818 implements Device {
     return (sinceWholeSecond * CRYSTAL_HZ) / (SECOND * period);
   }
 
+  /** The end of the first period that the flags do not account for. */
   #nextPeriodNanos(): bigint {
-    const next = (this.#periods(this.#clock.nowNanos()) + 1n) * this.#periodTicks * SECOND;
+    const next = (this.#periods(this.#flagsNanos) + 1n) * this.#periodTicks * SECOND;
     return (next + CRYSTAL_HZ - 1n) / CRYSTAL_HZ + (this.#secondStartNanos % SECOND) - SECOND;
   }
 

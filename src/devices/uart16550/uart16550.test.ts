@@ -259,6 +259,14 @@ test('a restored chip goes on with its bytes, its time-out and its interrupt', (
   assert.equal(third.irq, true);
 });
 
+test('a restore that empties the inbound queue lets a paused sender go on', () => {
+  const bench = new Bench();
+  const atPowerOn = bench.uart.save();
+  bench.type('x'.repeat(10_000));
+  bench.uart.restore(atPowerOn);
+  assert.equal(bench.drained, 1);
+});
+
 test('a record of another version is refused', () => {
   assert.throws(() => new Bench().uart.restore({ version: 2 }), /version 2/);
 });

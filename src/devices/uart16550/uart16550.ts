@@ -135,11 +135,13 @@ export class Uart16550 implements Device {
     requireVersion('Uart16550', state.version, UART16550_VERSION);
     const { version: _, fifo, inbound, ...registers } = state as Uart16550State;
     this.#r = registers as UartRegisters;
+    const lengthBefore = this.#inbound.length;
     this.#fifo.load(fifo);
     this.#inbound.load(inbound);
     setAlarm(this.#timeoutAlarm, this.#r.timeoutNanos);
     setAlarm(this.#restAlarm, this.#r.restNanos);
     this.#update();
+    this.#tellInboundSpace(lengthBefore);
   }
 
   #onByte(byte: number): void {
@@ -168,9 +170,13 @@ export class Uart16550 implements Device {
       const limit = this.#fifosEnabled ? FIFO_BYTES : 1;
       while (this.#fifo.length < limit && this.#inbound.length > 0) this.#fifo.push(this.#inbound.shift() ?? 0);
       if (this.#inbound.length !== before) this.#restartTimeout();
-      if (before > INBOUND_LOW_BYTES && this.#inbound.length <= INBOUND_LOW_BYTES) this.#onInboundSpace();
+      this.#tellInboundSpace(before);
     }
     this.#update();
+  }
+
+  #tellInboundSpace(lengthBefore: number): void {
+    if (lengthBefore > INBOUND_LOW_BYTES && this.#inbound.length <= INBOUND_LOW_BYTES) this.#onInboundSpace();
   }
 
   #readRbr(): number {
