@@ -4,6 +4,7 @@ import { type Fetch, tryDecode } from './decode.ts';
 import { operandText, type TextContext } from './disassemble-operands.ts';
 import type { Place } from './operand-codes.ts';
 import type { Decoded, Mode, Operand } from './operands.ts';
+import type { Row } from './rows.ts';
 
 export interface Disassembled {
   readonly text: string;
@@ -26,6 +27,13 @@ const PREFIX_NAMES: Record<number, string> = {
 const OPERAND_PREFIX = 0x66;
 const ADDRESS_PREFIX = 0x67;
 const NOTRACK_PREFIX = 0x3e;
+
+const REX = 0x40;
+const REX_W = 8;
+const REX_R = 4;
+const REX_X = 2;
+const REX_B = 1;
+const RM_SIB = 4;
 
 interface Prefixes {
   readonly legacy: readonly number[];
@@ -59,10 +67,13 @@ function needsRex(operand: Operand, place: Place): boolean {
   return place !== 'fixed' && (operand.index & 4) !== 0;
 }
 
+/** NOP without operands, which is XCHG of AX with itself. */
+const isPlainNop = (row: Row): boolean => row.semantics === 'nop' && row.opcode === 0x90;
+
 /** Whether an operand-size prefix changes how the instruction reads. */
 function usesOperandSize(decoded: Decoded): boolean {
   const { row, operandSize, operands } = decoded;
-  if (row.prefix === '66' || row.text.startsWith('90 ') || row.semantics === 'movsreg') return true;
+  if (row.prefix === '66' || isPlainNop(row) || row.semantics === 'movsreg') return true;
   if (operandSize === 64) return false;
   if (row.names[0] !== row.names[1] && !row.byAddress) return true;
   if (isSuffixed(decoded)) return true;
@@ -106,17 +117,17 @@ function usedRex({ row, operands, operandSize }: Decoded, rex: number, modrm: nu
   let used = 0;
   const sizeMatters = row.operands.some((plan) => plan.registerWidths[1] !== plan.registerWidths[2]);
   const namesMatter = row.names[1] !== row.names[2] && !row.byAddress;
-  if (row.rexW || (operandSize === 64 && !row.force64 && !row.default64 && (sizeMatters || namesMatter))) used |= 8;
-  if (row.operands.some(({ place, cls }) => place === 'reg' && cls !== 'mmx' && cls !== 'seg')) used |= 4;
+  if (row.rexW || (operandSize === 64 && !row.force64 && !row.default64 && (sizeMatters || namesMatter))) used |= REX_W;
+  if (row.operands.some(({ place, cls }) => place === 'reg' && cls !== 'mmx' && cls !== 'seg')) used |= REX_R;
   const memory = row.operands.find(({ place }) => place.startsWith('rm'));
-  if (memory && modrm < 0xc0) used |= (modrm & 7) === 4 ? 3 : 1;
-  else if ((memory && memory.cls !== 'mmx') || row.opcodeRegister) used |= 1;
-  if (operands.some((operand, position) => needsRex(operand, row.operands[position].place))) used |= 0x40;
-  return rex & used ? (rex & used) | 0x40 : used & 0x40;
+  if (memory && modrm < 0xc0) used |= (modrm & 7) === RM_SIB ? REX_X | REX_B : REX_B;
+  else if ((memory && memory.cls !== 'mmx') || row.opcodeRegister) used |= REX_B;
+  if (operands.some((operand, position) => needsRex(operand, row.operands[position].place))) used |= REX;
+  return rex & used ? (rex & used) | REX : used & REX;
 }
 
 function rexName(rex: number): string {
-  const bits = `${rex & 8 ? 'W' : ''}${rex & 4 ? 'R' : ''}${rex & 2 ? 'X' : ''}${rex & 1 ? 'B' : ''}`;
+  const bits = `${rex & REX_W ? 'W' : ''}${rex & REX_R ? 'R' : ''}${rex & REX_X ? 'X' : ''}${rex & REX_B ? 'B' : ''}`;
   return bits === '' ? 'rex' : `rex.${bits}`;
 }
 
@@ -200,8 +211,8 @@ function nameWithPredicate({ row, operands }: Decoded): string | undefined {
 /** Instructions whose text does not follow from their row. */
 function exceptionalText({ decoded, mode }: TextContext): string | undefined {
   const { row, operandSize, addressSize, segOverride } = decoded;
-  if (row.text.startsWith('90 ') && operandSize === 16 && mode.bits !== 16) return 'xchg ax,ax';
-  if (row.text.startsWith('90 ') && operandSize === 32 && mode.bits === 16) return 'xchg eax,eax';
+  if (isPlainNop(row) && operandSize === 16 && mode.bits !== 16) return 'xchg ax,ax';
+  if (isPlainNop(row) && operandSize === 32 && mode.bits === 16) return 'xchg eax,eax';
   if (row.semantics === 'xlatb') {
     const base = { 16: 'bx', 32: 'ebx', 64: 'rbx' }[addressSize];
     return `xlat BYTE PTR ${SEGMENTS[segOverride >= 0 ? segOverride : 3]}:[${base}]`;
