@@ -1,5 +1,6 @@
 import type { GuestMemory } from '../machine/interfaces.ts';
 import { ACPI_RSDP_FILE } from './acpi.ts';
+import { cmosMemorySize, configureFirmware } from './configuration.ts';
 import type { BootOptions, CpuStart } from './loaders/boot-image.ts';
 import { loadKernel, writeBootImage } from './loaders/index.ts';
 import type { PcBoard } from './pc.ts';
@@ -11,6 +12,7 @@ const FAST_A20 = 0x02;
 
 /**
  * Does what firmware would do before a kernel runs (PCI, interrupt modes, ACPI tables, A20), then loads the kernel.
+ * Kernels that ask fw_cfg or the CMOS memory find there what firmware would find.
  * The board and the processor must have been reset.
  * @returns how the processor is to start
  * @throws {BootImageInvalid} with one line that says what is wrong with kernel, initrd or command line
@@ -23,6 +25,8 @@ export function directBoot(
 ): CpuStart {
   const tables = placeTables(acpi);
   const image = loadKernel({ ...options, rsdpGpa: tables.get(ACPI_RSDP_FILE)?.gpa });
+  configureFirmware(board.configuration, options.ramBytes, board.cpuCount, acpi);
+  for (const [index, value] of cmosMemorySize(options.ramBytes)) board.setCmos(index, value);
   setUpPci(board.pci);
   setLevelTriggered(board, [PC_IRQ.sci, ...PC_PIRQ]);
   board.ports.write(PC_PORTS.systemControl[0], 1, FAST_A20);

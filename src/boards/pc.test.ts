@@ -250,6 +250,12 @@ test('direct boot leaves ACPI tables, A20 and interrupt modes as firmware would'
   assert.equal(Buffer.from(ram.subarray(rsdt, rsdt + 4)).toString(), 'RSDT');
   assert.equal(seen.a20, true);
   assert.deepEqual([cpu.portRead(0x4d0, 1), cpu.portRead(0x4d1, 1)], [0, 0x0e]);
+  out(cpu, [0x70, 0x17]);
+  assert.equal(cpu.portRead(0x71, 1), 0x00);
+  out(cpu, [0x70, 0x18]);
+  assert.equal(cpu.portRead(0x71, 1), 0x04);
+  cpu.portWrite(0x510, 2, 5);
+  assert.equal(cpu.portRead(0x511, 1), 1);
 });
 
 /** A multiboot kernel of one HLT at 0x100020, loaded by the addresses in its header. */

@@ -40,6 +40,8 @@ const RTC_CLEARED_BY_RESET = 0x78;
  * only its {@link CpuPort}; the processor reaches the board through `processor`.
  */
 export class PcBoard {
+  /** Processors; there is a socket for one. */
+  readonly cpuCount = 1;
   readonly ports = new PortBus();
   readonly mmio = new MmioBus();
   readonly pci = new PciBus();
