@@ -78,6 +78,9 @@ interface Attempt {
   readonly addressSize: Size;
 }
 
+/** Whether a 64-bit address is one that a 32-bit displacement, sign-extended, reaches. */
+const fitsSigned32 = (value: bigint): boolean => BigInt.asIntN(32, value) === BigInt.asIntN(64, value);
+
 const FAR_BRANCHES = new Set(['callf', 'jmpf']);
 
 /** An indirect far branch is marked by `far`, or by a size that no near one has. */
@@ -91,6 +94,7 @@ function matchMemory(plan: OperandPlan, source: SourceMemory, row: Row, attempt:
   if (source.width !== undefined && width !== 0 && source.width !== width) return undefined;
   if (!isFarAsWritten(row, source)) return undefined;
   const bits = attempt.addressSize;
+  if (bits === 64 && plan.place !== 'moffs' && !source.isRelative && !fitsSigned32(source.disp)) return undefined;
   const { base, index, scale } = source;
   const isBare16 = bits === 16 && base < 0 && index < 0;
   const disp = Number(isBare16 ? BigInt.asUintN(16, source.disp) : BigInt.asIntN(Math.min(bits, 32), source.disp));
@@ -203,7 +207,8 @@ function resolve(operands: readonly Operand[], attempt: Attempt, length: number)
       return { kind: 'rel', disp: Number(BigInt.asIntN(bits, source.value - end)) };
     }
     if (operand.kind === 'mem' && operand.base === BASE_RIP && source?.kind === 'mem' && source.isRelative) {
-      return { ...operand, disp: Number(source.disp - end) };
+      if (!fitsSigned32(source.disp - end)) throw new EncodeError('target too far from RIP');
+      return { ...operand, disp: Number(BigInt.asIntN(32, source.disp - end)) };
     }
     return operand;
   });

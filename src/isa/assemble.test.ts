@@ -95,6 +95,13 @@ const WRONG: [string, RegExp][] = [
   ['nop\norg 0', /already passed/],
 ];
 
+test('an address beyond 32 bits is taken whole or refused', () => {
+  assert.equal(hex(assemble('mov eax, [0xffffffff80000000]', { bits: 64 }).bytes), '8b 04 25 00 00 00 80');
+  assert.equal(hex(assemble('mov al, [0x123456789]', { bits: 64 }).bytes), 'a0 89 67 45 23 01 00 00 00');
+  assert.throws(() => assemble('mov bl, [0x123456789]', { bits: 64 }), AssemblyError);
+  assert.throws(() => assemble('mov bl, [rel 0x123456789]', { bits: 64 }), AssemblyError);
+});
+
 test('a wrong line is named with its number', () => {
   for (const [source, message] of WRONG) {
     assert.throws(() => assemble(source, { bits: 32 }), message, source);
