@@ -8,6 +8,8 @@ import { FLAGS_SEMANTICS } from './flags-ops.ts';
 import { IO_SEMANTICS } from './io.ts';
 import { MULDIV_SEMANTICS } from './muldiv.ts';
 import { SHIFT_SEMANTICS } from './shift.ts';
+import { SSE_COMPARE } from './sse-compare.ts';
+import { SSE_FLOAT } from './sse-float.ts';
 import { SSE_INT } from './sse-int.ts';
 import { SSE_MOVE } from './sse-move.ts';
 import { SSE_SHUFFLE } from './sse-shuffle.ts';
@@ -31,6 +33,8 @@ const FAMILIES: readonly SemanticsTable[] = [
   SSE_MOVE,
   SSE_INT,
   SSE_SHUFFLE,
+  SSE_FLOAT,
+  SSE_COMPARE,
 ];
 
 /** The semantics of all families by the key that rows name. A key has one meaning. */

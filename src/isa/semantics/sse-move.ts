@@ -171,6 +171,7 @@ const stmxcsr: Semantics = (l) => {
 /** Empties all x87 registers. */
 const emms: Semantics = (l) => {
   requireMmx(l);
+  enterMmx(l);
   l.set(STATE.ftw, 0);
 };
 

@@ -38,7 +38,7 @@ export function requireVectors(l: Lift): void {
   else requireSse(l);
 }
 
-/** What every MMX instruction but EMMS does to the x87: TOP 0, all registers in use (SDM 3A, table 12-1). */
+/** What every MMX instruction does to the x87: TOP 0, all registers in use; EMMS empties them then (SDM 3A, table 12-1). */
 export function enterMmx(l: Lift): void {
   l.set(STATE.top, 0);
   l.set(STATE.ftw, 0xff);

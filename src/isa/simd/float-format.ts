@@ -1,0 +1,153 @@
+import type { Builder } from '../../ir/builder.ts';
+import type { Val } from '../../ir/val.ts';
+import { STATE } from '../registers.ts';
+import { same } from './lanes.ts';
+
+/** A floating-point format of SSE, as scalars, as vectors and as bits. */
+export interface SimdFormat {
+  readonly float: 'f32' | 'f64';
+  readonly bits: 'i32' | 'i64';
+  readonly width: 32 | 64;
+  readonly floats: 'f32x4' | 'f64x2';
+  readonly integers: 'i32x4' | 'i64x2';
+  readonly lanes: 2 | 4;
+  readonly fractionBits: 23 | 52;
+  /** The exponent field of infinities and NaNs. */
+  readonly maxExponent: 0xff | 0x7ff;
+}
+
+export const SINGLE: SimdFormat = {
+  float: 'f32',
+  bits: 'i32',
+  width: 32,
+  floats: 'f32x4',
+  integers: 'i32x4',
+  lanes: 4,
+  fractionBits: 23,
+  maxExponent: 0xff,
+};
+export const DOUBLE: SimdFormat = {
+  float: 'f64',
+  bits: 'i64',
+  width: 64,
+  floats: 'f64x2',
+  integers: 'i64x2',
+  lanes: 2,
+  fractionBits: 52,
+  maxExponent: 0x7ff,
+};
+
+/** Bits of MXCSR (SDM 1, 10.2.3). */
+export const MXCSR = { PE: 1 << 5, DAZ: 1 << 6, masks: 0x1f80, masksShift: 7 } as const;
+/** MXCSR without the exception flags. */
+const CONTROLS = 0xffc0;
+
+/** The bits of a positive number whose exponent field is `exponent` and whose fraction is zero. */
+export function powerBits(f: SimdFormat, exponent: number): bigint {
+  return BigInt(exponent) << BigInt(f.fractionBits);
+}
+
+export function mxcsrOf(b: Builder): Val {
+  return b.load('i32', 4, b.cpu, STATE.mxcsr.offset);
+}
+
+/** Whether all exceptions are masked, rounding is to nearest, and denormals are not treated as zero, in or out. */
+export function hasUsualControls(mxcsr: Val): Val {
+  return mxcsr.and(CONTROLS).eq(MXCSR.masks);
+}
+
+/** As {@link hasUsualControls}, and PE is set already: a rounded result then changes nothing in MXCSR. */
+export function ignoresInexact(b: Builder): Val {
+  return mxcsrOf(b)
+    .and(CONTROLS | MXCSR.PE)
+    .eq(MXCSR.masks | MXCSR.PE);
+}
+
+/** Whether the exponent field of `x` (bits) lies between `low` and `high`, both included. */
+function hasExponent(f: SimdFormat, x: Val, low: number, high: number): Val {
+  const twice = x.shl(1);
+  return twice.sub(powerBits(f, low) << 1n).ltU(powerBits(f, high + 1 - low) << 1n);
+}
+
+/** Neither zero nor denormal nor infinite nor NaN, i32. */
+export function isNormal(f: SimdFormat, x: Val): Val {
+  return hasExponent(f, x, 1, f.maxExponent - 1);
+}
+
+/** A result with which neither overflow nor underflow can have come: normal, and not the smallest normal number. */
+export function isSafeResult(f: SimdFormat, x: Val): Val {
+  return hasExponent(f, x, 2, f.maxExponent - 1);
+}
+
+/** Either zero, i32. */
+export function isZero(x: Val): Val {
+  return x.shl(1).eqz();
+}
+
+/** Neither denormal nor NaN, i32. */
+export function isOrdered(f: SimdFormat, x: Val): Val {
+  const twice = x.shl(1);
+  const least = powerBits(f, 1) << 1n;
+  const inRange = twice.sub(least).leU((powerBits(f, f.maxExponent) << 1n) - least);
+  return inRange.or(twice.eqz());
+}
+
+export function toFloat(f: SimdFormat, bits: Val, b: Builder): Val {
+  return b.op(`${f.float}.reinterpret_${f.bits}`, bits);
+}
+
+export function toBits(f: SimdFormat, value: Val, b: Builder): Val {
+  return b.op(`${f.bits}.reinterpret_${f.float}`, value);
+}
+
+/** The lanes' magnitudes as bits. */
+function magnitudes(b: Builder, f: SimdFormat, x: Val): Val {
+  return b.op('v128.and', x, same(b, f.integers, powerBits(f, f.maxExponent + 1) - 1n));
+}
+
+/** Lanes of ones where the exponent field lies between `low` and `high`, of magnitudes. */
+function haveExponents(b: Builder, f: SimdFormat, x: Val, low: number, high: number): Val {
+  const above = b.op(`${f.integers}.gt_s`, x, same(b, f.integers, powerBits(f, low) - 1n));
+  return b.op('v128.and', above, b.op(`${f.integers}.lt_s`, x, same(b, f.integers, powerBits(f, high + 1))));
+}
+
+/** Lanes of ones where `x` is zero. */
+export function areZero(b: Builder, f: SimdFormat, x: Val): Val {
+  return b.op(`${f.integers}.eq`, magnitudes(b, f, x), b.const('v128', 0));
+}
+
+/** Lanes of ones where `x` is normal or zero. */
+export function areNormalOrZero(b: Builder, f: SimdFormat, x: Val): Val {
+  return b.op('v128.or', haveExponents(b, f, magnitudes(b, f, x), 1, f.maxExponent - 1), areZero(b, f, x));
+}
+
+/** Lanes of ones where a result cannot have come with overflow or underflow. */
+export function areSafeResults(b: Builder, f: SimdFormat, x: Val): Val {
+  return haveExponents(b, f, magnitudes(b, f, x), 2, f.maxExponent - 1);
+}
+
+/** Lanes of ones where `x` is neither denormal nor NaN. */
+export function areOrdered(b: Builder, f: SimdFormat, x: Val): Val {
+  const magnitude = magnitudes(b, f, x);
+  const above = b.op(`${f.integers}.gt_s`, magnitude, same(b, f.integers, powerBits(f, 1) - 1n));
+  const notNan = b.op(`${f.integers}.le_s`, magnitude, same(b, f.integers, powerBits(f, f.maxExponent)));
+  return b.op('v128.or', b.op('v128.and', above, notNan), areZero(b, f, x));
+}
+
+/** Whether all bits of all lanes are set, where every lane is all ones or all zeros, i32. */
+export function allLanes(b: Builder, f: SimdFormat, mask: Val): Val {
+  return b.op(`${f.integers}.all_true`, mask);
+}
+
+/** Lane `i` of a vector, as bits. */
+export function laneBits(b: Builder, f: SimdFormat, x: Val, i: number): Val {
+  return b.opWithImmediate(`${f.integers}.extract_lane`, BigInt(i), x);
+}
+
+/** A vector of lanes given as bits; missing ones are zero. */
+export function fromLaneBits(b: Builder, f: SimdFormat, lanes: readonly Val[]): Val {
+  return lanes.reduce(
+    (all, lane, i) => b.opWithImmediate(`${f.integers}.replace_lane`, BigInt(i), all, lane),
+    b.const('v128', 0),
+  );
+}
