@@ -162,6 +162,10 @@ export class ConstantLift extends Lift {
     return this.shape.bits === 64 ? next : next.zeroExtend(32);
   }
 
+  override currentRip(): Val {
+    return this.b.i64(this.#rip);
+  }
+
   override jump(target: Val): void {
     this.set(STATE.rip, target);
     this.b.return();

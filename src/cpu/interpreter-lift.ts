@@ -102,7 +102,7 @@ export class InterpreterLift extends Lift {
     return this.shape.bits === 64 ? next : next.zeroExtend(32);
   }
 
-  #currentRip(): Val {
+  override currentRip(): Val {
     const rip = this.nextRip().sub(this.b.load('i64', 1, this.#record, RECORD.length));
     return this.shape.bits === 64 ? rip : rip.zeroExtend(32);
   }
@@ -136,7 +136,7 @@ export class InterpreterLift extends Lift {
 
   override restart(): void {
     this.#refund(0);
-    this.set(STATE.rip, this.#currentRip());
+    this.set(STATE.rip, this.currentRip());
     this.b.tailCall(dispatch);
   }
 
@@ -166,14 +166,14 @@ export class InterpreterLift extends Lift {
   /** The handler put over records whose code has changed: finds its way anew. */
   stale(): void {
     this.#refund(1);
-    this.set(STATE.rip, this.#currentRip());
+    this.set(STATE.rip, this.currentRip());
     this.b.tailCall(dispatch);
   }
 
   /** The handler put over a record before which the run loop wants to act. */
   stop(): void {
     this.#refund(1);
-    this.set(STATE.rip, this.#currentRip());
+    this.set(STATE.rip, this.currentRip());
     this.set(STATE.pending, PENDING.event);
     this.b.return();
   }

@@ -64,6 +64,8 @@ export abstract class Lift {
   abstract segment(): Val;
   /** RIP of the next instruction, i64. */
   abstract nextRip(): Val;
+  /** RIP of the instruction itself, i64. */
+  abstract currentRip(): Val;
   /** Ends the instruction with a jump to `target` (i64, already truncated to the operand size). */
   abstract jump(target: Val): void;
   /** Ends the instruction with a jump relative to the next one by the operand's displacement. */
