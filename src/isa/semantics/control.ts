@@ -2,12 +2,16 @@ import type { Access } from '../../ir/nodes.ts';
 import type { Val } from '../../ir/val.ts';
 import type { Lift, Semantics, SemanticsTable } from '../lift.ts';
 import { SEG, SEGMENT, SEGMENT_BYTES, SEGMENTS, VECTOR_OF } from '../registers.ts';
+import { notCanonical } from './common.ts';
 
 const RCX = 1;
 
-/** #GP(0) where a target (i64) lies beyond the code segment's limit. In 64-bit mode the fetch checks it. */
+/** #GP(0) where a target (i64) is not canonical or, outside 64-bit mode, lies beyond the code segment's limit. */
 function checkTarget(l: Lift, target: Val): void {
-  if (l.shape.bits === 64) return;
+  if (l.shape.bits === 64) {
+    if (l.size === 64) l.raiseIf(notCanonical(target), VECTOR_OF.GP);
+    return;
+  }
   const limit = l.b.load('i64', 4, l.b.cpu, SEGMENTS + SEG.CS * SEGMENT_BYTES + SEGMENT.high);
   l.raiseIf(target.gtU(limit), VECTOR_OF.GP);
 }
