@@ -21,6 +21,8 @@ export interface SystemContext {
   /** Model-specific registers that the state block does not hold. */
   readonly msrs: MsrStorage;
   readonly options: ProcessorOptions;
+  /** MONITOR has been executed and nothing has happened since. */
+  monitorArmed: boolean;
 }
 
 /** CR0.PE is clear. */

@@ -24,6 +24,9 @@ export class GuestPageIn extends Error {
 /** Thrown when the processor shuts down: a fault while delivering a double fault. */
 export class TripleFault extends Error {}
 
+/** The number under which the local APIC's task priority is read and written as CR8: not one that a guest can name. */
+export const CR8_AS_MSR = 2 ** 32 + 8;
+
 /** Who makes an access: the current privilege level, or the processor itself for its tables (always supervisor). */
 export type Privilege = 'current' | 'system';
 
@@ -53,7 +56,7 @@ export interface SystemPort {
   setTsc(value: bigint): void;
   portRead(port: number, bytes: 1 | 2 | 4): number;
   portWrite(port: number, bytes: 1 | 2 | 4, value: number): void;
-  /** The local APIC's share of the MSRs, and CR8 (the task priority). Undefined: no such MSR, #GP. */
+  /** The local APIC's share of the MSRs, and CR8 (as {@link CR8_AS_MSR}). Undefined: no such MSR, #GP. */
   apicRead(msr: number): bigint | undefined;
   /** @returns false where the MSR or value is refused with #GP */
   apicWrite(msr: number, value: bigint): boolean;

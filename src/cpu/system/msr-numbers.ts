@@ -1,0 +1,53 @@
+/** Numbers of model-specific registers (SDM 4). */
+export const MSR = {
+  P5_MC_ADDR: 0x0,
+  P5_MC_TYPE: 0x1,
+  TSC: 0x10,
+  PLATFORM_ID: 0x17,
+  APIC_BASE: 0x1b,
+  TSC_ADJUST: 0x3b,
+  SPEC_CTRL: 0x48,
+  PRED_CMD: 0x49,
+  BIOS_UPDT_TRIG: 0x79,
+  BIOS_SIGN_ID: 0x8b,
+  PLATFORM_INFO: 0xce,
+  MTRRCAP: 0xfe,
+  ARCH_CAPABILITIES: 0x10a,
+  SYSENTER_CS: 0x174,
+  SYSENTER_ESP: 0x175,
+  SYSENTER_EIP: 0x176,
+  MCG_CAP: 0x179,
+  MCG_STATUS: 0x17a,
+  PERF_STATUS: 0x198,
+  MISC_ENABLE: 0x1a0,
+  DEBUGCTL: 0x1d9,
+  LAST_BRANCH_FROM: 0x1db,
+  LAST_BRANCH_TO: 0x1dc,
+  LAST_INT_FROM: 0x1dd,
+  LAST_INT_TO: 0x1de,
+  /** The first of eight pairs of base and mask. */
+  MTRR_PHYSBASE0: 0x200,
+  MTRR_FIX64K_00000: 0x250,
+  MTRR_FIX16K_80000: 0x258,
+  MTRR_FIX16K_A0000: 0x259,
+  /** The first of eight. */
+  MTRR_FIX4K_C0000: 0x268,
+  PAT: 0x277,
+  MTRR_DEF_TYPE: 0x2ff,
+  TSC_DEADLINE: 0x6e0,
+  /** The registers of the local APIC in x2APIC mode. */
+  X2APIC_FIRST: 0x800,
+  X2APIC_LAST: 0x83f,
+  EFER: 0xc0000080,
+  STAR: 0xc0000081,
+  LSTAR: 0xc0000082,
+  CSTAR: 0xc0000083,
+  FMASK: 0xc0000084,
+  FS_BASE: 0xc0000100,
+  GS_BASE: 0xc0000101,
+  KERNEL_GS_BASE: 0xc0000102,
+  TSC_AUX: 0xc0000103,
+} as const;
+
+/** Variable-range MTRRs. */
+export const VARIABLE_RANGES = 8;
