@@ -9,6 +9,7 @@ import { IO_SEMANTICS } from './io.ts';
 import { MULDIV_SEMANTICS } from './muldiv.ts';
 import { SHIFT_SEMANTICS } from './shift.ts';
 import { SSE_COMPARE } from './sse-compare.ts';
+import { SSE_CONVERT } from './sse-convert.ts';
 import { SSE_FLOAT } from './sse-float.ts';
 import { SSE_INT } from './sse-int.ts';
 import { SSE_MOVE } from './sse-move.ts';
@@ -35,6 +36,7 @@ const FAMILIES: readonly SemanticsTable[] = [
   SSE_SHUFFLE,
   SSE_FLOAT,
   SSE_COMPARE,
+  SSE_CONVERT,
 ];
 
 /** The semantics of all families by the key that rows name. A key has one meaning. */

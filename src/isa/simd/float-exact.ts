@@ -38,8 +38,12 @@ export interface ExactDefinition {
   /** Unique among helpers. */
   readonly name: string;
   readonly format: SimdFormat;
-  /** The result's format where it is another. */
+  /** The type of a scalar result where it is another than the format's bits. */
   readonly result?: Type;
+  /** The format of a vector result's lanes where it is another. */
+  readonly resultFormat?: SimdFormat;
+  /** Lanes of the vector that take part, the lowest ones, where they are not all; the result's others are zero. */
+  readonly lanes?: number;
   readonly operands: 1 | 2;
   /** Lane numbers go from 0, and are known: some instructions treat lanes differently. */
   readonly lane: (i: number) => ExactLane;
@@ -85,11 +89,11 @@ function definePacked(d: ExactDefinition): IrHelper {
       const parameter = params[params.length - 1];
       clearFlags(b);
       const mxcsr = mxcsrOf(b);
-      const lanes = Array.from({ length: d.format.lanes }, (_, i) =>
+      const lanes = Array.from({ length: d.lanes ?? d.format.lanes }, (_, i) =>
         d.lane(i)(b, mxcsr, lanesOf(b, d.format, vectors, i), parameter),
       );
       settle(b);
-      return fromLaneBits(b, d.format, lanes);
+      return fromLaneBits(b, d.resultFormat ?? d.format, lanes);
     },
   );
 }

@@ -118,7 +118,12 @@ export function areZero(b: Builder, f: SimdFormat, x: Val): Val {
 
 /** Lanes of ones where `x` is normal or zero. */
 export function areNormalOrZero(b: Builder, f: SimdFormat, x: Val): Val {
-  return b.op('v128.or', haveExponents(b, f, magnitudes(b, f, x), 1, f.maxExponent - 1), areZero(b, f, x));
+  return b.op('v128.or', areNormal(b, f, x), areZero(b, f, x));
+}
+
+/** Lanes of ones where `x` is normal. */
+export function areNormal(b: Builder, f: SimdFormat, x: Val): Val {
+  return haveExponents(b, f, magnitudes(b, f, x), 1, f.maxExponent - 1);
 }
 
 /** Lanes of ones where a result cannot have come with overflow or underflow. */
