@@ -1,8 +1,9 @@
 import { parseSync } from 'oxc-parser';
 import type { SourceFile } from './source-files.ts';
 
-/** The budgets of every source file outside the tests. */
-export const BUDGET = { fileLines: 500, functionLines: 60, medianFunctionLines: 9, deviceMethods: 4 } as const;
+/** The budgets of every source file outside the tests. A device's wires are its public methods beside the four that
+ * make it a device: its pins and what else the board connects. */
+export const BUDGET = { fileLines: 500, functionLines: 60, medianFunctionLines: 9, deviceWires: 4 } as const;
 
 /** What may exceed a budget, and why: keys are `path`, or `path#name` of a function or device class. */
 export type Exemptions = Readonly<Record<string, string>>;
@@ -14,8 +15,8 @@ interface Size {
   readonly size: number;
 }
 
-const LIMITS = { file: BUDGET.fileLines, function: BUDGET.functionLines, device: BUDGET.deviceMethods } as const;
-const UNITS = { file: 'lines', function: 'lines', device: 'public methods' } as const;
+const LIMITS = { file: BUDGET.fileLines, function: BUDGET.functionLines, device: BUDGET.deviceWires } as const;
+const UNITS = { file: 'lines', function: 'lines', device: 'public methods beside those of Device' } as const;
 
 /** Lists every file, function and device class over its budget, and every exemption that nothing needs. */
 export function findOversized(files: readonly SourceFile[], exemptions: Exemptions): string[] {
@@ -56,7 +57,7 @@ function sizesOf(file: SourceFile): Size[] {
   visit(program, (node, name) => {
     const subject = `${file.path}#${name}`;
     if (isCountedFunction(node)) sizes.push({ kind: 'function', subject, size: lines(node) });
-    if (isDeviceClass(node)) sizes.push({ kind: 'device', subject, size: publicMethods(node) });
+    if (isDeviceClass(node)) sizes.push({ kind: 'device', subject, size: wires(node) });
   });
   const tableLines = dataTables(program).reduce((sum, table) => sum + lines(table), 0);
   return [...sizes, { kind: 'file', subject: file.path, size: lineOf(file.text.length) - 1 - tableLines }];
@@ -103,15 +104,17 @@ function isDeviceClass(node: SyntaxNode): boolean {
   return (heritage ?? []).some(({ expression }) => expression.name === 'Device');
 }
 
-function publicMethods(node: SyntaxNode): number {
-  const members = children(node.body as SyntaxNode);
-  return members.filter(
-    ({ type, kind, key, accessibility }) =>
-      type === 'MethodDefinition' &&
-      kind === 'method' &&
-      (key as SyntaxNode).type !== 'PrivateIdentifier' &&
-      (accessibility ?? 'public') === 'public',
-  ).length;
+/** What every device has (src/machine/interfaces.ts). */
+const DEVICE_METHODS = new Set(['read', 'write', 'save', 'restore']);
+
+function wires(node: SyntaxNode): number {
+  const methods = children(node.body as SyntaxNode).filter(isPublicMethod);
+  return methods.filter((method) => !DEVICE_METHODS.has(declaredName(method) ?? '')).length;
+}
+
+function isPublicMethod({ type, kind, key, accessibility }: SyntaxNode): boolean {
+  if (type !== 'MethodDefinition' || kind !== 'method') return false;
+  return (key as SyntaxNode).type !== 'PrivateIdentifier' && (accessibility ?? 'public') === 'public';
 }
 
 /** The values of the module's own constants that hold no function: data, however long. */

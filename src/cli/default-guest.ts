@@ -1,13 +1,7 @@
 import { mkdir, mkdtemp, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import {
-  cacheFolder,
-  DebianArchive,
-  type DebianPackage,
-  FileStore,
-  readPackagedFile,
-  writeFileAtOnce,
-} from '../host/node/index.ts';
+import { DebianArchive, type DebianPackage, readPackagedFile } from '../host/node/debian-archive.ts';
+import { cacheFolder, FileStore, writeFileAtOnce } from '../host/node/file-store.ts';
 import { DEFAULT_COMMAND_LINE, packDefaultInitrd } from './default-guest-files.ts';
 import { CliError, STATUS } from './errors.ts';
 import type { Guest } from './guest.ts';

@@ -1,6 +1,8 @@
 import type { Socket } from 'node:net';
-import { listen, nodeTime, type SocketAddress } from '../host/node/index.ts';
-import { QmpSession, type QmpTarget, type VmControl } from '../vm/index.ts';
+import { listen, type SocketAddress } from '../host/node/listen.ts';
+import { nodeTime } from '../host/node/time.ts';
+import type { VmControl } from '../vm/index.ts';
+import { QmpSession, type QmpTarget } from '../vm/qmp.ts';
 import type { OutsideEnding } from './endings.ts';
 import { CliError, STATUS } from './errors.ts';
 import { packageVersion } from './package-version.ts';

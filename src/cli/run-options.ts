@@ -1,5 +1,5 @@
-import type { SocketAddress } from '../host/node/index.ts';
-import { MEMORY_LIMITS } from '../vm/index.ts';
+import type { SocketAddress } from '../host/node/listen.ts';
+import { MEMORY_LIMITS } from '../vm/config.ts';
 import { UsageError } from './errors.ts';
 import {
   formatSize,

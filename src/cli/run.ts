@@ -1,22 +1,18 @@
-import { randomBytes } from 'node:crypto';
 import { totalmem } from 'node:os';
-import { type HostCharPort, nodeTime } from '../host/node/index.ts';
-import {
-  type CharPort,
-  ConfigError,
-  type Shutdown,
-  Vm,
-  type VmConfig,
-  type VmControl,
-  type VmStats,
-} from '../vm/index.ts';
+import type { HostCharPort } from '../host/node/char-ports.ts';
+import type { SocketAddress } from '../host/node/listen.ts';
+import { nodeTime } from '../host/node/time.ts';
+import { ConfigError, type VmConfig } from '../vm/config.ts';
+import type { CharPort, Shutdown, VmControl, VmStats } from '../vm/index.ts';
 import { BootProgress } from './boot-progress.ts';
 import { type Ending, endingOf, OutsideEnding } from './endings.ts';
 import { CliError, STATUS, UsageError } from './errors.ts';
 import { type Guest, loadGuest } from './guest.ts';
-import { serveQmp } from './qmp.ts';
 import { type RawRunOptions, type RunOptions, readRunOptions } from './run-options.ts';
 import { openSerialLine } from './serial-lines.ts';
+
+/** A guest that waits for what never comes has nothing to keep this process's event loop going. */
+const KEEP_ALIVE_MILLIS = 2 ** 30;
 
 /** A machine as the command line drives it. */
 export interface Machine extends VmControl {
@@ -26,12 +22,18 @@ export interface Machine extends VmControl {
 /** Makes a machine, or something in its place in a test. */
 export type MakeMachine = (config: VmConfig) => Promise<Machine>;
 
+/** Loads the machine once all it is made of has been read. */
+async function makeVm(config: VmConfig): Promise<Machine> {
+  const { Vm } = await import('../vm/vm.ts');
+  return Vm.create(config);
+}
+
 /** `vitrine run`: boots a machine in the foreground and resolves to the exit status once it ended.
  * @throws {CliError} it cannot be started */
 export async function run(
   image: string | undefined,
   raw: RawRunOptions,
-  makeMachine: MakeMachine = Vm.create,
+  makeMachine: MakeMachine = makeVm,
 ): Promise<number> {
   const options = readRunOptions(image, raw, hostMemoryBytes());
   const progress = new BootProgress(tellProgress, () => performance.now());
@@ -104,7 +106,7 @@ function configOf(options: RunOptions, guest: Guest, serial: readonly (CharPort 
 
 /** A machine on its own clock is the same every time; one on the host's clock is not, seed or no seed. */
 function defaultSeed(clock: RunOptions['clock']): bigint {
-  return clock === 'virtual' ? 0n : randomBytes(8).readBigUInt64LE();
+  return clock === 'virtual' ? 0n : crypto.getRandomValues(new BigUint64Array(1))[0];
 }
 
 /** Says in the command line's words what a machine could not be made of. */
@@ -118,12 +120,20 @@ function rejectConfig(error: unknown): never {
 
 async function runToEnd(machine: Machine, options: RunOptions, outside: OutsideEnding): Promise<Ending> {
   if (options.timeoutMillis !== undefined) outside.onTimeout(options.timeoutMillis, () => machine.describe());
-  const stopServing = options.qmp && (await serveQmp(options.qmp, machine, outside));
+  const stopServing = options.qmp && (await serve(options.qmp, machine, outside));
+  const keepAlive = setInterval(() => {}, KEEP_ALIVE_MILLIS);
   try {
     return await Promise.race([machine.run().then(endingOf), outside.first]);
   } finally {
+    clearInterval(keepAlive);
     stopServing?.();
   }
+}
+
+/** Loads what serves QMP when it is asked for: Node's sockets take long to load. */
+async function serve(address: SocketAddress, machine: Machine, outside: OutsideEnding): Promise<() => void> {
+  const { serveQmp } = await import('./qmp.ts');
+  return serveQmp(address, machine, outside);
 }
 
 function printStats({ instructions, guestNanos }: VmStats, hostMillis: number): void {

@@ -1,5 +1,6 @@
 import type { ReadStream } from 'node:tty';
-import { FilePort, type HostCharPort, RawTerminal, SocketPort, StreamPort } from '../host/node/index.ts';
+import { FilePort, type HostCharPort, StreamPort } from '../host/node/char-ports.ts';
+import { RawTerminal } from '../host/node/raw-terminal.ts';
 import { CliError, STATUS } from './errors.ts';
 import { quote, type SerialTarget } from './values.ts';
 
@@ -15,7 +16,7 @@ export async function openSerialLine(target: SerialTarget, leave: () => void): P
     case 'file':
       return named(target, async () => new FilePort(target.path));
     case 'unix':
-      return named(target, () => SocketPort.listen(target));
+      return named(target, () => listenForPeer(target.path));
   }
 }
 
@@ -31,6 +32,12 @@ function openStandardStreams(leave: () => void): HostCharPort {
       terminal.close();
     },
   };
+}
+
+/** Loaded when it is asked for: Node's sockets take long to load. */
+async function listenForPeer(path: string): Promise<HostCharPort> {
+  const { SocketPort } = await import('../host/node/socket-port.ts');
+  return SocketPort.listen({ path });
 }
 
 async function named(

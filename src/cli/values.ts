@@ -1,4 +1,4 @@
-import type { SocketAddress } from '../host/node/index.ts';
+import type { SocketAddress } from '../host/node/listen.ts';
 import { UsageError } from './errors.ts';
 
 const SIZE_UNITS: Readonly<Record<string, number>> = { '': 2 ** 20, k: 2 ** 10, m: 2 ** 20, g: 2 ** 30, t: 2 ** 40 };
