@@ -165,7 +165,7 @@ function madtBody(cpuCount: number): Uint8Array {
 }
 
 /** The I/O APIC's identity: the first after the processors', within the four bits that it has. */
-export function ioApicId(cpuCount: number): number {
+function ioApicId(cpuCount: number): number {
   return cpuCount & 0x0f;
 }
 

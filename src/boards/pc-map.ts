@@ -1,3 +1,5 @@
+import { PCI_HOLE_GPA } from '../machine/guest-memory.ts';
+
 /**
  * Where everything lies on the PC board: one place for addresses, interrupts and slots. They are those of QEMU's `pc`
  * machine, which is modelled on Intel's 440FX chip set, and never change between versions.
@@ -11,7 +13,7 @@ export const PC_MEMORY = {
   bios: 0xe0000,
   biosSegment: 0xf0000,
   oneMebibyte: 0x100000,
-  pciHole: 0xc0000000,
+  pciHole: PCI_HOLE_GPA,
   pciHoleEnd: 0xfec00000,
   ioApic: 0xfec00000,
   localApic: 0xfee00000,

@@ -81,11 +81,6 @@ export class RamMemory implements GuestMemory {
     this.endGpa = Math.max(...regions.map((region) => region.gpa + region.length));
   }
 
-  /** Whether the range lies inside one RAM region. */
-  isRam(gpa: number, length: number): boolean {
-    return this.#region(gpa, length) !== undefined;
-  }
-
   forRead(gpa: number, length: number): Uint8Array {
     const view = this.#view(gpa, length);
     this.#flagsOf(gpa, length);

@@ -2,7 +2,7 @@ import type { Bus, BusWidth, Mapping } from './bus.ts';
 import type { Device, DeviceState, IrqLine } from './interfaces.ts';
 
 /** Bytes of configuration space behind configuration mechanism #1 (PCI 3.0 section 3.2.2.3.2). */
-export const PCI_CONFIG_BYTES = 256;
+const PCI_CONFIG_BYTES = 256;
 
 /** One function of a PCI device as the host bridge sees it. Offsets are naturally aligned for the size. */
 export interface PciFunction {

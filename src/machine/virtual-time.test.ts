@@ -118,6 +118,13 @@ test('inside a slice time moves at the speed last measured', () => {
   assert.equal(clock.instructionsUntil(20_300n), 50);
 });
 
+test('an idle wait does not make time run ahead', () => {
+  const { hand, clock, slice } = hostClock();
+  slice(4_000_000n, 5000n);
+  hand.count += 5000n;
+  assert.equal(clock.nowNanos(), 4_100_000n);
+});
+
 test('time that ran ahead stands still and never goes back', () => {
   const { hand, clock, slice } = hostClock();
   slice(20_000n, 10_000n);

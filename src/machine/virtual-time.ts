@@ -95,6 +95,8 @@ export class VirtualClock implements MachineClock {
 /** Slices shorter than this say nothing about speed. */
 const MEASURABLE_INSTRUCTIONS = 1000;
 const FIRST_GUESS_NANOS_PER_INSTRUCTION = 10;
+/** A slice that an idle wait has lengthened says nothing either: time may lag inside a slice, but hardly run ahead. */
+const MOST_NANOS_PER_INSTRUCTION = 20;
 
 /**
  * Guest time that follows the host's clock, sampled at the end of each slice. Inside a slice it is extrapolated from
@@ -186,7 +188,9 @@ export class HostClock implements MachineClock {
     if (this.#pausedAtNanos !== undefined) return;
     const [host, instructions] = [this.#hostNanos(), this.#instructions()];
     const [passed, run] = [Number(host - this.#sampledHostNanos), Number(instructions - this.#sampledInstructions)];
-    if (run >= MEASURABLE_INSTRUCTIONS && passed > 0) this.#nanosPerInstruction = passed / run;
+    if (run >= MEASURABLE_INSTRUCTIONS && passed > 0) {
+      this.#nanosPerInstruction = Math.min(passed / run, MOST_NANOS_PER_INSTRUCTION);
+    }
     if (host > this.#sampledHostNanos) this.#sampledHostNanos = host;
     this.#sampledInstructions = instructions;
   }
