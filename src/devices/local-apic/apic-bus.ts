@@ -1,7 +1,6 @@
 import { DELIVERY_MODE, type InterruptMessage, interruptMessageOfMsi } from '../../base/interrupt-message.ts';
 import type { MessageSink } from '../../machine/interfaces.ts';
-import type { LocalApic } from './local-apic.ts';
-import type { ApicMessageBus } from './wiring.ts';
+import type { ApicMessageBus, ApicReceiver } from './wiring.ts';
 
 /**
  * Carries interrupt messages between I/O APICs, devices and local APICs (Intel SDM 3A 11.6.2).
@@ -9,7 +8,7 @@ import type { ApicMessageBus } from './wiring.ts';
  * A lowest-priority message goes to the addressed local APIC of lowest processor priority, the first added of equals.
  */
 export class ApicBus implements ApicMessageBus, MessageSink {
-  readonly #localApics: LocalApic[] = [];
+  readonly #receivers: ApicReceiver[] = [];
   readonly #onEndOfInterrupt: (vector: number) => void;
 
   /** @param onEndOfInterrupt the I/O APICs' way to learn of an EOI */
@@ -17,20 +16,20 @@ export class ApicBus implements ApicMessageBus, MessageSink {
     this.#onEndOfInterrupt = onEndOfInterrupt;
   }
 
-  add(localApic: LocalApic): void {
-    this.#localApics.push(localApic);
+  add({ receiver }: { readonly receiver: ApicReceiver }): void {
+    this.#receivers.push(receiver);
   }
 
   send(message: InterruptMessage): void {
     const { destination, destinationMode, deliveryMode } = message;
-    const addressed = this.#localApics.filter((apic) => apic.matches(destination, destinationMode));
+    const addressed = this.#receivers.filter((apic) => apic.matches(destination, destinationMode));
     if (deliveryMode === DELIVERY_MODE.lowestPriority) deliverTo(lowestPriority(addressed), message);
     else deliverTo(addressed, message);
   }
 
-  broadcast(message: InterruptMessage, except: LocalApic | undefined): void {
+  broadcast(message: InterruptMessage, except: ApicReceiver | undefined): void {
     deliverTo(
-      this.#localApics.filter((apic) => apic !== except),
+      this.#receivers.filter((apic) => apic !== except),
       message,
     );
   }
@@ -45,13 +44,13 @@ export class ApicBus implements ApicMessageBus, MessageSink {
   }
 }
 
-function deliverTo(apics: readonly LocalApic[], { vector, deliveryMode, triggerMode }: InterruptMessage): void {
+function deliverTo(apics: readonly ApicReceiver[], { vector, deliveryMode, triggerMode }: InterruptMessage): void {
   for (const apic of apics) apic.deliver(vector, deliveryMode, triggerMode);
 }
 
 /** The one APIC to choose, or none. */
-function lowestPriority(apics: readonly LocalApic[]): LocalApic[] {
+function lowestPriority(apics: readonly ApicReceiver[]): ApicReceiver[] {
   const [first, ...rest] = apics;
   if (!first) return [];
-  return [rest.reduce((best, apic) => (apic.processorPriority < best.processorPriority ? apic : best), first)];
+  return [rest.reduce((best, apic) => (apic.priority() < best.priority() ? apic : best), first)];
 }

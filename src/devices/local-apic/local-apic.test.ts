@@ -97,9 +97,9 @@ test('ID, version and the initial values of the registers are those of the manua
 
 test('an accepted interrupt moves from IRR to ISR at its acknowledge and ends at its EOI', () => {
   const bench = new Bench().enable();
-  bench.apic.deliver(0x41, 0, 'edge');
+  bench.apic.receiver.deliver(0x41, 0, 'edge');
   assert.equal(bench.output, true);
-  assert.equal(bench.apic.pendingVector(), 0x41);
+  assert.equal(bench.apic.pendingVector, 0x41);
   assert.equal(bench.read(IRR + 0x20), 2);
   assert.equal(bench.apic.acknowledge(), 0x41);
   assert.equal(bench.output, false);
@@ -113,11 +113,11 @@ test('an accepted interrupt moves from IRR to ISR at its acknowledge and ends at
 
 test('only a higher class interrupts the one in service', () => {
   const bench = new Bench().enable();
-  bench.apic.deliver(0x41, 0, 'edge');
+  bench.apic.receiver.deliver(0x41, 0, 'edge');
   bench.apic.acknowledge();
-  bench.apic.deliver(0x4f, 0, 'edge');
+  bench.apic.receiver.deliver(0x4f, 0, 'edge');
   assert.equal(bench.output, false);
-  bench.apic.deliver(0x50, 0, 'edge');
+  bench.apic.receiver.deliver(0x50, 0, 'edge');
   assert.equal(bench.apic.acknowledge(), 0x50);
   bench.write(EOI, 0);
   assert.equal(bench.output, false);
@@ -127,7 +127,7 @@ test('only a higher class interrupts the one in service', () => {
 
 test('the task priority holds back its class and those below; a late acknowledge is spurious', () => {
   const bench = new Bench().enable();
-  bench.apic.deliver(0x35, 0, 'edge');
+  bench.apic.receiver.deliver(0x35, 0, 'edge');
   bench.apic.taskPriority = 0x30;
   assert.equal(bench.read(TPR), 0x30);
   assert.equal(bench.read(PPR), 0x30);
@@ -139,7 +139,7 @@ test('the task priority holds back its class and those below; a late acknowledge
 
 test('the EOI of a level-triggered interrupt is told to the I/O APICs', () => {
   const bench = new Bench().enable();
-  bench.apic.deliver(0x61, 0, 'level');
+  bench.apic.receiver.deliver(0x61, 0, 'level');
   assert.equal(bench.read(TMR + 0x30), 2);
   bench.apic.acknowledge();
   bench.write(EOI, 0);
@@ -148,11 +148,11 @@ test('the EOI of a level-triggered interrupt is told to the I/O APICs', () => {
 
 test('a software-disabled APIC takes no fixed interrupt but still NMI, INIT and start-up', () => {
   const bench = new Bench([0, 1]);
-  bench.apic.deliver(0x41, 0, 'edge');
+  bench.apic.receiver.deliver(0x41, 0, 'edge');
   assert.equal(bench.output, false);
-  bench.apics[1].deliver(0, 4, 'edge');
-  bench.apics[1].deliver(0, 5, 'edge');
-  bench.apics[1].deliver(0x9a, 6, 'edge');
+  bench.apics[1].receiver.deliver(0, 4, 'edge');
+  bench.apics[1].receiver.deliver(0, 5, 'edge');
+  bench.apics[1].receiver.deliver(0x9a, 6, 'edge');
   assert.deepEqual(bench.events, ['nmi 1', 'init 1', 'startUp 1 154']);
 });
 
@@ -169,7 +169,7 @@ test('in virtual wire mode LINT0 passes the 8259A through and LINT1 is NMI', () 
   const bench = new Bench();
   bench.apic.lint0.set(true);
   assert.equal(bench.output, true);
-  assert.equal(bench.apic.pendingVector(), -1);
+  assert.equal(bench.apic.pendingVector, -1);
   assert.equal(bench.apic.acknowledge(), 0x08);
   bench.apic.lint0.set(false);
   assert.equal(bench.output, false);
@@ -181,7 +181,7 @@ test('an APIC disabled by its base register hands its pins to the processor and 
   const bench = new Bench().enable();
   assert.equal(bench.apic.writeMsr(BASE_MSR, 0xfee00100n), true);
   assert.equal(bench.apic.mmioEnabled, false);
-  bench.apic.deliver(0x41, 0, 'edge');
+  bench.apic.receiver.deliver(0x41, 0, 'edge');
   assert.equal(bench.output, false);
   bench.apic.lint0.set(true);
   assert.equal(bench.apic.acknowledge(), 0x08);
@@ -340,10 +340,10 @@ test('cluster model matches cluster and member', () => {
   const bench = new Bench().enable();
   bench.write(DFR, 0x0fffffff);
   bench.write(LDR, 0x24000000);
-  assert.equal(bench.apic.matches(0x26, 'logical'), true);
-  assert.equal(bench.apic.matches(0x22, 'logical'), false);
-  assert.equal(bench.apic.matches(0x14, 'logical'), false);
-  assert.equal(bench.apic.matches(0xff, 'logical'), true);
+  assert.equal(bench.apic.receiver.matches(0x26, 'logical'), true);
+  assert.equal(bench.apic.receiver.matches(0x22, 'logical'), false);
+  assert.equal(bench.apic.receiver.matches(0x14, 'logical'), false);
+  assert.equal(bench.apic.receiver.matches(0xff, 'logical'), true);
 });
 
 test('INIT, de-assert INIT and start-up IPIs start another processor', () => {
@@ -362,7 +362,7 @@ test('illegal vectors and registers are reported through ESR and the error inter
   bench.write(ICR, 0x4405);
   bench.write(ICR, 0x4005);
   assert.equal(bench.apic.acknowledge(), 0xfe);
-  bench.apic.deliver(3, 0, 'edge');
+  bench.apic.receiver.deliver(3, 0, 'edge');
   bench.read(0x40);
   assert.equal(bench.read(ESR), 0);
   bench.write(ESR, 0);
@@ -409,9 +409,9 @@ test('x2APIC registers are reached by MSR, and reserved ones fault', () => {
   assert.equal(apic.writeMsr(0x830, (0x25n << 32n) | 0x4078n), true);
   assert.equal(apic.readMsr(0x830), (0x25n << 32n) | 0x4078n);
   assert.equal(apic.acknowledge(), 0x78);
-  assert.equal(apic.matches(0x20020, 'logical'), true);
-  assert.equal(apic.matches(0x30020, 'logical'), false);
-  assert.equal(apic.matches(0xffffffff, 'physical'), true);
+  assert.equal(apic.receiver.matches(0x20020, 'logical'), true);
+  assert.equal(apic.receiver.matches(0x30020, 'logical'), false);
+  assert.equal(apic.receiver.matches(0xffffffff, 'physical'), true);
 });
 
 test('a restored APIC goes on with its interrupts and its timer', () => {
@@ -419,9 +419,9 @@ test('a restored APIC goes on with its interrupts and its timer', () => {
   first.write(DIVIDE, 0xb);
   first.write(LVT_TIMER, 0x20040);
   first.write(INITIAL_COUNT, 50_000);
-  first.apic.deliver(0x50, 0, 'level');
+  first.apic.receiver.deliver(0x50, 0, 'level');
   first.apic.acknowledge();
-  first.apic.deliver(0x60, 0, 'edge');
+  first.apic.receiver.deliver(0x60, 0, 'edge');
   first.wait(20_000n);
   const second = new Bench();
   second.clock.advanceTo(20_000n);

@@ -33,7 +33,7 @@ import {
   type LocalVectorTable,
 } from './state.ts';
 import { VectorSet } from './vector-set.ts';
-import type { LocalApicWiring } from './wiring.ts';
+import type { ApicReceiver, LocalApicWiring } from './wiring.ts';
 
 const SHORTHAND_SELF = 1;
 const SHORTHAND_ALL = 2;
@@ -56,6 +56,8 @@ export class LocalApic implements Device {
   readonly lint0: IrqLine = { set: (level) => this.#setLint0(level) };
   /** LINT1, where a PC connects NMI. */
   readonly lint1: IrqLine = { set: (level) => this.#setLint1(level) };
+  /** The side of the APIC bus. */
+  readonly receiver: ApicReceiver;
   readonly #wiring: LocalApicWiring;
   readonly #timer: ApicTimer;
   readonly #isr = new VectorSet();
@@ -68,6 +70,11 @@ export class LocalApic implements Device {
 
   constructor(wiring: LocalApicWiring) {
     this.#wiring = wiring;
+    this.receiver = {
+      matches: (destination, destinationMode) => this.#matches(destination, destinationMode),
+      deliver: (vector, deliveryMode, triggerMode) => this.#deliver(vector, deliveryMode, triggerMode),
+      priority: () => this.#processorPriority,
+    };
     this.#base = new ApicBase(wiring.bootstrap);
     this.#r = initialRegisters(wiring.bootstrap);
     this.#timer = new ApicTimer(wiring.clock, wiring.tsc, wiring.timerHz, () => this.#signal(this.#r.lvt.timer));
@@ -93,11 +100,10 @@ export class LocalApic implements Device {
     this.#update();
   }
 
-  /** The processor priority register: interrupts of its class and below wait. */
-  get processorPriority(): number {
-    const inService = Math.max(0, this.#isr.highest());
-    const { tpr } = this.#r;
-    return tpr >> 4 >= inService >> 4 ? tpr : inService & 0xf0;
+  /** The vector of the APIC's own that the processor would take next; -1 for none or when only ExtINT waits. */
+  get pendingVector(): number {
+    const vector = this.#irr.highest();
+    return vector >> 4 > this.#processorPriority >> 4 ? vector : NO_VECTOR;
   }
 
   read(offset: number, size: number): number {
@@ -180,8 +186,24 @@ export class LocalApic implements Device {
     this.#timer.tscChanged();
   }
 
-  /** Whether a message with this destination is for this APIC (Intel SDM 3A 11.6.2). */
-  matches(destination: number, destinationMode: 'physical' | 'logical'): boolean {
+  /** The processor takes the interrupt that the output announces. @returns its vector; the spurious one if it vanished */
+  acknowledge(): number {
+    const vector = this.#base.enabled ? this.pendingVector : NO_VECTOR;
+    if (vector !== NO_VECTOR) {
+      this.#irr.delete(vector);
+      this.#isr.add(vector);
+      this.#update();
+      return vector;
+    }
+    if (!this.#externalWaits()) return this.#r.svr & 0xff;
+    this.#r.extIntPending = false;
+    const external = this.#wiring.acknowledgeExternal();
+    this.#update();
+    return external;
+  }
+
+  /** Intel SDM 3A 11.6.2. */
+  #matches(destination: number, destinationMode: 'physical' | 'logical'): boolean {
     if (!this.#base.enabled) return false;
     const x2apic = this.#base.x2apic;
     if (destination === BROADCAST_X2APIC) return true;
@@ -194,8 +216,7 @@ export class LocalApic implements Device {
     return (cluster === logicalId >> 4 || cluster === 0xf) && (destination & logicalId & 0xf) !== 0;
   }
 
-  /** Receives an interrupt addressed to this APIC. @param deliveryMode one of DELIVERY_MODE */
-  deliver(vector: number, deliveryMode: number, triggerMode: 'edge' | 'level'): void {
+  #deliver(vector: number, deliveryMode: number, triggerMode: 'edge' | 'level'): void {
     if (!this.#base.enabled) return;
     const { processor, bootstrap } = this.#wiring;
     if (deliveryMode === DELIVERY_MODE.fixed || deliveryMode === DELIVERY_MODE.lowestPriority) {
@@ -213,30 +234,15 @@ export class LocalApic implements Device {
     }
   }
 
-  /** The vector of the APIC's own that the processor would take next; -1 for none or when only ExtINT waits. */
-  pendingVector(): number {
-    const vector = this.#irr.highest();
-    return vector >> 4 > this.processorPriority >> 4 ? vector : NO_VECTOR;
-  }
-
-  /** The processor takes the interrupt that the output announces. @returns its vector; the spurious one if it vanished */
-  acknowledge(): number {
-    const vector = this.#base.enabled ? this.pendingVector() : NO_VECTOR;
-    if (vector !== NO_VECTOR) {
-      this.#irr.delete(vector);
-      this.#isr.add(vector);
-      this.#update();
-      return vector;
-    }
-    if (!this.#externalWaits()) return this.#r.svr & 0xff;
-    this.#r.extIntPending = false;
-    const external = this.#wiring.acknowledgeExternal();
-    this.#update();
-    return external;
+  /** The processor priority register: interrupts of its class and below wait. */
+  get #processorPriority(): number {
+    const inService = Math.max(0, this.#isr.highest());
+    const { tpr } = this.#r;
+    return tpr >> 4 >= inService >> 4 ? tpr : inService & 0xf0;
   }
 
   #update(): void {
-    const own = this.#base.enabled && this.pendingVector() !== NO_VECTOR;
+    const own = this.#base.enabled && this.pendingVector !== NO_VECTOR;
     this.#wiring.output.set(own || this.#externalWaits());
   }
 
@@ -332,7 +338,7 @@ export class LocalApic implements Device {
       case REG.tpr:
         return r.tpr;
       case REG.ppr:
-        return this.processorPriority;
+        return this.#processorPriority;
       case REG.ldr:
         return this.#readLdr();
       case REG.svr:
@@ -443,15 +449,15 @@ export class LocalApic implements Device {
 
   #sendIpi(message: InterruptMessage, shorthand: number): void {
     const { bus } = this.#wiring;
-    if (shorthand === SHORTHAND_SELF) this.deliver(message.vector, message.deliveryMode, 'edge');
+    if (shorthand === SHORTHAND_SELF) this.#deliver(message.vector, message.deliveryMode, 'edge');
     else if (shorthand === SHORTHAND_ALL) bus.broadcast(message, undefined);
-    else if (shorthand === SHORTHAND_OTHERS) bus.broadcast(message, this);
+    else if (shorthand === SHORTHAND_OTHERS) bus.broadcast(message, this.receiver);
     else bus.send(message);
   }
 
   #sendFixedToSelf(vector: number): void {
     if (vector < FIRST_LEGAL_VECTOR) this.#error(ESR_SEND_ILLEGAL_VECTOR);
-    else this.deliver(vector, DELIVERY_MODE.fixed, 'edge');
+    else this.#deliver(vector, DELIVERY_MODE.fixed, 'edge');
   }
 
   #writeBase(value: bigint): boolean {

@@ -1,7 +1,6 @@
 import type { InterruptMessage } from '../../base/interrupt-message.ts';
 import type { Clock, IrqLine } from '../../machine/interfaces.ts';
 import type { TscSource } from './apic-timer.ts';
-import type { LocalApic } from './local-apic.ts';
 
 /** What a local APIC tells its own processor besides maskable interrupts. */
 export interface ApicProcessor {
@@ -12,12 +11,22 @@ export interface ApicProcessor {
   startUp(vector: number): void;
 }
 
+/** A local APIC as a target of interrupt messages. */
+export interface ApicReceiver {
+  /** Whether a message with this destination is for this APIC. */
+  matches(destination: number, destinationMode: 'physical' | 'logical'): boolean;
+  /** Receives an interrupt. @param deliveryMode one of DELIVERY_MODE */
+  deliver(vector: number, deliveryMode: number, triggerMode: 'edge' | 'level'): void;
+  /** The processor priority, by which the receiver of a lowest-priority message is chosen. */
+  priority(): number;
+}
+
 /** A local APIC's way to the others. */
 export interface ApicMessageBus {
   /** Delivers to every local APIC the message addresses. */
   send(message: InterruptMessage): void;
   /** Delivers to every local APIC but `except`, whatever the message's destination. */
-  broadcast(message: InterruptMessage, except: LocalApic | undefined): void;
+  broadcast(message: InterruptMessage, except: ApicReceiver | undefined): void;
   /** Tells the I/O APICs that a level-triggered interrupt has been served. */
   endOfInterrupt(vector: number): void;
 }
@@ -29,7 +38,7 @@ export interface LocalApicWiring {
   /** Whether this is the bootstrap processor's. */
   readonly bootstrap: boolean;
   readonly clock: Clock;
-  /** High while {@link LocalApic.acknowledge} has something to give: the processor's INTR. */
+  /** The processor's INTR: high while an interrupt waits to be acknowledged. */
   readonly output: IrqLine;
   readonly processor: ApicProcessor;
   readonly bus: ApicMessageBus;

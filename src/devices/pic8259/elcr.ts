@@ -37,8 +37,8 @@ export class Elcr implements Device {
 
   #apply(levelSensitive: number): void {
     this.#levelSensitive = levelSensitive & WRITABLE;
-    this.#master.setLevelSensitive(this.#levelSensitive & 0xff);
-    this.#slave.setLevelSensitive(this.#levelSensitive >> 8);
+    this.#master.levelSensitive = this.#levelSensitive & 0xff;
+    this.#slave.levelSensitive = this.#levelSensitive >> 8;
   }
 }
 

@@ -17,6 +17,7 @@ const OCW3_ESMM = 0x40;
 const POLL_INTERRUPT = 0x80;
 const SPURIOUS_LEVEL = 7;
 const NO_REQUEST = -1;
+const FLOATING_BUS = 0xff;
 
 /** OCW2 bits 7-5 (R, SL, EOI), data sheet figure 8. */
 const OCW2_CLEAR_AUTO_ROTATE = 0;
@@ -26,6 +27,9 @@ const OCW2_SET_AUTO_ROTATE = 4;
 const OCW2_ROTATE_ON_EOI = 5;
 const OCW2_SET_PRIORITY = 6;
 const OCW2_ROTATE_ON_SPECIFIC_EOI = 7;
+
+/** The cascade lines as a master drives them: the vector that the slave with this address gives, FFh without one. */
+export type CascadeLines = (slaveId: number) => number;
 
 /**
  * One 8259A programmable interrupt controller: offsets 0 (A0 = 0) and 1 (A0 = 1).
@@ -37,18 +41,28 @@ const OCW2_ROTATE_ON_SPECIFIC_EOI = 7;
 export class Pic8259 implements Device {
   /** IR0 to IR7. */
   readonly inputs: readonly IrqLine[];
-  readonly #isMaster: boolean;
+  /** INTA: takes the request of highest priority into service and gives its vector, IR7's when none is left. */
+  readonly acknowledge: () => number = () => this.#acknowledge();
+  /** A slave's side of the cascade lines. */
+  readonly answerCascade: CascadeLines = (slaveId) => this.#answerCascade(slaveId);
   readonly #int: IrqLine;
+  readonly #cascade: CascadeLines | undefined;
   #r: Pic8259State = powerOnState();
 
   /**
-   * @param role the level of the SP/EN pin, which decides how ICW3 is understood
    * @param int the INT pin: high while a request waits for its acknowledge
+   * @param cascade the slaves of a master (SP/EN high); absent in a slave
    */
-  constructor(role: 'master' | 'slave', int: IrqLine) {
-    this.#isMaster = role === 'master';
+  constructor(int: IrqLine, cascade?: CascadeLines) {
     this.#int = int;
+    this.#cascade = cascade;
     this.inputs = Array.from({ length: 8 }, (_, ir) => ({ set: (level: boolean) => this.#setInput(1 << ir, level) }));
+  }
+
+  /** The level-sensitive inputs (bit n for IRn): the ELCR, which is not part of the 8259A itself. */
+  set levelSensitive(mask: number) {
+    this.#r.levelSensitive = mask & 0xff;
+    this.#update();
   }
 
   read(offset: number, _size: number): number {
@@ -77,11 +91,19 @@ export class Pic8259 implements Device {
     this.#update();
   }
 
-  /**
-   * The first INTA cycle: takes the request of highest priority into service.
-   * @returns its IR number; 7, with nothing put in service, when no request is left
-   */
-  takeRequest(): number {
+  #acknowledge(): number {
+    const ir = this.#takeRequest();
+    const { icw1, icw3 } = this.#r;
+    const isSlave = (icw1 & ICW1_SNGL) === 0 && (icw3 & (1 << ir)) !== 0;
+    return isSlave && this.#cascade ? this.#cascade(ir) : this.#vectorOf(ir);
+  }
+
+  #answerCascade(slaveId: number): number {
+    return slaveId === (this.#r.icw3 & 7) ? this.#vectorOf(this.#takeRequest()) : FLOATING_BUS;
+  }
+
+  /** @returns the IR number now in service; 7, with nothing put in service, when no request is left */
+  #takeRequest(): number {
     const ir = this.#pending();
     if (ir !== NO_REQUEST) this.#putInService(ir);
     this.#int.set(false);
@@ -89,25 +111,8 @@ export class Pic8259 implements Device {
     return ir === NO_REQUEST ? SPURIOUS_LEVEL : ir;
   }
 
-  /** The vector that this chip puts on the bus for input `ir` (0 to 7). */
-  vectorOf(ir: number): number {
+  #vectorOf(ir: number): number {
     return (this.#r.icw2 & 0xf8) | ir;
-  }
-
-  /** Whether a slave answers the second INTA cycle of input `ir`. */
-  hasSlaveAt(ir: number): boolean {
-    return this.#isMaster && (this.#r.icw1 & ICW1_SNGL) === 0 && (this.#r.icw3 & (1 << ir)) !== 0;
-  }
-
-  /** The cascade address (0 to 7) that this chip answers to as a slave. */
-  get slaveId(): number {
-    return this.#r.icw3 & 7;
-  }
-
-  /** Chooses the level-sensitive inputs (bit n for IRn): the ELCR, which is not part of the 8259A itself. */
-  setLevelSensitive(mask: number): void {
-    this.#r.levelSensitive = mask & 0xff;
-    this.#update();
   }
 
   #setInput(bit: number, level: boolean): void {
@@ -141,7 +146,7 @@ export class Pic8259 implements Device {
     const r = this.#r;
     let levels = r.isr;
     if (r.specialMask) levels &= ~r.imr;
-    if (this.#isMaster && r.icw4 & ICW4_SFNM) levels &= ~r.icw3;
+    if (this.#cascade && r.icw4 & ICW4_SFNM) levels &= ~r.icw3;
     return levels;
   }
 
@@ -166,7 +171,7 @@ export class Pic8259 implements Device {
   #answerPoll(): number {
     this.#r.poll = false;
     const ir = this.#pending();
-    return ir === NO_REQUEST ? 0 : POLL_INTERRUPT | this.takeRequest();
+    return ir === NO_REQUEST ? 0 : POLL_INTERRUPT | this.#takeRequest();
   }
 
   #writeIcw1(value: number): void {

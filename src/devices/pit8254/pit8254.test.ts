@@ -58,7 +58,7 @@ function outputs(bench: Bench, from: number, count: number): string {
   let text = '';
   for (let i = 0; i < count; i++) {
     bench.to(from + i);
-    text += bench.pit.output(2) ? '1' : '0';
+    text += bench.pit.out2 ? '1' : '0';
   }
   return text;
 }
@@ -93,12 +93,12 @@ test('mode 0 stops while GATE is low and at the first byte of a new count', () =
   bench.to(590);
   assert.equal(bench.portB.read(0, 1) & 0x20, 0x20);
   bench.pit.write(2, 1, 50);
-  assert.equal(bench.pit.output(2), false);
+  assert.equal(bench.pit.out2, false);
   bench.to(10000);
-  assert.equal(bench.pit.output(2), false);
+  assert.equal(bench.pit.out2, false);
   bench.pit.write(2, 1, 0);
   bench.to(10051);
-  assert.equal(bench.pit.output(2), true);
+  assert.equal(bench.pit.out2, true);
 });
 
 test('mode 1 is a one-shot that each rising GATE triggers again', () => {

@@ -21,10 +21,11 @@ const READ_BACK_NO_STATUS = 0x10;
  * the machine could not deliver in time are merged into one.
  */
 export class Pit8254 implements Device {
+  /** GATE 2, which port 61h drives. GATE 0 and 1 are tied high on a PC. */
+  readonly gate2: IrqLine = { set: (level) => this.#setGate2(level) };
   readonly #clock: Clock;
   readonly #irq: IrqLine;
   readonly #alarm: Alarm;
-  /** GATE 0 and 1 are tied high on a PC; GATE 2 comes from port 61h. */
   readonly #counters = [new Counter(true), new Counter(true), new Counter(false)];
   #irqLevel = false;
   #irqTick: number | null = null;
@@ -34,6 +35,11 @@ export class Pit8254 implements Device {
     this.#clock = clock;
     this.#irq = irq;
     this.#alarm = clock.createAlarm(() => this.#deliverDueEdge(this.#tick()));
+  }
+
+  /** The level of OUT 2, which port 61h shows and the speaker plays. */
+  get out2(): boolean {
+    return this.#counters[2].output(this.#tick());
   }
 
   read(offset: number, _size: number): number {
@@ -68,17 +74,8 @@ export class Pit8254 implements Device {
     this.#arm(irqTick);
   }
 
-  /** Drives a counter's GATE pin. @param channel 0 to 2 */
-  setGate(channel: number, level: boolean): void {
-    const tick = this.#tick();
-    this.#deliverDueEdge(tick);
-    this.#counters[channel].setGate(level, tick);
-    this.#retime(tick);
-  }
-
-  /** The level of a counter's OUT pin. @param channel 0 to 2 */
-  output(channel: number): boolean {
-    return this.#counters[channel].output(this.#tick());
+  #setGate2(level: boolean): void {
+    this.#counters[2].setGate(level, this.#tick());
   }
 
   #tick(): number {

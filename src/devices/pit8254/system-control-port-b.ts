@@ -28,12 +28,12 @@ export class SystemControlPortB implements Device {
 
   read(_offset: number, _size: number): number {
     const refresh = (this.#clock.nowNanos() / REFRESH_NANOS) & 1n ? REFRESH_TOGGLE : 0;
-    return this.#control | refresh | (this.#pit.output(2) ? TIMER2_OUT : 0);
+    return this.#control | refresh | (this.#pit.out2 ? TIMER2_OUT : 0);
   }
 
   write(_offset: number, _size: number, value: number): void {
     this.#control = value & WRITABLE;
-    this.#pit.setGate(2, (value & TIMER2_GATE) !== 0);
+    this.#pit.gate2.set((value & TIMER2_GATE) !== 0);
   }
 
   save(): PortBState {
