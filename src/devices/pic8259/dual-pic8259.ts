@@ -5,7 +5,7 @@ import { Pic8259 } from './pic8259.ts';
 const CASCADE_INPUT = 2;
 
 /**
- * The two cascaded 8259A of a PC and their edge/level control registers (PIIX3 data sheet, section 2.5.5).
+ * The two cascaded 8259A of a PC and their edge/level control registers (PIIX3 data sheet, "Interrupt controller registers").
  *
  * The slave's INT drives the master's IR2. A board maps `master` at ports 20h-21h, `slave` at A0h-A1h and `elcr` at
  * 4D0h-4D1h, and saves each of the three on its own.

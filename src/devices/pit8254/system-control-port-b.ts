@@ -12,7 +12,7 @@ const TIMER2_OUT = 0x20;
 const REFRESH_NANOS = 15_085n;
 
 /**
- * System control port B of a PC/AT (port 61h, PIIX3 data sheet section 2.5.4.2, "NMI status and control").
+ * System control port B of a PC/AT (port 61h; "NMI status and control" in the PIIX3 data sheet).
  *
  * Bits 7 and 6 (SERR#, IOCHK#) read as 0: nothing on this board raises them.
  */
