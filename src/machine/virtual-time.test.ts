@@ -4,7 +4,7 @@ import { HostClock, VirtualClock } from './virtual-time.ts';
 
 test('virtual time is the instruction count times the rate, rounded down', () => {
   let count = 0n;
-  const clock = new VirtualClock(() => count, 2n, 3n);
+  const clock = new VirtualClock(() => count, undefined, 2n, 3n);
   assert.equal(clock.nowNanos(), 0n);
   count = 5n;
   assert.equal(clock.nowNanos(), 3n);
@@ -19,7 +19,7 @@ test('a deadline falls on the first instruction count that reaches it', () => {
     [7n, 2n],
   ]) {
     let count = 100n;
-    const clock = new VirtualClock(() => count, nanos, per);
+    const clock = new VirtualClock(() => count, undefined, nanos, per);
     for (const deadline of [1000n, 1001n, 1002n]) {
       const needed = BigInt(clock.instructionsUntil(deadline));
       count += needed - 1n;
@@ -62,6 +62,31 @@ test('alarms fire by deadline, ties by creation, and only when due', () => {
   clock.fireDue();
   assert.deepEqual(log, ['c@40', 'a@40', 'b@40']);
   assert.equal(clock.nextDeadlineNanos(), 50n);
+});
+
+test('arming an alarm tells when it is the next one', () => {
+  let told = 0;
+  const earlier = () => told++;
+  const clocks = [
+    new VirtualClock(() => 0n, earlier),
+    new HostClock(
+      () => 0n,
+      () => 0n,
+      earlier,
+    ),
+  ];
+  for (const clock of clocks) {
+    told = 0;
+    const [a, b] = [clock.createAlarm(() => {}), clock.createAlarm(() => {})];
+    a.arm(100n);
+    b.arm(200n);
+    assert.equal(told, 1);
+    b.arm(99n);
+    assert.equal(told, 2);
+    b.cancel();
+    b.arm(100n);
+    assert.equal(told, 2);
+  }
 });
 
 test('an idle machine skips to the next deadline and never back', () => {

@@ -33,20 +33,41 @@ function offsetOf(state: DeviceState): bigint {
   return state.offsetNanos;
 }
 
+/** Makes an alarm that tells when arming it brings the next deadline forward. */
+function makeAlarm(alarms: ManualClock, fire: () => void, onEarlierDeadline: () => void): Alarm {
+  const alarm = alarms.createAlarm(fire);
+  return {
+    arm(deadlineNanos) {
+      const next = alarms.nextDeadlineNanos();
+      alarm.arm(deadlineNanos);
+      if (next === undefined || deadlineNanos < next) onEarlierDeadline();
+    },
+    cancel: () => alarm.cancel(),
+  };
+}
+
 /** Guest time made of retired instructions alone: exact and repeatable. */
 export class VirtualClock implements MachineClock {
   readonly #alarms = new ManualClock();
   readonly #instructions: () => bigint;
   readonly #nanos: bigint;
   readonly #perInstructions: bigint;
+  readonly #onEarlierDeadline: () => void;
   #offsetNanos = 0n;
 
   /**
    * @param instructions instructions retired since power-on; exact even while one accesses a port
+   * @param onEarlierDeadline told when the next deadline has come nearer: a slice that runs must end
    * @param nanos @param perInstructions `nanos` pass in `perInstructions` instructions
    */
-  constructor(instructions: () => bigint, nanos: bigint = 1n, perInstructions: bigint = 1n) {
+  constructor(
+    instructions: () => bigint,
+    onEarlierDeadline: () => void = () => {},
+    nanos: bigint = 1n,
+    perInstructions: bigint = 1n,
+  ) {
     this.#instructions = instructions;
+    this.#onEarlierDeadline = onEarlierDeadline;
     this.#nanos = nanos;
     this.#perInstructions = perInstructions;
   }
@@ -56,7 +77,7 @@ export class VirtualClock implements MachineClock {
   }
 
   createAlarm(fire: () => void): Alarm {
-    return this.#alarms.createAlarm(fire);
+    return makeAlarm(this.#alarms, fire, this.#onEarlierDeadline);
   }
 
   nextDeadlineNanos(): bigint | undefined {
@@ -106,6 +127,7 @@ export class HostClock implements MachineClock {
   readonly #alarms = new ManualClock();
   readonly #instructions: () => bigint;
   readonly #hostNanos: () => bigint;
+  readonly #onEarlierDeadline: () => void;
   #nanosPerInstruction = FIRST_GUESS_NANOS_PER_INSTRUCTION;
   /** Guest time minus host time. */
   #offsetNanos: bigint;
@@ -117,10 +139,12 @@ export class HostClock implements MachineClock {
   /**
    * @param instructions instructions retired since power-on
    * @param hostNanos the host's monotonic clock in nanoseconds, from any start
+   * @param onEarlierDeadline told when the next deadline has come nearer: a slice that runs must end
    */
-  constructor(instructions: () => bigint, hostNanos: () => bigint) {
+  constructor(instructions: () => bigint, hostNanos: () => bigint, onEarlierDeadline: () => void = () => {}) {
     this.#instructions = instructions;
     this.#hostNanos = hostNanos;
+    this.#onEarlierDeadline = onEarlierDeadline;
     this.#sampledHostNanos = hostNanos();
     this.#sampledInstructions = instructions();
     this.#offsetNanos = -this.#sampledHostNanos;
@@ -135,7 +159,7 @@ export class HostClock implements MachineClock {
   }
 
   createAlarm(fire: () => void): Alarm {
-    return this.#alarms.createAlarm(fire);
+    return makeAlarm(this.#alarms, fire, this.#onEarlierDeadline);
   }
 
   nextDeadlineNanos(): bigint | undefined {
