@@ -3,17 +3,21 @@ import { ALU_SEMANTICS } from './alu.ts';
 import { BCD_SEMANTICS } from './bcd.ts';
 import { BITS_SEMANTICS } from './bits.ts';
 import { CONTROL_SEMANTICS } from './control.ts';
+import { CRYPTO } from './crypto.ts';
 import { DATA_SEMANTICS } from './data.ts';
 import { FLAGS_SEMANTICS } from './flags-ops.ts';
 import { IO_SEMANTICS } from './io.ts';
 import { MULDIV_SEMANTICS } from './muldiv.ts';
 import { SHIFT_SEMANTICS } from './shift.ts';
+import { SSE_APPROXIMATE } from './sse-approximate.ts';
 import { SSE_COMPARE } from './sse-compare.ts';
 import { SSE_CONVERT } from './sse-convert.ts';
+import { SSE_DOT } from './sse-dot.ts';
 import { SSE_FLOAT } from './sse-float.ts';
 import { SSE_INT } from './sse-int.ts';
 import { SSE_MOVE } from './sse-move.ts';
 import { SSE_SHUFFLE } from './sse-shuffle.ts';
+import { SSE_STRING } from './sse-string.ts';
 import { STACK_SEMANTICS } from './stack.ts';
 import { STRING_SEMANTICS } from './string.ts';
 import { SYSTEM_SEMANTICS } from './system.ts';
@@ -37,6 +41,10 @@ const FAMILIES: readonly SemanticsTable[] = [
   SSE_FLOAT,
   SSE_COMPARE,
   SSE_CONVERT,
+  SSE_APPROXIMATE,
+  SSE_DOT,
+  SSE_STRING,
+  CRYPTO,
 ];
 
 /** The semantics of all families by the key that rows name. A key has one meaning. */
