@@ -1,8 +1,9 @@
 // The command line around a machine that plays a guest: the text of its "kernel" says what the guest does.
-import { ConfigError } from '../vm/config.ts';
 import type { Shutdown, VmConfig, VmEvent, VmStatus } from '../vm/index.ts';
+import { CliError, STATUS } from './errors.ts';
+import type { Machine } from './machine.ts';
 import { runProcess } from './process.ts';
-import { type Machine, run } from './run.ts';
+import { run } from './run.ts';
 
 const shutdown = (reason: Shutdown['reason'], code = 0): Shutdown => ({ kind: 'shutdown', reason, code });
 const forever = () => new Promise<never>(() => {});
@@ -74,7 +75,7 @@ const GUESTS: Readonly<Record<string, (config: VmConfig) => Promise<Shutdown>>> 
 
 async function makeFake(config: VmConfig): Promise<Machine> {
   const play = GUESTS[new TextDecoder().decode(config.kernel)];
-  if (play === undefined) throw new ConfigError('kernel', 'something else', 'the name of a guest');
+  if (play === undefined) throw new CliError(STATUS.failed, '--kernel: the kernel is no guest');
   let status: VmStatus = 'running';
   const listeners: ((event: VmEvent) => void)[] = [];
   const change = (to: VmStatus, kind: 'stop' | 'resume') => {

@@ -162,7 +162,7 @@ describe('bad input to vitrine run', () => {
     [['walk'], 2, /^vitrine: command: found "walk", expected run\n$/],
     [['run', 'a', 'b'], 2, /^vitrine: IMAGE: found more than one, expected at most one\n$/],
     [['run', 'nothing'], 4, /^vitrine: IMAGE: found "nothing", no such file, expected a readable file\n$/],
-    [['run', 'bad'], 1, /^vitrine: --kernel: found something else, expected the name of a guest\n$/],
+    [['run', 'bad'], 1, /^vitrine: --kernel: the kernel is no guest\n$/],
     [['run', '--initrd', 'bad'], 2, /^vitrine: --initrd: found "bad", expected --kernel FILE beside it\n$/],
     [
       ['run', kernel('spin'), '--serial', 'file:/nowhere/f'],

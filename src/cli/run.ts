@@ -2,31 +2,17 @@ import { totalmem } from 'node:os';
 import type { HostCharPort } from '../host/node/char-ports.ts';
 import type { SocketAddress } from '../host/node/listen.ts';
 import { nodeTime } from '../host/node/time.ts';
-import { ConfigError, type VmConfig } from '../vm/config.ts';
-import type { CharPort, Shutdown, VmControl, VmStats } from '../vm/index.ts';
+import type { CharPort, VmConfig, VmStats } from '../vm/index.ts';
 import { BootProgress } from './boot-progress.ts';
 import { type Ending, endingOf, OutsideEnding } from './endings.ts';
-import { CliError, STATUS, UsageError } from './errors.ts';
+import { STATUS } from './errors.ts';
 import { type Guest, loadGuest } from './guest.ts';
+import { type Machine, type MakeMachine, makeVm } from './machine.ts';
 import { type RawRunOptions, type RunOptions, readRunOptions } from './run-options.ts';
 import { openSerialLine } from './serial-lines.ts';
 
 /** A guest that waits for what never comes has nothing to keep this process's event loop going. */
 const KEEP_ALIVE_MILLIS = 2 ** 30;
-
-/** A machine as the command line drives it. */
-export interface Machine extends VmControl {
-  run(): Promise<Shutdown>;
-}
-
-/** Makes a machine, or something in its place in a test. */
-export type MakeMachine = (config: VmConfig) => Promise<Machine>;
-
-/** Loads the machine once all it is made of has been read. */
-async function makeVm(config: VmConfig): Promise<Machine> {
-  const { Vm } = await import('../vm/vm.ts');
-  return Vm.create(config);
-}
 
 /** `vitrine run`: boots a machine in the foreground and resolves to the exit status once it ended.
  * @throws {CliError} it cannot be started */
@@ -62,7 +48,7 @@ async function runGuest(
   const lines = await openLines(options, outside);
   try {
     const consoles = lines.map((line, index) => (line && index === 0 ? progress.watch(line) : line));
-    const machine = await makeMachine(configOf(options, guest, consoles)).catch(rejectConfig);
+    const machine = await makeMachine(configOf(options, guest, consoles));
     progress.reached('machine ready');
     const started = performance.now();
     const ending = await runToEnd(machine, options, outside);
@@ -107,15 +93,6 @@ function configOf(options: RunOptions, guest: Guest, serial: readonly (CharPort 
 /** A machine on its own clock is the same every time; one on the host's clock is not, seed or no seed. */
 function defaultSeed(clock: RunOptions['clock']): bigint {
   return clock === 'virtual' ? 0n : crypto.getRandomValues(new BigUint64Array(1))[0];
-}
-
-/** Says in the command line's words what a machine could not be made of. */
-function rejectConfig(error: unknown): never {
-  if (!(error instanceof ConfigError)) throw error;
-  const { field, found, expected } = error;
-  if (field === 'memoryBytes') throw new UsageError('--memory', found, expected);
-  const option = field === 'commandLine' ? '--append' : `--${field}`;
-  throw new CliError(STATUS.failed, `${option}: found ${found}, expected ${expected}`, { cause: error });
 }
 
 async function runToEnd(machine: Machine, options: RunOptions, outside: OutsideEnding): Promise<Ending> {

@@ -35,16 +35,3 @@ export interface VmConfig {
 
 /** The smallest and the largest RAM of a machine, in bytes; the host may have less. */
 export const MEMORY_LIMITS = { minBytes: 8 * 2 ** 20, maxBytes: 15 * 2 ** 30 } as const;
-
-/** Thrown by `Vm.create` for a value it cannot use. */
-export class ConfigError extends Error {
-  readonly field: keyof VmConfig;
-  readonly found: string;
-  readonly expected: string;
-  constructor(field: keyof VmConfig, found: string, expected: string) {
-    super(`${field}: found ${found}, expected ${expected}`);
-    this.field = field;
-    this.found = found;
-    this.expected = expected;
-  }
-}

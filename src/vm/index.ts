@@ -1,5 +1,6 @@
+export { BootImageInvalid } from '../boards/loaders/index.ts';
 export type { CharPort } from '../machine/interfaces.ts';
-export { ConfigError, type HostTime, MEMORY_LIMITS, type VmConfig } from './config.ts';
+export { type HostTime, MEMORY_LIMITS, type VmConfig } from './config.ts';
 export type { ShutdownReason, VmControl, VmEvent, VmStats, VmStatus } from './control.ts';
 export { QmpSession, type QmpTarget } from './qmp.ts';
 export { type Shutdown, Vm } from './vm.ts';

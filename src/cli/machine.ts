@@ -1,0 +1,42 @@
+import type { Shutdown, VmConfig, VmControl } from '../vm/index.ts';
+import { CliError, STATUS, UsageError } from './errors.ts';
+import { formatSize } from './values.ts';
+
+/** A machine as the command line drives it. */
+export interface Machine extends VmControl {
+  run(): Promise<Shutdown>;
+}
+
+/** Makes a machine, or something in its place in a test. */
+export type MakeMachine = (config: VmConfig) => Promise<Machine>;
+
+/** What a complaint about something to boot begins with, and the option that gave it. */
+const BOOT_OPTIONS: readonly (readonly [subject: RegExp, option: string])[] = [
+  [/^the command line/, '--append'],
+  [/^the (initrd|module)/, '--initrd'],
+];
+
+/** Makes a machine. Its code is loaded only now, when all that was asked for has been found right.
+ * @throws {CliError} it cannot be made of `config` */
+export async function makeVm(config: VmConfig): Promise<Machine> {
+  const { BootImageInvalid, Vm } = await import('../vm/index.ts');
+  try {
+    return await Vm.create(config);
+  } catch (error) {
+    if (error instanceof BootImageInvalid) throw wrongImage(error.message);
+    if (isOutOfMemory(error)) {
+      throw new UsageError('--memory', formatSize(config.memoryBytes), 'what this host can set aside now');
+    }
+    throw error;
+  }
+}
+
+/** The engine gives no class of its own to a memory it cannot allocate. */
+function isOutOfMemory(error: unknown): boolean {
+  return error instanceof RangeError && /\bmemory\b/i.test(error.message);
+}
+
+function wrongImage(complaint: string): CliError {
+  const option = BOOT_OPTIONS.find(([subject]) => subject.test(complaint))?.[1] ?? '--kernel';
+  return new CliError(STATUS.failed, `${option}: ${complaint}`);
+}
