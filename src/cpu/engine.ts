@@ -156,6 +156,7 @@ export class Engine {
 
   /** Deals with what guest code left pending. @returns undefined to go on */
   #settle(pending: number): EngineExit | undefined {
+    this.state.setU32(STATE.pending, PENDING.none);
     if (pending === PENDING.decode) return this.#provide();
     if (pending === PENDING.event) return EVENT;
     const exit = this.#pendingExit(pending);
@@ -172,7 +173,6 @@ export class Engine {
   }
 
   #provide(): EngineExit | undefined {
-    this.state.setU32(STATE.pending, PENDING.none);
     try {
       this.#decoder.provide(this.state.u64(STATE.rip), this.mode.mode);
       return undefined;
@@ -302,7 +302,7 @@ export class Engine {
 
   #system(name: SystemCall, a: bigint, b: bigint): bigint {
     try {
-      return BigInt.asUintN(64, this.#systemCalls(name, a, b));
+      return BigInt.asUintN(64, this.#systemCalls(name, BigInt.asUintN(64, a), BigInt.asUintN(64, b)));
     } catch (error) {
       this.#leavePending(error);
       return 0n;

@@ -63,8 +63,8 @@ export class HandlerFactory {
     if (handler === undefined) {
       handler = this.#record(`${decoded.row.mnemonic}:${key}`, shape, addressing, (lift) => {
         const semantics = SEMANTICS[decoded.row.semantics];
-        if (semantics === undefined) throw new Error(`${decoded.row.mnemonic} has no semantics`);
-        semantics(lift);
+        if (semantics === undefined) lift.raise(VECTOR_OF.UD);
+        else semantics(lift);
       });
       this.#handlers.set(key, handler);
     }

@@ -181,7 +181,7 @@ export class Vcpu implements VirtualCpu {
     this.engine.retired = saved.retired as number;
     this.#shadowAt = saved.interruptsHeld ? this.engine.retired : -1;
     this.#port.tscOffset = saved.tscOffset as bigint;
-    this.system.restore(saved.system as DeviceState);
+    this.system.restore(saved.system as ReturnType<SystemHelpers["save"]>);
     this.engine.cache.flush();
     this.contextChanged();
   }
