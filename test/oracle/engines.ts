@@ -5,7 +5,7 @@ import type { CpuEnvironment } from '../../src/cpu/environment.ts';
 import { EvaluatorEngine } from '../../src/cpu/evaluator-engine.ts';
 import type { CodeMode } from '../../src/cpu/handlers.ts';
 import { layOutMemory } from '../../src/cpu/memory-layout.ts';
-import { type CpuState, RIGHTS } from '../../src/cpu/state.ts';
+import { type CpuState, NULL_SEGMENT, RIGHTS } from '../../src/cpu/state.ts';
 import { GuestFault } from '../../src/cpu/system/port.ts';
 import { CR0, CR4, EFER, SEG, STATE, VECTOR_OF, X87_EXPONENT } from '../../src/isa/registers.ts';
 import type { SystemCall } from '../../src/isa/system-calls.ts';
@@ -48,6 +48,7 @@ const USER_CODE = USER_DATA | RIGHTS.code;
 /** Selectors of the data segments that Linux and oracle.c give. */
 const FLAT_DATA = 0x2b;
 const LDT_DATA = 0xf;
+const CODE_SELECTORS: Readonly<Record<Bits, number>> = { 16: 7, 32: 0x23, 64: 0x33 };
 
 /** Segments as Linux, or the LDT entries of oracle.c, have them. */
 function setSegments(state: CpuState, bits: Bits): void {
@@ -56,7 +57,13 @@ function setSegments(state: CpuState, bits: Bits): void {
   const limit = (bytes: number) => (bits === 16 ? bytes - 1 : 0xffffffff);
   const base = (at: number) => BigInt(bits === 16 ? at : 0);
   const selector = bits === 16 ? LDT_DATA : FLAT_DATA;
-  state.setSegment(SEG.CS, { selector: 0x33, base: base(CODE_BASE), limit: limit(CODE_BYTES), rights: code });
+  state.setSegment(SEG.CS, {
+    selector: CODE_SELECTORS[bits],
+    base: base(CODE_BASE),
+    limit: limit(CODE_BYTES),
+    rights: code,
+  });
+  for (const segment of [SEG.FS, SEG.GS]) state.setSegment(segment, NULL_SEGMENT);
   for (const segment of [SEG.ES, SEG.SS, SEG.DS]) {
     state.setSegment(segment, {
       selector,

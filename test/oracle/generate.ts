@@ -32,9 +32,9 @@ import type { TestCase } from './vectors.ts';
  */
 const EXCLUDED = new Set([
   ...['int', 'int1', 'int3', 'into', 'syscall', 'sysenter', 'sysret', 'sysexit', 'iret', 'callf', 'jmpf', 'retf'],
-  ...['movsreg', 'popsreg', 'les', 'lds', 'lss', 'lfs', 'lgs', 'pushsreg', 'cpuid', 'rdtsc', 'rdtscp', 'rdpmc'],
+  ...['movsreg', 'popsreg', 'les', 'lds', 'lss', 'lfs', 'lgs', 'cpuid', 'rdtsc', 'rdtscp', 'rdpmc'],
   ...['rdrand', 'rdseed', 'sgdt', 'sidt', 'sldt', 'str', 'smsw', 'lar', 'lsl', 'verr', 'verw', 'arpl', 'xgetbv'],
-  ...['rdfsbase', 'rdgsbase', 'wrfsbase', 'wrgsbase', 'popf', 'pushf', 'monitor', 'mwait', 'rsm', 'ud'],
+  ...['rdfsbase', 'rdgsbase', 'wrfsbase', 'wrgsbase', 'popf', 'monitor', 'mwait', 'rsm', 'ud'],
   ...['fxsave', 'xsave', 'xsaveopt', 'xrstor', 'fnsave', 'fnstenv', 'fldenv', 'frstor', 'fxrstor', 'fwait', 'swapgs'],
   ...['stac', 'clac', 'in', 'out', 'ins', 'outs', 'invpcid', 'clflush'],
 ]);
@@ -69,6 +69,7 @@ export function profileOf(row: Row, random: Random): Profile {
   if (family === 'string' || COUNTED_ROWS.includes(semantics)) return 'string';
   if (CODE_ROWS.includes(semantics)) return 'code';
   if (DIVISIONS.includes(semantics)) return random.pick(['division', 'division', 'int']);
+  if (semantics.startsWith('cmpxchg') || /^(sse|mmx)/.test(family)) return random.pick(['int', 'string']);
   return 'int';
 }
 
@@ -122,7 +123,7 @@ class Chooser implements OperandChoice {
   readonly memory = (): MemOperand => {
     const random = this.#random;
     const kind = random.below(16);
-    const disp = random.below(2) === 0 ? (random.below(16) - 8) * 16 : random.below(256) - 128;
+    const disp = random.below(4) !== 0 ? (random.below(16) - 8) * 16 : random.below(256) - 128;
     if (this.#addressSize === 16) return this.#memory16(disp, kind === 0);
     if (kind === 0) return this.#memory(-1, -1, DATA_BASE + 0x1000 + random.below(0xc000));
     if (kind === 1 && this.#form.mode.bits === 64) {

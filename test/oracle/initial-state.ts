@@ -122,7 +122,7 @@ export function cornerExtended(random: Random): { significand: bigint; exponent:
 const REGIONS: Readonly<Record<Profile, readonly [number, number]>> = {
   int: [0x1000, 0x3000],
   division: [0x1000, 0x3000],
-  string: [0x1000, 0x3000],
+  string: [0x3100, 0x3700],
   code: [0xe000, 0xf000],
   f32: [0x4000, 0x6000],
   f64: [0x7000, 0x9000],
@@ -135,6 +135,7 @@ export function backgroundMemory(): Uint8Array {
   const view = new DataView(new ArrayBuffer(DATA_BYTES));
   const random = new Random(0x5eed);
   for (let at = 0; at < DATA_BYTES; at += 8) view.setBigUint64(at, cornerInteger(random), true);
+  fillRuns(view, 0x3000, 0x3800, random);
   for (let at = 0x3800; at < 0x6800; at += 4) view.setUint32(at, cornerSingle(random), true);
   for (let at = 0x6800; at < 0x9800; at += 8) view.setBigUint64(at, cornerDouble(random), true);
   for (let at = 0x9800; at < 0xc800; at += 16) {
@@ -145,6 +146,18 @@ export function backgroundMemory(): Uint8Array {
   for (let at = 0xc800; at < 0xe000; at += 16) fillDecimal(view, at, random);
   for (let at = 0xe000; at < 0xf000; at += 8) view.setBigUint64(at, codeAddress(random), true);
   return new Uint8Array(view.buffer);
+}
+
+/** The few bytes of which strings are made, so that compares find equal ones. */
+const ALPHABET = [0, 0x41, 0xff];
+
+/** Runs of equal bytes. */
+function fillRuns(view: DataView, from: number, end: number, random: Random): void {
+  let byte = 0;
+  for (let at = from; at < end; at++) {
+    if (random.below(10) === 0) byte = random.pick(ALPHABET);
+    view.setUint8(at, byte);
+  }
 }
 
 /** Ten bytes of packed decimal, mostly with digits up to 9. */
@@ -159,12 +172,14 @@ function codeAddress(random: Random): bigint {
   return BigInt(CODE_BASE + 0x900 + random.below(0x600));
 }
 
+const RSI = 6;
+const RDI = 7;
 /** Registers that hold addresses in the data area. */
 const POINTERS = [3, 4, 5, 6, 7, 12, 13];
 
 function pointer(bits: Bits, profile: Profile, random: Random): bigint {
   const [first, end] = REGIONS[profile];
-  const align = random.pick([1, 4, 8, 16, 16, 16]);
+  const align = random.pick([1, 8, 16, 16, 16, 16, 16, 16]);
   const offset = first + random.below((end - first) / align) * align;
   return BigInt(offset + (bits === 16 ? 0 : DATA_BASE));
 }
@@ -173,9 +188,17 @@ function generalValue(bits: Bits, profile: Profile, register: number, random: Ra
   if (POINTERS.includes(register)) return pointer(bits, profile, random);
   const value = cornerInteger(random);
   if (profile === 'division' && register === 2) return random.pick([0n, 1n, value >> 60n, ~(value >> 58n), value]);
-  if (profile === 'string' && register === 1) return BigInt(random.below(12));
+  if (profile === 'string') return stringValue(register, value, random);
   if (profile === 'code') return codeAddress(random);
   return value;
+}
+
+/** A small count in rCX; what is compared with in rAX; a length or the same in rDX. */
+function stringValue(register: number, value: bigint, random: Random): bigint {
+  if (register === 1) return BigInt(random.below(12));
+  if (register > 2 || random.below(4) === 0) return value;
+  if (register === 2 && random.below(2) === 0) return BigInt(random.below(40) - 20);
+  return BigInt(random.pick(ALPHABET)) * 0x0101_0101_0101_0101n;
 }
 
 const FLAG_BITS = [0, 2, 4, 6, 7, 11];
@@ -195,6 +218,7 @@ export function initialState(bits: Bits, profile: Profile, seed: number): Initia
     const value = BigInt.asUintN(64, generalValue(bits, profile, register, random));
     gpr.push(bits === 64 ? value : register < 8 ? BigInt.asUintN(32, value) : 0n);
   }
+  if (profile === 'string' && random.below(3) === 0) gpr[RDI] = gpr[RSI];
   return { gpr, flags: initialFlags(random), fx: initialFx(profile, random) };
 }
 
@@ -239,7 +263,9 @@ function fillX87(view: DataView, at: number, isX87: boolean, random: Random): vo
 
 function fillXmm(view: DataView, at: number, profile: Profile, random: Random): void {
   for (let lane = 0; lane < 16; lane += 8) {
-    if (profile === 'f32') {
+    if (profile === 'string') {
+      for (let i = 0; i < 8; i++) view.setUint8(at + lane + i, random.pick(ALPHABET));
+    } else if (profile === 'f32') {
       view.setUint32(at + lane, cornerSingle(random), true);
       view.setUint32(at + lane + 4, cornerSingle(random), true);
     } else {

@@ -1,7 +1,9 @@
 /** Says whether an engine's outcome is the processor's, as far as the manual defines it. */
 
+import { disassemble } from '../../src/isa/disassemble.ts';
 import type { Decoded } from '../../src/isa/operands.ts';
 import { VECTOR_OF } from '../../src/isa/registers.ts';
+import type { CaseRunner } from './engines.ts';
 import { decodeAll } from './generate.ts';
 import { initialState } from './initial-state.ts';
 import { undefinedFlags } from './undefined-flags.ts';
@@ -42,9 +44,31 @@ function toleranceOf(decoded: Decoded): Tolerance {
   return COMPARES.test(semantics) ? EXACT : ARITHMETIC;
 }
 
+/** Runs the vector's case on an engine. @returns what differs, in words; empty where nothing does */
+export function judge(runner: CaseRunner, vector: Vector): string[] {
+  try {
+    return differences(vector, runner.run(vector.test));
+  } catch (error) {
+    return [error instanceof Error ? error.message : String(error)];
+  }
+}
+
+/** A case in words: its instructions, its bytes, and what it starts from. */
+export function describe({ bits, code, profile, seed }: TestCase): string {
+  const texts: string[] = [];
+  for (let at = 0; at < code.length; ) {
+    const start = at;
+    const { text, length } = disassemble((offset) => code[start + offset] ?? 0, { bits }, BigInt(start));
+    texts.push(text);
+    at += length;
+  }
+  const bytes = code.map((byte) => byte.toString(16).padStart(2, '0')).join(' ');
+  return `${texts.join('; ')} (${bytes}, ${bits}-bit, ${profile} ${seed})`;
+}
+
 /** @returns what differs, in words; empty where nothing does */
 export function differences({ test, outcome: wanted }: Vector, got: Outcome): string[] {
-  if (wanted.vector !== got.vector) {
+  if (wanted.vector !== got.vector && !isUnorderedFault(test, wanted, got)) {
     const where = (o: Outcome) => `${o.vector}/${o.errorCode} at ${o.rip.toString(16)}`;
     return [`ended with ${where(got)} instead of ${where(wanted)}`];
   }
@@ -55,13 +79,24 @@ export function differences({ test, outcome: wanted }: Vector, got: Outcome): st
     ...registerDifferences(test, wanted, got),
     ...flagDifferences(test, last, wanted, got),
     ...(isFaultingCall(last, wanted) ? [] : memoryDifferences(wanted, got)),
-    ...fxDifferences(toleranceOf(last), wanted, got),
+    ...(isFaultingMmx(last, wanted) ? [] : fxDifferences(toleranceOf(last), wanted, got)),
   ];
 }
 
 /** The processor stores the return address before it finds the target beyond the limit; the manual tells it the other way. */
 function isFaultingCall(last: Decoded, { vector }: Outcome): boolean {
   return last.row.semantics === 'call' && vector === VECTOR_OF.GP;
+}
+
+/** A fault of an MMX instruction may find the x87 stack's top cleared already. */
+function isFaultingMmx(last: Decoded, { vector }: Outcome): boolean {
+  return vector !== VECTOR_OF.BP && last.operands.some((o) => o.kind === 'reg' && o.cls === 'mmx');
+}
+
+/** Misaligned and beyond the limit of the stack segment at once: #GP or #SS, the manual does not say which. */
+function isUnorderedFault({ bits }: TestCase, wanted: Outcome, got: Outcome): boolean {
+  const vectors = [wanted.vector, got.vector];
+  return bits !== 64 && vectors.includes(VECTOR_OF.GP) && vectors.includes(VECTOR_OF.SS);
 }
 
 const NAMES = ['ax', 'cx', 'dx', 'bx', 'sp', 'bp', 'si', 'di', 'r8', 'r9', 'r10', 'r11', 'r12', 'r13', 'r14', 'r15'];
