@@ -1,4 +1,3 @@
-import type { Builder } from '../../ir/builder.ts';
 import { defineHelper, type IrHelper } from '../../ir/define.ts';
 import type { Val } from '../../ir/val.ts';
 import { FLOAT_32_BINARY, FLOAT_64_BINARY } from '../float/arithmetic.ts';
@@ -14,12 +13,16 @@ function bit(x: Val, n: number): Val {
   return x.shrU(n).and(1);
 }
 
-/** Adds neighbours until one number is left. */
-function sum(b: Builder, f: SimdFormat, terms: readonly Val[], mxcsr: Val): Val {
-  if (terms.length === 1) return terms[0];
-  const half = terms.length / 2;
-  const [left, right] = [sum(b, f, terms.slice(0, half), mxcsr), sum(b, f, terms.slice(half), mxcsr)];
-  return b.call(BINARY[f.float].add, left, right, mxcsr);
+/**
+ * The sum for each lane of the result. They differ only when several products are NaNs: the first operand of an addition
+ * wins, and processors take the operands in another order in each lane (observed; the manual leaves it open).
+ */
+function sums(f: SimdFormat, products: readonly Val[], add: (x: Val, y: Val) => Val): Val[] {
+  const [p0, p1, p2, p3] = products;
+  if (f.lanes === 2) return [add(p0, p1), add(p1, p0)];
+  const even = [add(p1, p0), add(p3, p2)];
+  const odd = [add(p0, p1), add(p2, p3)];
+  return [add(even[0], even[1]), add(odd[0], odd[1]), add(even[1], even[0]), add(odd[1], odd[0])];
 }
 
 /** (destination, source, immediate): products that bits 4 and up choose are added, bits 0 and up say where the sum goes. */
@@ -40,9 +43,9 @@ function defineDot(f: SimdFormat): IrHelper {
         ),
       );
       settle(b);
-      const total = sum(b, f, products, mxcsr);
+      const totals = sums(f, products, (x, y) => b.call(BINARY[f.float].add, x, y, mxcsr));
       settle(b);
-      const lanes = products.map((_, i) => total.selectIf(bit(imm, i), zero));
+      const lanes = totals.map((total, i) => total.selectIf(bit(imm, i), zero));
       return fromLaneBits(b, f, lanes);
     },
   );
