@@ -1,7 +1,7 @@
 import type { Builder } from '../../ir/builder.ts';
 import type { Type } from '../../ir/types.ts';
 import type { Val } from '../../ir/val.ts';
-import { EXCEPTION, raiseFlags } from './results.ts';
+import { EXCEPTION, INDEFINITE_80, INDEFINITE_WORD, raiseFlags } from './results.ts';
 import { FORMAT_32, FORMAT_64, FORMAT_80, INTEGER_BIT, QUIET_BIT, type RoundingFormat, result80 } from './round.ts';
 
 /** What a number is; bits, so that the kinds of two operands can be tested together. */
@@ -65,13 +65,11 @@ function normalize(b: Builder, kind: Val, operand: Opened, raw: Val, minExponent
   };
 }
 
-const INDEFINITE_80 = 0xc000000000000000n;
-
 /** The x87's choice between two NaNs: quiet before signalling, then the larger significand, then the positive one. */
 function nan80(b: Builder, a: Opened & Classified, c?: Opened & Classified): Val {
   const kinds = c === undefined ? a.kind : a.kind.or(c.kind);
   b.if(kinds.and(KIND.signalling | KIND.invalid).nez(), () => raiseFlags(b, EXCEPTION.IE));
-  b.if(kinds.and(KIND.invalid).nez(), () => b.return(result80(b, b.i32(0xffff), b.i64(INDEFINITE_80))));
+  b.if(kinds.and(KIND.invalid).nez(), () => b.return(result80(b, b.i32(INDEFINITE_WORD), b.i64(INDEFINITE_80))));
   if (c === undefined) return result80(b, a.word, a.significand.or(QUIET_BIT));
   const onlyA = c.kind.and(KIND_NAN).eqz();
   const bothNan = a.kind.and(KIND_NAN).nez().and(c.kind.and(KIND_NAN).nez());
@@ -111,7 +109,7 @@ export const FLOAT_80: FloatFormat = {
   nan: nan80,
   zero: (b, sign) => result80(b, sign.shl(15), b.i64(0)),
   infinity: (b, sign) => result80(b, sign.shl(15).or(0x7fff), b.i64(INTEGER_BIT)),
-  indefinite: (b) => result80(b, b.i32(0xffff), b.i64(INDEFINITE_80)),
+  indefinite: (b) => result80(b, b.i32(INDEFINITE_WORD), b.i64(INDEFINITE_80)),
 };
 
 /** A format of SSE: hidden integer bit, and of two NaNs the first operand is the result. */

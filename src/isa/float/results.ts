@@ -12,6 +12,10 @@ export const FLOAT_EXPONENT = STATE.scratch1;
 /** A second result of the arithmetic inside this folder: the bits below the first one. */
 export const FLOAT_LOW = STATE.scratch2;
 
+/** The x87's default NaN ("real indefinite"): sign and exponent word, and significand. */
+export const INDEFINITE_WORD = 0xffff;
+export const INDEFINITE_80 = 0xc000_0000_0000_0000n;
+
 /** Floating-point exceptions (SDM 1, 4.9.1), as in FSW and MXCSR; their masks have the same order in FCW. */
 export const EXCEPTION = { IE: 1, DE: 2, ZE: 4, OE: 8, UE: 16, PE: 32 } as const;
 /** In {@link FLOAT_FLAGS}: the result was rounded away from zero (C1 of FSW). */

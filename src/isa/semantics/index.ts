@@ -21,6 +21,7 @@ import { SSE_STRING } from './sse-string.ts';
 import { STACK_SEMANTICS } from './stack.ts';
 import { STRING_SEMANTICS } from './string.ts';
 import { SYSTEM_SEMANTICS } from './system.ts';
+import { X87_SEMANTICS } from './x87.ts';
 
 const FAMILIES: readonly SemanticsTable[] = [
   ALU_SEMANTICS,
@@ -45,6 +46,7 @@ const FAMILIES: readonly SemanticsTable[] = [
   SSE_DOT,
   SSE_STRING,
   CRYPTO,
+  X87_SEMANTICS,
 ];
 
 /** The semantics of all families by the key that rows name. A key has one meaning. */

@@ -1,0 +1,234 @@
+import type { Builder } from '../../ir/builder.ts';
+import { defineHelper, type IrHelper } from '../../ir/define.ts';
+import type { Val } from '../../ir/val.ts';
+import { type BinaryOperation, FLOAT_80_BINARY, FLOAT_80_SQRT } from '../float/arithmetic.ts';
+import { FLOAT_80_INTEGRAL } from '../float/integral.ts';
+import { FLOAT_80_NEAREST_REMAINDER, FLOAT_80_REMAINDER } from '../float/remainder.ts';
+import { EXCEPTION } from '../float/results.ts';
+import { EXTRACT, FLOAT_80_EXTRACT, FLOAT_80_SCALE } from '../float/scale.ts';
+import type { Semantics, SemanticsTable } from '../lift.ts';
+import { STATE } from '../registers.ts';
+import { readOperand } from './x87-operands.ts';
+import {
+  CONDITION_CODES,
+  FSW,
+  finishInstruction,
+  getField,
+  indefinite,
+  isEmpty,
+  mayStore,
+  type Number80,
+  readStack,
+  recordData,
+  recordInstruction,
+  resultWord,
+  STOPS_REGISTER,
+  setField,
+  setFlags,
+  startComputing,
+  underflow,
+  writeStack,
+} from './x87-stack.ts';
+
+/** Writes a result to ST(index) unless an unmasked exception keeps it out. */
+function storeResult(b: Builder, index: Val | number, number: Number80): void {
+  b.if(mayStore(b, STOPS_REGISTER), () => writeStack(b, index, number));
+}
+
+/** Bits of the options of {@link BINARY}: the operands change places; above, how many registers are popped. */
+const REVERSED = 1;
+const POPS_SHIFT = 1;
+
+/** ST(target) := ST(target) op operand, or with the operands exchanged. (target, operand's word, significand, options) */
+function defineBinary(operation: BinaryOperation): IrHelper {
+  const shape = { params: ['i32', 'i32', 'i64', 'i32'], mayFault: true } as const;
+  return defineHelper(`x87_${operation}`, shape, (b, target, word, significand, options) => {
+    const own = readStack(b, target);
+    const other = { word, significand };
+    const reversed = options.and(REVERSED);
+    const pops = options.shrU(POPS_SHIFT);
+    b.if(isEmpty(own).or(isEmpty(other)), () => {
+      underflow(b);
+      storeResult(b, target, indefinite(b));
+      finishInstruction(b, { pops });
+      b.return();
+    });
+    const words = [other.word.selectIf(reversed, own.word), own.word.selectIf(reversed, other.word)];
+    const significands = [
+      other.significand.selectIf(reversed, own.significand),
+      own.significand.selectIf(reversed, other.significand),
+    ];
+    const control = getField(b, STATE.fcw);
+    const result = b.call(FLOAT_80_BINARY[operation], words[0], significands[0], words[1], significands[1], control);
+    storeResult(b, target, { word: resultWord(b), significand: result });
+    finishInstruction(b, { pops });
+  });
+}
+
+const BINARY: Readonly<Record<BinaryOperation, IrHelper>> = {
+  add: defineBinary('add'),
+  sub: defineBinary('sub'),
+  mul: defineBinary('mul'),
+  div: defineBinary('div'),
+};
+
+interface Variant {
+  readonly reversed?: boolean;
+  readonly pops?: 1;
+  readonly integer?: boolean;
+}
+
+/** FADD and its kin: destination and source in the stack, or ST0 and memory. */
+function arithmetic(operation: BinaryOperation, { reversed, pops = undefined, integer }: Variant = {}): Semantics {
+  return (l) => {
+    startComputing(l);
+    const memory = l.isMemory(0);
+    const operand = memory ? readOperand(l, integer === true) : readStack(l.b, l.registerNumber(1));
+    const target = memory ? l.b.i32(0) : l.registerNumber(0);
+    recordInstruction(l);
+    const options = (reversed ? REVERSED : 0) | ((pops ?? 0) << POPS_SHIFT);
+    l.b.call(BINARY[operation], target, operand.word, operand.significand, options);
+    if (memory) recordData(l);
+  };
+}
+
+/** ST0 := helper(ST0, FCW). */
+function defineUnary(name: string, compute: IrHelper): IrHelper {
+  return defineHelper(`x87_${name}`, { mayFault: true }, (b) => {
+    const own = readStack(b, 0);
+    b.if(isEmpty(own), () => {
+      underflow(b);
+      storeResult(b, 0, indefinite(b));
+      finishInstruction(b);
+      b.return();
+    });
+    const significand = b.call(compute, own.word, own.significand, getField(b, STATE.fcw));
+    storeResult(b, 0, { word: resultWord(b), significand });
+    finishInstruction(b);
+  });
+}
+
+/** ST0 := helper(ST0, ST1, FCW); `codes` are the condition codes that it sets. */
+function defineOfTwo(name: string, compute: IrHelper, codes: number): IrHelper {
+  return defineHelper(`x87_${name}`, { mayFault: true }, (b) => {
+    const [first, second] = [readStack(b, 0), readStack(b, 1)];
+    b.if(isEmpty(first).or(isEmpty(second)), () => {
+      underflow(b);
+      storeResult(b, 0, indefinite(b));
+      finishInstruction(b);
+      b.return();
+    });
+    const control = getField(b, STATE.fcw);
+    const significand = b.call(compute, first.word, first.significand, second.word, second.significand, control);
+    storeResult(b, 0, { word: resultWord(b), significand });
+    finishInstruction(b, { codes });
+  });
+}
+
+/** An instruction without operands that a helper executes. */
+function byHelper(helper: IrHelper): Semantics {
+  return (l) => {
+    startComputing(l);
+    recordInstruction(l);
+    l.b.call(helper);
+  };
+}
+
+/** FXTRACT: the exponent replaces ST0 and the significand is pushed, both or neither. */
+const extract = defineHelper('x87_extract', { mayFault: true }, (b) => {
+  const own = readStack(b, 0);
+  const control = getField(b, STATE.fcw);
+  const full = isEmpty(readStack(b, 7)).eqz();
+  const lost = isEmpty(own).or(full);
+  const part = (which: number) => {
+    const significand = b.call(FLOAT_80_EXTRACT, own.word.and(0xffff), own.significand, control, which);
+    return { word: resultWord(b), significand };
+  };
+  const [exponent, fraction] = [part(EXTRACT.exponent), part(EXTRACT.significand)];
+  b.if(lost, () => {
+    const overflowed = isEmpty(own).eqz().and(full);
+    setFlags(b, b.i32(EXCEPTION.IE | FSW.SF).or(b.i32(FSW.C1).selectIf(overflowed, 0)));
+  });
+  const none = indefinite(b);
+  const choose = (n: Number80) => ({
+    word: none.word.selectIf(lost, n.word),
+    significand: none.significand.selectIf(lost, n.significand),
+  });
+  b.if(mayStore(b, STOPS_REGISTER), () => {
+    writeStack(b, 0, choose(exponent));
+    setField(b, STATE.top, getField(b, STATE.top).sub(1).and(7));
+    writeStack(b, 0, choose(fraction));
+  });
+  finishInstruction(b);
+});
+
+/** FABS and FCHS: only the sign changes, whatever the number is. */
+function signOperation(change: (word: Val) => Val): Semantics {
+  return (l) => {
+    startComputing(l);
+    const own = readStack(l.b, 0);
+    recordInstruction(l);
+    const { b } = l;
+    b.if(
+      isEmpty(own),
+      () => {
+        underflow(b);
+        storeResult(b, 0, indefinite(b));
+      },
+      () => writeStack(b, 0, { word: change(own.word), significand: own.significand }),
+    );
+    finishInstruction(b);
+  };
+}
+
+/** The transcendental functions by the number under which the system helper knows them. */
+export const TRANSCENDENTAL = {
+  f2xm1: 0,
+  fyl2x: 1,
+  fyl2xp1: 2,
+  fptan: 3,
+  fpatan: 4,
+  fsin: 5,
+  fcos: 6,
+  fsincos: 7,
+} as const;
+
+/** What the system helper gives: registers to pop, and that C2 is to be left clear or has been set in FLOAT_FLAGS. */
+function transcendental(which: number): Semantics {
+  return (l) => {
+    startComputing(l);
+    recordInstruction(l);
+    const pops = l.system('fpuTranscendental', which);
+    finishInstruction(l.b, { pops: pops.wrap(), codes: FSW.C1 | FSW.C2 });
+  };
+}
+
+export const X87_ARITHMETIC: SemanticsTable = {
+  fadd: arithmetic('add'),
+  fsub: arithmetic('sub'),
+  fsubr: arithmetic('sub', { reversed: true }),
+  fmul: arithmetic('mul'),
+  fdiv: arithmetic('div'),
+  fdivr: arithmetic('div', { reversed: true }),
+  faddp: arithmetic('add', { pops: 1 }),
+  fsubp: arithmetic('sub', { pops: 1 }),
+  fsubrp: arithmetic('sub', { reversed: true, pops: 1 }),
+  fmulp: arithmetic('mul', { pops: 1 }),
+  fdivp: arithmetic('div', { pops: 1 }),
+  fdivrp: arithmetic('div', { reversed: true, pops: 1 }),
+  fiadd: arithmetic('add', { integer: true }),
+  fisub: arithmetic('sub', { integer: true }),
+  fisubr: arithmetic('sub', { reversed: true, integer: true }),
+  fimul: arithmetic('mul', { integer: true }),
+  fidiv: arithmetic('div', { integer: true }),
+  fidivr: arithmetic('div', { reversed: true, integer: true }),
+  fsqrt: byHelper(defineUnary('sqrt', FLOAT_80_SQRT)),
+  frndint: byHelper(defineUnary('integral', FLOAT_80_INTEGRAL)),
+  fscale: byHelper(defineOfTwo('scale', FLOAT_80_SCALE, FSW.C1)),
+  fprem: byHelper(defineOfTwo('remainder', FLOAT_80_REMAINDER, CONDITION_CODES)),
+  fprem1: byHelper(defineOfTwo('nearestRemainder', FLOAT_80_NEAREST_REMAINDER, CONDITION_CODES)),
+  fxtract: byHelper(extract),
+  fabs: signOperation((word) => word.and(0x7fff)),
+  fchs: signOperation((word) => word.xor(0x8000)),
+  ...Object.fromEntries(Object.entries(TRANSCENDENTAL).map(([name, which]) => [name, transcendental(which)])),
+};

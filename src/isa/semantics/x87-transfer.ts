@@ -1,0 +1,253 @@
+import { defineHelper, type IrHelper } from '../../ir/define.ts';
+import type { Val } from '../../ir/val.ts';
+import { BCD_MAGNITUDE, FLOAT_80_TO_BCD } from '../float/bcd.ts';
+import {
+  FLOAT_80_FROM_INTEGER,
+  FLOAT_80_LOADED,
+  FLOAT_80_TO_32,
+  FLOAT_80_TO_64,
+  FLOAT_80_TO_INTEGER,
+} from '../float/convert.ts';
+import { CONTROL_TRUNCATE, EXCEPTION, INDEFINITE_80, INDEFINITE_WORD, ROUND, roundingOf } from '../float/results.ts';
+import type { Lift, Semantics, SemanticsTable } from '../lift.ts';
+import { STATE } from '../registers.ts';
+import { readOperand, readTenBytes, writeTenBytes } from './x87-operands.ts';
+import {
+  finishInstruction,
+  getField,
+  indefinite,
+  isEmpty,
+  mayStore,
+  type Number80,
+  pushNumber,
+  readStack,
+  recordData,
+  recordInstruction,
+  resultWord,
+  STOPS_MEMORY,
+  startComputing,
+  underflow,
+  writeStack,
+} from './x87-stack.ts';
+
+/** FLD of 32 or 64 bits, FLD of 80, FLD of a register. */
+function load(l: Lift): void {
+  startComputing(l);
+  if (!l.isMemory(0)) {
+    loadRegister(l);
+    return;
+  }
+  if (l.width(0) === 80) {
+    const { low, high } = readTenBytes(l);
+    recordInstruction(l);
+    pushNumber(l.b, { word: high, significand: low });
+  } else {
+    const operand = readOperand(l, false);
+    recordInstruction(l);
+    const significand = l.b.call(FLOAT_80_LOADED, operand.word, operand.significand);
+    pushNumber(l.b, { word: resultWord(l.b), significand });
+  }
+  recordData(l);
+}
+
+function loadRegister(l: Lift): void {
+  const { b } = l;
+  const source = readStack(b, l.registerNumber(0));
+  recordInstruction(l);
+  b.if(isEmpty(source), () => underflow(b));
+  const none = indefinite(b);
+  const word = none.word.selectIf(isEmpty(source), source.word);
+  pushNumber(b, { word, significand: none.significand.selectIf(isEmpty(source), source.significand) });
+}
+
+function loadInteger(l: Lift): void {
+  startComputing(l);
+  const number = readOperand(l, true);
+  recordInstruction(l);
+  pushNumber(l.b, number);
+  recordData(l);
+}
+
+function loadDecimal(l: Lift): void {
+  startComputing(l);
+  const { low, high } = readTenBytes(l);
+  recordInstruction(l);
+  const significand = l.b.call(FLOAT_80_FROM_INTEGER, l.b.call(BCD_MAGNITUDE, low, high));
+  pushNumber(l.b, { word: resultWord(l.b).or(high.and(0x8000)), significand });
+  recordData(l);
+}
+
+/** Computes what a store to memory is to store, if it stores: ST0 converted, or the format's indefinite. */
+type Conversion = (l: Lift, number: Number80) => { low: Val; high?: Val };
+
+interface StoredFormat {
+  readonly convert: Conversion;
+  readonly indefinite: (l: Lift) => { low: Val; high?: Val };
+}
+
+/** FST, FIST, FBSTP: memory := ST0. An unmasked exception but PE leaves memory and stack as they are. */
+function storeToMemory(l: Lift, format: StoredFormat, pops: number): void {
+  const { b } = l;
+  startComputing(l);
+  const own = readStack(b, 0);
+  const none = format.indefinite(l);
+  const low = b.variable(none.low.type, none.low);
+  const high = b.variable('i32', none.high ?? 0);
+  b.if(
+    isEmpty(own),
+    () => underflow(b),
+    () => {
+      const value = format.convert(l, own);
+      b.set(low, value.low);
+      b.set(high, value.high ?? 0);
+    },
+  );
+  b.if(mayStore(b, STOPS_MEMORY), () => {
+    if (none.high !== undefined) writeTenBytes(l, b.get(low), b.get(high));
+    else l.write(0, b.get(low));
+  });
+  recordInstruction(l);
+  finishInstruction(b, { pops, stops: STOPS_MEMORY });
+  recordData(l);
+}
+
+const INDEFINITE_32 = 0xffc00000;
+const INDEFINITE_64 = 0xfff8000000000000n;
+const INDEFINITE_DECIMAL = 0xc000000000000000n;
+
+function floatFormat(width: number): StoredFormat {
+  if (width === 80) {
+    return {
+      convert: (_l, { word, significand }) => ({ low: significand, high: word }),
+      indefinite: ({ b }) => ({ low: b.i64(INDEFINITE_80), high: b.i32(INDEFINITE_WORD) }),
+    };
+  }
+  const helper: IrHelper = width === 32 ? FLOAT_80_TO_32 : FLOAT_80_TO_64;
+  return {
+    convert: (l, { word, significand }) => ({ low: l.b.call(helper, word, significand, l.get(STATE.fcw)) }),
+    indefinite: ({ b }) => ({ low: width === 32 ? b.i32(INDEFINITE_32) : b.i64(INDEFINITE_64) }),
+  };
+}
+
+function integerFormat(width: number, truncate: boolean): StoredFormat {
+  const fit = (value: Val) => ({ low: width === 64 ? value : value.wrap() });
+  return {
+    convert(l, { word, significand }) {
+      const control = l.get(STATE.fcw).or(truncate ? CONTROL_TRUNCATE : 0);
+      return fit(l.b.call(FLOAT_80_TO_INTEGER, word, significand, control, width));
+    },
+    indefinite: ({ b }) => fit(b.i64(-(1n << BigInt(width - 1)))),
+  };
+}
+
+const DECIMAL_FORMAT: StoredFormat = {
+  convert(l, { word, significand }) {
+    const low = l.b.call(FLOAT_80_TO_BCD, word, significand, l.get(STATE.fcw));
+    return { low, high: resultWord(l.b) };
+  },
+  indefinite: ({ b }) => ({ low: b.i64(INDEFINITE_DECIMAL), high: b.i32(0xffff) }),
+};
+
+/** FST and FSTP. */
+function store(pops: 0 | 1): Semantics {
+  return (l) => {
+    if (l.isMemory(0)) storeToMemory(l, floatFormat(l.width(0)), pops);
+    else storeRegister(l, pops);
+  };
+}
+
+function storeRegister(l: Lift, pops: 0 | 1): void {
+  const { b } = l;
+  startComputing(l);
+  const own = readStack(b, 0);
+  recordInstruction(l);
+  b.if(isEmpty(own), () => underflow(b));
+  const none = indefinite(b);
+  const word = none.word.selectIf(isEmpty(own), own.word);
+  const significand = none.significand.selectIf(isEmpty(own), own.significand);
+  b.if(mayStore(b, EXCEPTION.IE), () => writeStack(b, l.registerNumber(0), { word, significand }));
+  finishInstruction(b, { pops });
+}
+
+function storeInteger(pops: 0 | 1, truncate = false): Semantics {
+  return (l) => storeToMemory(l, integerFormat(l.width(0), truncate), pops);
+}
+
+/** Exchanges ST0 with ST(index); an empty one counts as the indefinite when the underflow is masked. */
+const exchange = defineHelper('x87Exchange', { params: ['i32'], mayFault: true }, (b, index) => {
+  const numbers = [readStack(b, 0), readStack(b, index)];
+  const none = indefinite(b);
+  const [first, second] = numbers.map((number) => ({
+    word: none.word.selectIf(isEmpty(number), number.word),
+    significand: none.significand.selectIf(isEmpty(number), number.significand),
+  }));
+  b.if(isEmpty(numbers[0]).or(isEmpty(numbers[1])), () => underflow(b));
+  b.if(mayStore(b, EXCEPTION.IE), () => {
+    writeStack(b, 0, second);
+    writeStack(b, index, first);
+  });
+  finishInstruction(b);
+});
+
+function exchangeRegisters(l: Lift): void {
+  startComputing(l);
+  recordInstruction(l);
+  l.b.call(exchange, l.registerNumber(0));
+}
+
+/** FCMOVcc. An empty operand is an underflow whether or not the condition holds. */
+function conditionalMove(l: Lift): void {
+  const { b } = l;
+  startComputing(l);
+  const [own, other] = [readStack(b, 0), readStack(b, l.registerNumber(1))];
+  recordInstruction(l);
+  b.if(
+    isEmpty(own).or(isEmpty(other)),
+    () => {
+      underflow(b);
+      b.if(mayStore(b, EXCEPTION.IE), () => writeStack(b, 0, indefinite(b)));
+    },
+    () => b.if(l.flags.condition(l.shape.cc), () => writeStack(b, 0, other)),
+  );
+  finishInstruction(b);
+}
+
+function exactConstant(word: number, significand: bigint): Semantics {
+  return (l) => {
+    startComputing(l);
+    recordInstruction(l);
+    pushNumber(l.b, { word: l.b.i32(word), significand: l.b.i64(significand) });
+  };
+}
+
+/** An irrational constant by its significand rounded down; `nearestUp` where the nearest one is the next. */
+function irrational(word: number, down: bigint, nearestUp: boolean): Semantics {
+  return (l) => {
+    startComputing(l);
+    recordInstruction(l);
+    const rounding = roundingOf(getField(l.b, STATE.fcw));
+    const up = rounding.eq(ROUND.up).or(nearestUp ? rounding.eqz() : 0);
+    pushNumber(l.b, { word: l.b.i32(word), significand: up.extU().add(down) });
+  };
+}
+
+export const X87_TRANSFER: SemanticsTable = {
+  fld: load,
+  fild: loadInteger,
+  fbld: loadDecimal,
+  fst: store(0),
+  fstp: store(1),
+  fist: storeInteger(0),
+  fistp: storeInteger(1),
+  fisttp: storeInteger(1, true),
+  fbstp: (l) => storeToMemory(l, DECIMAL_FORMAT, 1),
+  fxch: exchangeRegisters,
+  fcmovcc: conditionalMove,
+  fldz: exactConstant(0, 0n),
+  fld1: exactConstant(0x3fff, 1n << 63n),
+  fldpi: irrational(0x4000, 0xc90fdaa22168c234n, true),
+  fldl2t: irrational(0x4000, 0xd49a784bcd1b8afen, false),
+  fldl2e: irrational(0x3fff, 0xb8aa3b295c17f0bbn, true),
+  fldlg2: irrational(0x3ffd, 0x9a209a84fbcff798n, true),
+  fldln2: irrational(0x3ffe, 0xb17217f7d1cf79abn, true),
+};
