@@ -92,6 +92,11 @@ class Source {
     this.#at += count;
     return this.#bytes.subarray(this.#at - count, this.#at);
   }
+  /** 32 bits. */
+  word(): number {
+    const [a, b, c, d] = this.take(4);
+    return (a | (b << 8) | (c << 16) | (d << 24)) >>> 0;
+  }
   number(): bigint {
     let value = 0n;
     for (let shift = 0n; ; shift += 7n) {
@@ -152,7 +157,7 @@ function writeVector(sink: Sink, { test, outcome }: Vector): void {
 
 function readTest(source: Source): TestCase {
   const kind = source.byte();
-  const seed = new DataView(source.take(4).slice().buffer).getUint32(0, true);
+  const seed = source.word();
   const code = [...source.take(source.byte())];
   return { bits: BITS[kind & 3], profile: PROFILES[kind >> 2], seed, code };
 }
