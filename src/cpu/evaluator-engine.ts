@@ -66,6 +66,7 @@ export class EvaluatorEngine {
     const { state } = this;
     const rip = state.u64(STATE.rip);
     state.setU32(STATE.pending, PENDING.none);
+    state.setU64(STATE.linearMask, mode.bits === 64 ? 0xffff_ffff_ffff_ffffn : 0xffff_ffffn);
     try {
       this.#execute(rip, mode);
     } catch (error) {
