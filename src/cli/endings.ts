@@ -21,8 +21,13 @@ export function endingOf({ reason, code }: Shutdown): Ending {
     case 'panic':
       return { status: STATUS.guestFault, message: 'the guest panicked' };
     case 'debugExit':
-      return { status: code };
+      return { status: debugExitStatus(code) };
   }
+}
+
+/** An exit status that is never 0, as QEMU's isa-debug-exit gives it; the system keeps its lowest eight bits. */
+function debugExitStatus(value: number): number {
+  return ((value << 1) | 1) & 0xff;
 }
 
 /** The first of all endings that may come from outside the guest. */

@@ -52,7 +52,7 @@ const GUESTS: Readonly<Record<string, (config: VmConfig) => Promise<Shutdown>>> 
   reset: async () => shutdown('reset'),
   tripleFault: async () => shutdown('tripleFault'),
   panic: async () => shutdown('panic'),
-  debugExit: async () => shutdown('debugExit', 67),
+  debugExit: async () => shutdown('debugExit', 0x121),
   spin: forever,
   crash: async () => {
     throw new Error('the machine\nbroke');
@@ -100,4 +100,4 @@ async function makeFake(config: VmConfig): Promise<Machine> {
   };
 }
 
-await runProcess({ run: (image, options) => run(image, options, makeFake) });
+await runProcess({ run: (image, options) => run(image, options, async () => makeFake) });

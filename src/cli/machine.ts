@@ -16,24 +16,25 @@ const BOOT_OPTIONS: readonly (readonly [subject: RegExp, option: string])[] = [
   [/^the (initrd|module)/, '--initrd'],
 ];
 
-/** Makes a machine. Its code is loaded only now, when all that was asked for has been found right.
- * @throws {CliError} it cannot be made of `config` */
-export async function makeVm(config: VmConfig): Promise<Machine> {
+/** Loads the machine's code, which takes a while.
+ * @returns what makes a machine; it throws a {@link CliError} when that cannot be */
+export async function loadMachine(): Promise<MakeMachine> {
   const { BootImageInvalid, Vm } = await import('../vm/index.ts');
-  try {
-    return await Vm.create(config);
-  } catch (error) {
-    if (error instanceof BootImageInvalid) throw wrongImage(error.message);
-    if (isOutOfMemory(error)) {
-      throw new UsageError('--memory', formatSize(config.memoryBytes), 'what this host can set aside now');
-    }
-    throw error;
-  }
+  return (config) =>
+    Vm.create(config).catch((error: unknown) => {
+      if (error instanceof BootImageInvalid) throw wrongImage(error.message);
+      if (isOutOfMemory(error)) throw tooMuchMemory(config.memoryBytes);
+      throw error;
+    });
 }
 
 /** The engine gives no class of its own to a memory it cannot allocate. */
 function isOutOfMemory(error: unknown): boolean {
   return error instanceof RangeError && /\bmemory\b/i.test(error.message);
+}
+
+function tooMuchMemory(bytes: number): CliError {
+  return new UsageError('--memory', formatSize(bytes), 'what this host can set aside now');
 }
 
 function wrongImage(complaint: string): CliError {

@@ -89,7 +89,7 @@ function runOptions(): Option[] {
     new Option('--debug-exit <PORT>', 'add a port whose written value V ends with status V * 2 + 1'),
     new Option('--qmp <ADDRESS>', 'listen for the QEMU Machine Protocol: unix:PATH or tcp:HOST:PORT'),
     new Option('--stats', 'print counters at the end'),
-    new Option('--verbose', 'say more, and print stack traces of failures'),
+    new Option('--verbose', 'print stack traces of failures'),
   ];
 }
 

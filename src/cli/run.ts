@@ -7,7 +7,7 @@ import { BootProgress } from './boot-progress.ts';
 import { type Ending, endingOf, OutsideEnding } from './endings.ts';
 import { STATUS } from './errors.ts';
 import { type Guest, loadGuest } from './guest.ts';
-import { type Machine, type MakeMachine, makeVm } from './machine.ts';
+import { loadMachine, type Machine, type MakeMachine } from './machine.ts';
 import { type RawRunOptions, type RunOptions, readRunOptions } from './run-options.ts';
 import { openSerialLine } from './serial-lines.ts';
 
@@ -19,11 +19,11 @@ const KEEP_ALIVE_MILLIS = 2 ** 30;
 export async function run(
   image: string | undefined,
   raw: RawRunOptions,
-  makeMachine: MakeMachine = makeVm,
+  load: () => Promise<MakeMachine> = loadMachine,
 ): Promise<number> {
   const options = readRunOptions(image, raw, hostMemoryBytes());
   const progress = new BootProgress(tellProgress, () => performance.now());
-  const guest = await loadGuest(options);
+  const [guest, makeMachine] = await Promise.all([loadGuest(options), load()]);
   const { ending, stats, hostMillis } = await runGuest(options, guest, progress, makeMachine);
   if (options.stats) printStats(stats, hostMillis);
   if (ending.message !== undefined) process.stderr.write(`vitrine: ${ending.message}\n`);

@@ -77,7 +77,7 @@ export class DebianArchive {
 /** Reads one file out of a package file.
  * @param pattern its path in the package, beginning with `./`; `*` stands for anything
  * @throws {ProgramError} the package cannot be read or has no such file */
-export async function readPackagedFile(packageFile: string, pattern: string): Promise<Uint8Array> {
+export async function readPackagedFile(packageFile: string, pattern: string): Promise<Uint8Array<ArrayBuffer>> {
   const archive = start('dpkg-deb', ['--fsys-tarfile', packageFile]);
   const picker = start('tar', ['-xO', '--wildcards', pattern], { stdio: [archive.stdout, 'pipe', 'pipe'] });
   archive.stdout?.destroy();
@@ -86,7 +86,7 @@ export async function readPackagedFile(packageFile: string, pattern: string): Pr
 }
 
 /** apt-cache fails when it knows none of the packages it is asked for; without lists it knows none at all. */
-function noneWhenUnknown(error: Error): Buffer {
+function noneWhenUnknown(error: Error): Buffer<ArrayBuffer> {
   if (/No packages found/.test(error.message)) return Buffer.alloc(0);
   throw error;
 }

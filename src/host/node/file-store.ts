@@ -1,4 +1,4 @@
-import { createHash, randomUUID } from 'node:crypto';
+import { webcrypto } from 'node:crypto';
 import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -8,14 +8,14 @@ export function cacheFolder(): string {
   return join(process.env.XDG_CACHE_HOME || join(homedir(), '.cache'), 'vitrine');
 }
 
-/** The SHA-256 of some bytes, in hexadecimal. */
-export function sha256(bytes: Uint8Array): string {
-  return createHash('sha256').update(bytes).digest('hex');
+/** The SHA-256 of some bytes, in hexadecimal, computed beside this thread. */
+async function sha256(bytes: Uint8Array<ArrayBuffer>): Promise<string> {
+  return Buffer.from(await webcrypto.subtle.digest('SHA-256', bytes)).toString('hex');
 }
 
 /** Writes a file so that others see all of it or nothing, making its folder where needed. */
 export async function writeFileAtOnce(path: string, bytes: Uint8Array | string): Promise<void> {
-  const temporary = `${path}.${randomUUID()}.tmp`;
+  const temporary = `${path}.${process.pid}.tmp`;
   await mkdir(dirname(path), { recursive: true });
   try {
     await writeFile(temporary, bytes);
@@ -35,15 +35,15 @@ export class FileStore {
   }
 
   /** Keeps a file. @returns its checksum, by which it is found again */
-  async put(bytes: Uint8Array): Promise<string> {
-    const checksum = sha256(bytes);
+  async put(bytes: Uint8Array<ArrayBuffer>): Promise<string> {
+    const checksum = await sha256(bytes);
     await writeFileAtOnce(join(this.#folder, checksum), bytes);
     return checksum;
   }
 
   /** The file with this checksum, or undefined when it is absent or damaged. */
-  async get(checksum: string): Promise<Uint8Array | undefined> {
+  async get(checksum: string): Promise<Uint8Array<ArrayBuffer> | undefined> {
     const bytes = await readFile(join(this.#folder, checksum)).catch(() => undefined);
-    return bytes !== undefined && sha256(bytes) === checksum ? bytes : undefined;
+    return bytes !== undefined && (await sha256(bytes)) === checksum ? bytes : undefined;
   }
 }

@@ -13,7 +13,7 @@ export function start(program: string, args: readonly string[], options: SpawnOp
  * @param stdout its output, or null when that goes elsewhere
  * @returns what it printed
  * @throws {ProgramError} it was not there, or ended with another status than 0; with its last line of complaint */
-export async function finish(child: ChildProcess, stdout = child.stdout): Promise<Buffer> {
+export async function finish(child: ChildProcess, stdout = child.stdout): Promise<Buffer<ArrayBuffer>> {
   const { promise: ended, resolve, reject } = Promise.withResolvers<number | null>();
   child.on('error', (error: NodeJS.ErrnoException) => reject(new ProgramError(startFailure(child, error))));
   child.on('close', resolve);
@@ -27,6 +27,6 @@ function startFailure({ spawnfile }: ChildProcess, { code, message }: NodeJS.Err
   return code === 'ENOENT' ? `${spawnfile} is not on this host` : message;
 }
 
-async function readAll(stream: NodeJS.ReadableStream | null): Promise<Buffer> {
+async function readAll(stream: NodeJS.ReadableStream | null): Promise<Buffer<ArrayBuffer>> {
   return stream === null ? Buffer.alloc(0) : buffer(stream);
 }
