@@ -121,11 +121,11 @@ D9 FC                | FRNDINT
 D9 FD                | FSCALE
 D9 FE                | FSIN
 D9 FF                | FCOS
-DB E0                | FNENI                      | sem=fnop
-DB E1                | FNDISI                     | sem=fnop
+DB E0                | FNENI                      | sem=fnoeffect
+DB E1                | FNDISI                     | sem=fnoeffect
 DB E2                | FNCLEX
 DB E3                | FNINIT
-DB E4                | FNSETPM                    | sem=fnop
+DB E4                | FNSETPM                    | sem=fnoeffect
 DD C0+i              | FFREE STi
 D9 /5 mem            | FLDCW Mw
 D9 /7 mem            | FNSTCW Mw

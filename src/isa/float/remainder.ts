@@ -13,6 +13,9 @@ const C1 = 1 << 9;
 const C2 = 1 << 10;
 const C3 = 1 << 14;
 
+/** In FLOAT_FLAGS: there is a quotient, of which C0, C1 and C3 tell. Without one, C0 and C3 of FSW stay as they are. */
+export const QUOTIENT_KNOWN = 1 << 16;
+
 /** A long division in progress. */
 interface Division {
   readonly rest: Variable;
@@ -112,6 +115,7 @@ function defineRemainder(name: string, nearest: boolean): IrHelper {
       return FLOAT_80.indefinite(b);
     });
     raiseDenormal(b, kinds, control);
+    raiseFlags(b, QUOTIENT_KNOWN);
     returnIf(b, a.kind.and(KIND.zero).nez(), () => result80(b, wordA, bitsA));
     const whole = { sign: a.sign, exponent: a.exponent, high: a.significand, low: b.i64(0) };
     const dividend = () => roundAndPack(b, FORMAT_80, whole, control.or(FULL_PRECISION));

@@ -3,16 +3,16 @@ import { defineHelper, type IrHelper } from '../../ir/define.ts';
 import type { Val } from '../../ir/val.ts';
 import { type BinaryOperation, FLOAT_80_BINARY, FLOAT_80_SQRT } from '../float/arithmetic.ts';
 import { FLOAT_80_INTEGRAL } from '../float/integral.ts';
-import { FLOAT_80_NEAREST_REMAINDER, FLOAT_80_REMAINDER } from '../float/remainder.ts';
+import { FLOAT_80_NEAREST_REMAINDER, FLOAT_80_REMAINDER, QUOTIENT_KNOWN } from '../float/remainder.ts';
 import { EXCEPTION } from '../float/results.ts';
 import { EXTRACT, FLOAT_80_EXTRACT, FLOAT_80_SCALE } from '../float/scale.ts';
 import type { Semantics, SemanticsTable } from '../lift.ts';
 import { STATE } from '../registers.ts';
 import { readOperand } from './x87-operands.ts';
 import {
-  CONDITION_CODES,
   FSW,
   finishInstruction,
+  flagsRaised,
   getField,
   indefinite,
   isEmpty,
@@ -108,20 +108,22 @@ function defineUnary(name: string, compute: IrHelper): IrHelper {
   });
 }
 
-/** ST0 := helper(ST0, ST1, FCW); `codes` are the condition codes that it sets. */
-function defineOfTwo(name: string, compute: IrHelper, codes: number): IrHelper {
+/** ST0 := helper(ST0, ST1, FCW). A remainder clears C2, and C0 and C3 where it tells the quotient by them. */
+function defineOfTwo(name: string, compute: IrHelper, isRemainder = false): IrHelper {
+  const always = isRemainder ? FSW.C1 | FSW.C2 : FSW.C1;
   return defineHelper(`x87_${name}`, { mayFault: true }, (b) => {
     const [first, second] = [readStack(b, 0), readStack(b, 1)];
     b.if(isEmpty(first).or(isEmpty(second)), () => {
       underflow(b);
       storeResult(b, 0, indefinite(b));
-      finishInstruction(b);
+      finishInstruction(b, { codes: always });
       b.return();
     });
     const control = getField(b, STATE.fcw);
     const significand = b.call(compute, first.word, first.significand, second.word, second.significand, control);
     storeResult(b, 0, { word: resultWord(b), significand });
-    finishInstruction(b, { codes });
+    const told = flagsRaised(b).and(QUOTIENT_KNOWN).nez();
+    finishInstruction(b, { codes: b.i32(always | FSW.C0 | FSW.C3).selectIf(told, always) });
   });
 }
 
@@ -224,9 +226,9 @@ export const X87_ARITHMETIC: SemanticsTable = {
   fidivr: arithmetic('div', { reversed: true, integer: true }),
   fsqrt: byHelper(defineUnary('sqrt', FLOAT_80_SQRT)),
   frndint: byHelper(defineUnary('integral', FLOAT_80_INTEGRAL)),
-  fscale: byHelper(defineOfTwo('scale', FLOAT_80_SCALE, FSW.C1)),
-  fprem: byHelper(defineOfTwo('remainder', FLOAT_80_REMAINDER, CONDITION_CODES)),
-  fprem1: byHelper(defineOfTwo('nearestRemainder', FLOAT_80_NEAREST_REMAINDER, CONDITION_CODES)),
+  fscale: byHelper(defineOfTwo('scale', FLOAT_80_SCALE)),
+  fprem: byHelper(defineOfTwo('remainder', FLOAT_80_REMAINDER, true)),
+  fprem1: byHelper(defineOfTwo('nearestRemainder', FLOAT_80_NEAREST_REMAINDER, true)),
   fxtract: byHelper(extract),
   fabs: signOperation((word) => word.and(0x7fff)),
   fchs: signOperation((word) => word.xor(0x8000)),

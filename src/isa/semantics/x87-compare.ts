@@ -1,11 +1,11 @@
 import { defineHelper } from '../../ir/define.ts';
 import type { Val } from '../../ir/val.ts';
 import { COMPARED, FLOAT_80_COMPARE } from '../float/compare.ts';
-import { EXCEPTION } from '../float/results.ts';
 import type { Lift, Semantics, SemanticsTable } from '../lift.ts';
 import { readOperand } from './x87-operands.ts';
 import {
   CONDITION_CODES,
+  codesOfUnderflow,
   FSW,
   finishInstruction,
   flagsRaised,
@@ -17,7 +17,6 @@ import {
   setFlags,
   startComputing,
   underflow,
-  unmaskedExceptions,
 } from './x87-stack.ts';
 
 /** Compares ST0 with a number: (word, significand, 1 if quiet NaNs are allowed) → COMPARED; exceptions in FLOAT_FLAGS. */
@@ -67,13 +66,13 @@ function comparison({ quiet = false, pops, integer = false }: Variant = {}): Sem
   };
 }
 
-/** FCOMI and its kin: ZF, PF and CF tell the result; OF, SF and AF are cleared. */
+/** FCOMI and its kin: ZF, PF and CF tell the result, OF, SF and AF are cleared, even where IE is unmasked. */
 function comparisonToFlags({ quiet = false, pops }: Variant = {}): Semantics {
   return (l) => {
     startComputing(l);
     const compared = compareWith(l, readStack(l.b, l.registerNumber(1)), quiet);
-    l.b.if(unmaskedExceptions(l.b).and(EXCEPTION.IE).eqz(), () => l.flags.writeWord(compared));
-    finishInstruction(l.b, { pops: pops ?? 0 });
+    l.flags.writeWord(compared);
+    finishInstruction(l.b, { codes: codesOfUnderflow(l.b), pops: pops ?? 0 });
   };
 }
 

@@ -27,6 +27,12 @@ function free(l: Lift): void {
   startWaiting(l);
   const register = l.get(STATE.top).add(l.registerNumber(0)).and(7);
   l.set(STATE.ftw, l.get(STATE.ftw).and(l.b.i32(1).shl(register).not()));
+  l.set(STATE.fsw, l.get(STATE.fsw).and(~FSW.C1));
+  recordInstruction(l);
+}
+
+function noOperation(l: Lift): void {
+  startWaiting(l);
   recordInstruction(l);
 }
 
@@ -55,7 +61,8 @@ function clearExceptions(l: Lift): void {
 }
 
 export const X87_CONTROL: SemanticsTable = {
-  fnop: startWaiting,
+  fnop: noOperation,
+  fnoeffect: startControl,
   fwait: wait,
   fninit(l) {
     startControl(l);

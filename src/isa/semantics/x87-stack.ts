@@ -143,11 +143,11 @@ const finish = defineHelper(
   },
 );
 
-/** What {@link finishInstruction} takes; condition codes that are not set are cleared, C1 always. */
+/** What {@link finishInstruction} takes; `codes` are the condition codes that are cleared where they are not set, C1 if absent. */
 export interface Ending {
   readonly pops?: Operand;
   readonly stops?: number;
-  readonly codes?: number;
+  readonly codes?: Operand;
 }
 
 /** Ends an instruction: FLOAT_FLAGS go into the status word, and the stack is popped unless an exception prevents it. */
@@ -161,6 +161,11 @@ export function mayStore(b: Builder, stops: number): Val {
   return unmaskedExceptions(b).and(stops).eqz();
 }
 
+/** What instructions clear that otherwise leave the condition codes alone: C1, on stack underflow. */
+export function codesOfUnderflow(b: Builder): Val {
+  return b.i32(FSW.C1).selectIf(flagsRaised(b).and(FSW.SF), 0);
+}
+
 /** Raises stack underflow: an operand is empty. C1 is clear. */
 export function underflow(b: Builder): void {
   setFlags(b, EXCEPTION.IE | FSW.SF);
@@ -170,7 +175,8 @@ export function underflow(b: Builder): void {
 const push = defineHelper('x87Push', { params: ['i32', 'i64'], mayFault: true }, (b, word, significand) => {
   const top = getField(b, STATE.top).sub(1).and(7);
   const full = getField(b, STATE.ftw).shrU(top).and(1);
-  b.if(full, () => setFlags(b, EXCEPTION.IE | FSW.SF | FSW.C1));
+  const underflowed = flagsRaised(b).and(FSW.SF);
+  b.if(full.and(underflowed.eqz()), () => setFlags(b, EXCEPTION.IE | FSW.SF | FSW.C1));
   b.if(mayStore(b, EXCEPTION.IE), () => {
     setField(b, STATE.top, top);
     const lost = indefinite(b);

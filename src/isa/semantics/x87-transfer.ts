@@ -13,6 +13,7 @@ import type { Lift, Semantics, SemanticsTable } from '../lift.ts';
 import { STATE } from '../registers.ts';
 import { readOperand, readTenBytes, writeTenBytes } from './x87-operands.ts';
 import {
+  codesOfUnderflow,
   finishInstruction,
   getField,
   indefinite,
@@ -209,7 +210,7 @@ function conditionalMove(l: Lift): void {
     },
     () => b.if(l.flags.condition(l.shape.cc), () => writeStack(b, 0, other)),
   );
-  finishInstruction(b);
+  finishInstruction(b, { codes: codesOfUnderflow(b) });
 }
 
 function exactConstant(word: number, significand: bigint): Semantics {
