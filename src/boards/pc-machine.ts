@@ -36,6 +36,8 @@ const RECORD_BYTES = 64 << 20;
 /** RAM up to which a machine uses 32-bit addresses: a WebAssembly memory of that kind ends at 4 GiB. */
 const MOST_RAM_IN_32_BITS = 0xe000_0000;
 const FOUR_GIB_PAGES = 65536;
+/** Under the virtual clock an instruction takes as long as on a processor of 100 MIPS, about what the interpreter reaches. */
+const VIRTUAL_NANOS_PER_INSTRUCTION = 10n;
 const A20 = 1n << 20n;
 const STATE_VERSION = 1;
 
@@ -56,7 +58,7 @@ export class PcMachine {
     const machine = allocate(layout, options);
     this.#random = new SplitMix64(options.seed);
     const retired = () => BigInt(this.vcpu?.retired ?? 0);
-    this.clock = options.clock === 'virtual' ? new VirtualClock(retired) : new HostClock(retired, options.hostNanos);
+    this.clock = options.clock === 'virtual' ? new VirtualClock(retired, undefined, VIRTUAL_NANOS_PER_INSTRUCTION) : new HostClock(retired, options.hostNanos);
     this.ram = new RamMemory(
       {
         bytes: () => new Uint8Array(machine.memory.buffer),
