@@ -12,12 +12,12 @@ import type { Lift, Semantics, SemanticsTable } from '../lift.ts';
 import { defineExact, type ExactHelpers, type ExactLane } from '../simd/float-exact.ts';
 import {
   allLanes,
-  areNormal,
+  areNotTiny,
   areOrdered,
   areSafeResults,
   DOUBLE,
   ignoresInexact,
-  isNormal,
+  isNotTiny,
   isOrdered,
   isSafeResult,
   SINGLE,
@@ -252,7 +252,7 @@ const cvtsd2ss: Semantics = (l) => {
   const { b } = l;
   const a = readLow(l, 1, 64);
   const value = toBits(SINGLE, b.op('f32.demote_f64', toFloat(DOUBLE, a, b)), b);
-  const fast = ignoresInexact(b).and(isNormal(DOUBLE, a)).and(isSafeResult(SINGLE, value));
+  const fast = ignoresInexact(b).and(isNotTiny(DOUBLE, a)).and(isSafeResult(SINGLE, value));
   writeLow(l, 0, orExact(l, 'i32', fast, value, NARROW.scalar, a, 0));
 };
 
@@ -270,7 +270,7 @@ const cvtpd2ps: Semantics = (l) => {
   const x = readVector(l, 1);
   const value = b.op('f32x4.demote_f64x2_zero', x);
   const twice = shuffle(b, value, value, [0, 1, 2, 3, 4, 5, 6, 7, 0, 1, 2, 3, 4, 5, 6, 7]);
-  const tame = allLanes(b, DOUBLE, areNormal(b, DOUBLE, x)).and(allLanes(b, SINGLE, areSafeResults(b, SINGLE, twice)));
+  const tame = allLanes(b, DOUBLE, areNotTiny(b, DOUBLE, x)).and(allLanes(b, SINGLE, areSafeResults(b, SINGLE, twice)));
   writeVector(l, 0, orExact(l, 'v128', ignoresInexact(b).and(tame), value, NARROW.packed, x, 0));
 };
 

@@ -14,12 +14,12 @@ import type { Lift, Semantics, SemanticsTable } from '../lift.ts';
 import { defineExact, type ExactHelpers, type ExactLane } from '../simd/float-exact.ts';
 import {
   allLanes,
-  areNormalOrZero,
+  areNotTiny,
   areSafeResults,
   areZero,
   DOUBLE,
   ignoresInexact,
-  isNormal,
+  isNotTiny,
   isSafeResult,
   laneBits,
   powerBits,
@@ -79,20 +79,21 @@ function scalarBinary(f: SimdFormat, operation: BinaryOperation, exact: ExactHel
     const s = readLow(l, 1, f.width);
     const a = laneBits(b, f, readVector(l, 0), 0);
     const result = toBits(f, toFloat(f, a, b).do(operation, toFloat(f, s, b)), b);
-    const tame = isNormal(f, a).and(isNormal(f, s)).and(isSafeResult(f, result));
+    const tame = isNotTiny(f, a).and(isNotTiny(f, s)).and(isSafeResult(f, result));
     writeLow(l, 0, orExact(l, f.bits, ignoresInexact(b).and(tame), result, exact.scalar, a, s, 0));
   };
 }
 
-/** Whether results of normal or zero operands are right as they are: all but what may have over- or underflown. */
+/** Whether a result is right as it is: no operand denormal, and nothing that may have over- or underflown. */
 function packedIsTame(b: Builder, f: SimdFormat, operation: BinaryOperation, a: Val, s: Val, result: Val): Val {
-  const operands = b.op('v128.and', areNormalOrZero(b, f, a), areNormalOrZero(b, f, s));
-  const sum = operation === 'add' || operation === 'sub';
-  const zeroOperand = b.op('v128.or', areZero(b, f, a), areZero(b, f, s));
+  const and = (x: Val, y: Val) => b.op('v128.and', x, y);
+  const or = (x: Val, y: Val) => b.op('v128.or', x, y);
+  const [zeroA, zeroS] = [areZero(b, f, a), areZero(b, f, s)];
+  const operands = and(or(areNotTiny(b, f, a), zeroA), or(areNotTiny(b, f, s), zeroS));
   const zeros = areZero(b, f, result);
-  const exactZeros = sum ? zeros : b.op('v128.and', zeros, zeroOperand);
-  const results = b.op('v128.or', areSafeResults(b, f, result), exactZeros);
-  return allLanes(b, f, b.op('v128.and', operands, results));
+  const sum = operation === 'add' || operation === 'sub';
+  const exactZeros = sum ? zeros : and(zeros, or(zeroA, zeroS));
+  return allLanes(b, f, and(operands, or(areSafeResults(b, f, result), exactZeros)));
 }
 
 function applyPacked(l: Lift, f: SimdFormat, operation: BinaryOperation, exact: ExactHelpers, a: Val, s: Val): Val {

@@ -128,29 +128,31 @@ function duplicate(...indices: readonly number[]): Semantics {
   };
 }
 
-/** MASKMOVQ, MASKMOVDQU: stores the bytes of operand 0 whose byte in operand 1 has its top bit set, to rDI. */
+/**
+ * MASKMOVQ, MASKMOVDQU: stores the bytes of operand 0 whose byte in operand 1 has its top bit set, to rDI. All bytes are
+ * probed, chosen or not, as processors do; so nothing is stored before a fault.
+ */
 const maskMove: Semantics = (l) => {
   requireVectors(l);
-  const mmx = usesMmx(l);
-  const selected = l.b.op('i8x16.bitmask', readVector(l, 1));
-  l.b.if(selected, () => storeSelected(l, readVector(l, 0), selected, mmx ? 8 : 16));
-  if (mmx) enterMmx(l);
-};
-
-/** Stores those of `bytes` that `selected` names. All of them are probed, so that nothing is stored before a fault. */
-function storeSelected(l: Lift, data: Val, selected: Val, bytes: 8 | 16): void {
   const { b } = l;
+  const bytes = usesMmx(l) ? 8 : 16;
   const segment = l.segment();
   const address = l.linear(segment, l.truncate(l.gpr(7, 64), l.shape.addressSize), bytes, true, false);
   b.guestLoad(bytes === 8 ? 'i64' : 'v128', bytes, address, segment, true);
-  const left = b.variable('i32', selected);
-  b.loop((again) => {
-    const index = b.get(left).ctz();
-    b.guestStore(1, address.add(index.extU()), segment, extractLane(b, 'i8x16', data, index));
-    b.set(left, b.get(left).and(b.get(left).sub(1)));
-    b.if(b.get(left), () => b.continue(again));
-  });
-}
+  const data = readVector(l, 0);
+  const left = b.variable('i32', b.op('i8x16.bitmask', readVector(l, 1)), 'left');
+  b.block((done) =>
+    b.loop((again) => {
+      const chosen = b.get(left);
+      b.if(chosen.eqz(), () => b.break(done));
+      const index = chosen.ctz();
+      b.guestStore(1, address.add(index.extU()), segment, extractLane(b, 'i8x16', data, index));
+      b.set(left, chosen.and(chosen.sub(1)));
+      b.continue(again);
+    }),
+  );
+  if (usesMmx(l)) enterMmx(l);
+};
 
 /** MOVNTI is not among the instructions that CR0.EM, CR0.TS and CR4.OSFXSR hold back. */
 const movnti: Semantics = (l) => l.write(0, l.read(1));

@@ -63,20 +63,21 @@ export function ignoresInexact(b: Builder): Val {
     .eq(MXCSR.masks | MXCSR.PE);
 }
 
-/** Whether the exponent field of `x` (bits) lies between `low` and `high`, both included. */
-function hasExponent(f: SimdFormat, x: Val, low: number, high: number): Val {
-  const twice = x.shl(1);
-  return twice.sub(powerBits(f, low) << 1n).ltU(powerBits(f, high + 1 - low) << 1n);
-}
-
-/** Neither zero nor denormal nor infinite nor NaN, i32. */
-export function isNormal(f: SimdFormat, x: Val): Val {
-  return hasExponent(f, x, 1, f.maxExponent - 1);
+/**
+ * Neither zero nor denormal, i32. It may be infinite or NaN: then a result of it is no safe one, so that operands need
+ * not be tested for that.
+ */
+export function isNotTiny(f: SimdFormat, x: Val): Val {
+  return x.shl(1).geU(powerBits(f, 1) << 1n);
 }
 
 /** A result with which neither overflow nor underflow can have come: normal, and not the smallest normal number. */
 export function isSafeResult(f: SimdFormat, x: Val): Val {
-  return hasExponent(f, x, 2, f.maxExponent - 1);
+  const least = powerBits(f, 2) << 1n;
+  return x
+    .shl(1)
+    .sub(least)
+    .ltU((powerBits(f, f.maxExponent) << 1n) - least);
 }
 
 /** Either zero, i32. */
@@ -105,10 +106,9 @@ function magnitudes(b: Builder, f: SimdFormat, x: Val): Val {
   return b.op('v128.and', x, same(b, f.integers, powerBits(f, f.maxExponent + 1) - 1n));
 }
 
-/** Lanes of ones where the exponent field lies between `low` and `high`, of magnitudes. */
-function haveExponents(b: Builder, f: SimdFormat, x: Val, low: number, high: number): Val {
-  const above = b.op(`${f.integers}.gt_s`, x, same(b, f.integers, powerBits(f, low) - 1n));
-  return b.op('v128.and', above, b.op(`${f.integers}.lt_s`, x, same(b, f.integers, powerBits(f, high + 1))));
+/** Lanes of ones where the exponent field of magnitudes is at least `low`. */
+function haveExponent(b: Builder, f: SimdFormat, magnitude: Val, low: number): Val {
+  return b.op(`${f.integers}.gt_s`, magnitude, same(b, f.integers, powerBits(f, low) - 1n));
 }
 
 /** Lanes of ones where `x` is zero. */
@@ -116,25 +116,22 @@ export function areZero(b: Builder, f: SimdFormat, x: Val): Val {
   return b.op(`${f.integers}.eq`, magnitudes(b, f, x), b.const('v128', 0));
 }
 
-/** Lanes of ones where `x` is normal or zero. */
-export function areNormalOrZero(b: Builder, f: SimdFormat, x: Val): Val {
-  return b.op('v128.or', areNormal(b, f, x), areZero(b, f, x));
-}
-
-/** Lanes of ones where `x` is normal. */
-export function areNormal(b: Builder, f: SimdFormat, x: Val): Val {
-  return haveExponents(b, f, magnitudes(b, f, x), 1, f.maxExponent - 1);
+/** Lanes of ones where {@link isNotTiny} holds. */
+export function areNotTiny(b: Builder, f: SimdFormat, x: Val): Val {
+  return haveExponent(b, f, magnitudes(b, f, x), 1);
 }
 
 /** Lanes of ones where a result cannot have come with overflow or underflow. */
 export function areSafeResults(b: Builder, f: SimdFormat, x: Val): Val {
-  return haveExponents(b, f, magnitudes(b, f, x), 2, f.maxExponent - 1);
+  const magnitude = magnitudes(b, f, x);
+  const finite = b.op(`${f.integers}.lt_s`, magnitude, same(b, f.integers, powerBits(f, f.maxExponent)));
+  return b.op('v128.and', haveExponent(b, f, magnitude, 2), finite);
 }
 
 /** Lanes of ones where `x` is neither denormal nor NaN. */
 export function areOrdered(b: Builder, f: SimdFormat, x: Val): Val {
   const magnitude = magnitudes(b, f, x);
-  const above = b.op(`${f.integers}.gt_s`, magnitude, same(b, f.integers, powerBits(f, 1) - 1n));
+  const above = haveExponent(b, f, magnitude, 1);
   const notNan = b.op(`${f.integers}.le_s`, magnitude, same(b, f.integers, powerBits(f, f.maxExponent)));
   return b.op('v128.or', b.op('v128.and', above, notNan), areZero(b, f, x));
 }

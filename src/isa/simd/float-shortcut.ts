@@ -4,7 +4,7 @@ import type { BinaryOperation } from '../float/arithmetic.ts';
 import { STATE } from '../registers.ts';
 import {
   hasUsualControls,
-  isNormal,
+  isNotTiny,
   isSafeResult,
   isZero,
   MXCSR,
@@ -61,7 +61,7 @@ export function binaryShortcut(
   return (b, [a, s]) => {
     const mxcsr = mxcsrOf(b);
     const [zeroA, zeroS] = [isZero(a), isZero(s)];
-    const tame = isNormal(f, a).or(zeroA).and(isNormal(f, s).or(zeroS));
+    const tame = isNotTiny(f, a).or(zeroA).and(isNotTiny(f, s).or(zeroS));
     b.if(hasUsualControls(mxcsr).and(tame), () => {
       const [x, y] = [toFloat(f, a, b), toFloat(f, s, b)];
       const r = x.do(operation, y);
