@@ -1,6 +1,6 @@
 import { STATE, VECTOR_OF } from '../../isa/registers.ts';
 import type { SystemCall } from '../../isa/system-calls.ts';
-import { invalidOpcode, type ProcessorOptions, type SystemContext } from './context.ts';
+import type { ProcessorOptions, SystemContext } from './context.ts';
 import { loadMachineStatus, readCr8, writeControlRegister, writeExtendedControl } from './control-registers.ts';
 import { cpuid } from './cpuid.ts';
 import { readDebugRegister, writeDebugRegister } from './debug.ts';
@@ -19,6 +19,7 @@ import { softwareInterrupt } from './software-interrupts.ts';
 import { syscall, sysenter, sysexit, sysret } from './syscalls.ts';
 import { loadAccessRights, loadLdt, loadSegmentLimit, loadTask } from './system-segments.ts';
 import { FaultInNewTask } from './task-segments.ts';
+import { fpuTranscendental } from './transcendental.ts';
 
 /** Answers a system call; what it gives besides a bigint is nothing, and the answer 0. */
 type SystemFunction = (cpu: SystemContext, a: bigint, b: bigint) => unknown;
@@ -78,9 +79,7 @@ const CALLS: Readonly<Record<SystemCall, SystemFunction>> = {
     portOut(cpu, bits & 0xffff, (bits >> 16) as Bytes, Number(value & 0xffffffffn));
   },
   portPermission: (cpu, port, bytes) => requirePorts(cpu, Number(port), Number(bytes)),
-  fpuTranscendental: () => {
-    throw invalidOpcode();
-  },
+  fpuTranscendental: ({ state }, which) => fpuTranscendental(state, Number(which)),
   contextChanged: ({ port }) => port.contextChanged(),
 };
 

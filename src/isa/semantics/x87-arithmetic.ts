@@ -195,13 +195,22 @@ export const TRANSCENDENTAL = {
   fsincos: 7,
 } as const;
 
-/** What the system helper gives: registers to pop, and that C2 is to be left clear or has been set in FLOAT_FLAGS. */
+/** These reduce their argument first, and tell by C2 whether they could. */
+const REDUCING: readonly number[] = [
+  TRANSCENDENTAL.fptan,
+  TRANSCENDENTAL.fsin,
+  TRANSCENDENTAL.fcos,
+  TRANSCENDENTAL.fsincos,
+];
+
+/** The system helper works on the register stack and tells how many registers are to be popped. */
 function transcendental(which: number): Semantics {
+  const codes = REDUCING.includes(which) ? FSW.C1 | FSW.C2 : FSW.C1;
   return (l) => {
     startComputing(l);
     recordInstruction(l);
     const pops = l.system('fpuTranscendental', which);
-    finishInstruction(l.b, { pops: pops.wrap(), codes: FSW.C1 | FSW.C2 });
+    finishInstruction(l.b, { pops: pops.wrap(), codes });
   };
 }
 
