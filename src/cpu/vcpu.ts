@@ -36,6 +36,7 @@ export class Vcpu implements VirtualCpu {
     this.engine.connect((name, a, b) => {
       const result = this.system.call(name, a, b);
       if (this.state.u32(STATE.shadow) !== 0) this.#holdInterrupts();
+      if (this.halted) this.engine.requestStop();
       return result;
     });
     this.system.reset();
