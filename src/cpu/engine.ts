@@ -1,6 +1,7 @@
 import { PENDING, STATE } from '../isa/registers.ts';
 import { SYSTEM_CALLS, type SystemCall } from '../isa/system-calls.ts';
 import { PAGE_BYTES, PAGE_CODE, PAGE_DEVICE, PAGE_SCREEN, PAGE_TRACKED } from '../machine/guest-memory.ts';
+import { PageAbsent } from '../machine/interfaces.ts';
 import { BlockDecoder } from './block-decoder.ts';
 import { CodeCache } from './code-cache.ts';
 import { dispatch } from './dispatch.ts';
@@ -285,24 +286,33 @@ export class Engine {
     const environment = this.#environment;
     return {
       system: (_cpu: number, id: number, a: bigint, b: bigint) => this.#system(SYSTEM_CALLS[id], a, b),
-      mmioRead: (_cpu: number, gpa: bigint, bytes: number) => {
-        const at = Number(gpa);
-        if (bytes !== 8) return BigInt(environment.mmioRead(at, bytes as 1 | 2 | 4));
-        return BigInt(environment.mmioRead(at, 4)) | (BigInt(environment.mmioRead(at + 4, 4)) << 32n);
-      },
+      mmioRead: (_cpu: number, gpa: bigint, bytes: number) =>
+        this.#access(() => {
+          const at = Number(gpa);
+          if (bytes !== 8) return BigInt(environment.mmioRead(at, bytes as 1 | 2 | 4));
+          return BigInt(environment.mmioRead(at, 4)) | (BigInt(environment.mmioRead(at + 4, 4)) << 32n);
+        }),
       mmioWrite: (_cpu: number, gpa: bigint, bytes: number, value: bigint) => {
-        const at = Number(gpa);
-        const low = Number(BigInt.asUintN(bytes === 8 ? 32 : bytes * 8, value));
-        environment.mmioWrite(at, bytes === 8 ? 4 : (bytes as 1 | 2 | 4), low);
-        if (bytes === 8) environment.mmioWrite(at + 4, 4, Number(BigInt.asUintN(64, value) >> 32n));
+        this.#access(() => {
+          const at = Number(gpa);
+          const low = Number(BigInt.asUintN(bytes === 8 ? 32 : bytes * 8, value));
+          environment.mmioWrite(at, bytes === 8 ? 4 : (bytes as 1 | 2 | 4), low);
+          if (bytes === 8) environment.mmioWrite(at + 4, 4, Number(BigInt.asUintN(64, value) >> 32n));
+          return 0n;
+        });
       },
       pageWritten: (_cpu: number, gpa: bigint, bytes: number) => this.#pageWritten(Number(gpa), bytes),
     };
   }
 
   #system(name: SystemCall, a: bigint, b: bigint): bigint {
+    return this.#access(() => this.#systemCalls(name, BigInt.asUintN(64, a), BigInt.asUintN(64, b)));
+  }
+
+  /** Does what guest code has asked for; an error is left pending. */
+  #access(answer: () => bigint): bigint {
     try {
-      return BigInt.asUintN(64, this.#systemCalls(name, BigInt.asUintN(64, a), BigInt.asUintN(64, b)));
+      return BigInt.asUintN(64, answer());
     } catch (error) {
       this.#leavePending(error);
       return 0n;
@@ -316,7 +326,7 @@ export class Engine {
       state.setU32(STATE.faultVector, error.vector);
       state.setU32(STATE.faultError, error.errorCode);
       state.setU32(STATE.pending, PENDING.exception);
-    } else if (error instanceof GuestPageIn) {
+    } else if (error instanceof GuestPageIn || error instanceof PageAbsent) {
       state.setU64(STATE.faultAddress, BigInt(error.gpa));
       state.setU32(STATE.pending, PENDING.pageIn);
     } else {

@@ -17,6 +17,8 @@ export interface CpuEnvironment {
   random(): bigint;
   /** Nanoseconds since power-on; exact while guest code asks. */
   nowNanos(): bigint;
+  /** The guest has set its time-stamp counter. */
+  tscChanged?(): void;
   /** A page flagged TRACKED or SCREEN is about to change; `flags` are those that were set. */
   firstWrite(pageGpa: number, flags: number): void;
 }

@@ -75,6 +75,7 @@ export class EnginePort implements SystemPort {
 
   setTsc(value: bigint): void {
     this.tscOffset = value - this.#ticks();
+    this.#environment.tscChanged?.();
   }
 
   #ticks(): bigint {

@@ -37,6 +37,7 @@ export class Vcpu implements VirtualCpu {
       const result = this.system.call(name, a, b);
       if (this.state.u32(STATE.shadow) !== 0) this.#holdInterrupts();
       if (this.halted) this.engine.requestStop();
+      if (this.halted) this.engine.requestStop();
       return result;
     });
     this.system.reset();
@@ -182,7 +183,7 @@ export class Vcpu implements VirtualCpu {
     this.engine.retired = saved.retired as number;
     this.#shadowAt = saved.interruptsHeld ? this.engine.retired : -1;
     this.#port.tscOffset = saved.tscOffset as bigint;
-    this.system.restore(saved.system as ReturnType<SystemHelpers["save"]>);
+    this.system.restore(saved.system as ReturnType<SystemHelpers['save']>);
     this.engine.cache.flush();
     this.contextChanged();
   }

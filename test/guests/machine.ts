@@ -1,0 +1,43 @@
+import { PcMachine, type PcMachineOptions } from '../../src/boards/pc-machine.ts';
+import type { CharPort } from '../../src/machine/interfaces.ts';
+
+/** A serial line of a test: what the guest wrote, and a way to type. */
+export class TestSerial implements CharPort {
+  output = '';
+  #receive: (byte: number) => void = () => {};
+
+  send(byte: number): void {
+    this.output += String.fromCharCode(byte);
+  }
+
+  onByte(receive: (byte: number) => void): void {
+    this.#receive = receive;
+  }
+
+  type(text: string): void {
+    for (const character of text) this.#receive(character.charCodeAt(0));
+  }
+}
+
+/** A machine under the virtual clock, and its first serial line. */
+export interface TestMachine {
+  readonly machine: PcMachine;
+  readonly serial: TestSerial;
+}
+
+/** Makes a machine whose behaviour depends on `options` alone. */
+export function makeTestMachine(options: Pick<PcMachineOptions, 'boot'> & Partial<PcMachineOptions>): TestMachine {
+  const serial = new TestSerial();
+  const machine = new PcMachine({
+    memoryBytes: 16 << 20,
+    clock: 'virtual',
+    hostNanos: () => 0n,
+    startEpochMs: 0,
+    seed: 1n,
+    serial: [serial],
+    sharedMemory: false,
+    wake: () => {},
+    ...options,
+  });
+  return { machine, serial };
+}
