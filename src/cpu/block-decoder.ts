@@ -165,6 +165,8 @@ export class BlockDecoder {
     link(end + RECORD.linkNext, nextOffset);
     const target = last.decoded?.operands[0];
     const narrow = start.mode.bits !== 64 && last.decoded?.operandSize === 16;
-    if (target?.kind === 'rel' && !narrow) link(end - RECORD_BYTES + RECORD.linkTaken, nextOffset + target.disp);
+    if (target?.kind !== 'rel') return;
+    link(end - RECORD_BYTES + RECORD.linkNext, nextOffset);
+    if (!narrow) link(end - RECORD_BYTES + RECORD.linkTaken, nextOffset + target.disp);
   }
 }

@@ -36,7 +36,7 @@ export interface NewBlock {
 /** Owns the decoded code: where records lie, which block comes from which bytes, and what must go when these change. */
 export class CodeCache {
   readonly #layout: MemoryLayout;
-  readonly #view: () => DataView;
+  readonly #view: DataView;
   readonly #watchPage: (page: number) => void;
   readonly #byPage = new Map<number, Block[]>();
   readonly #byKey = new Map<number, Map<number, Block>>();
@@ -47,7 +47,7 @@ export class CodeCache {
   flushes = 0;
 
   /** @param watchPage called when a page gets its first code: writes to it must take the slow path from now on */
-  constructor(layout: MemoryLayout, view: () => DataView, watchPage: (page: number) => void) {
+  constructor(layout: MemoryLayout, view: DataView, watchPage: (page: number) => void) {
     this.#layout = layout;
     this.#view = view;
     this.#watchPage = watchPage;
@@ -70,7 +70,7 @@ export class CodeCache {
 
   /** Makes a written block known. */
   insert(address: number, block: NewBlock): void {
-    const view = this.#view();
+    const view = this.#view;
     view.setUint32(address + BLOCK.count, block.count, true);
     view.setUint32(address + BLOCK.page, Math.floor(block.gpa / PAGE_BYTES), true);
     view.setUint32(address + BLOCK.start, block.gpa % PAGE_BYTES, true);
@@ -129,7 +129,7 @@ export class CodeCache {
 
   /** Forgets everything. No guest code may be running. */
   flush(): void {
-    const view = this.#view();
+    const view = this.#view;
     const { blockTable, pageFlags } = this.#layout;
     new Uint8Array(view.buffer, blockTable, BLOCK_TABLE.entries * BLOCK_TABLE.bytes).fill(0);
     for (const page of this.#byPage.keys()) {
@@ -147,7 +147,7 @@ export class CodeCache {
     const blocks = entryOf(this.#byPage, page, () => [] as Block[]);
     blocks.push(block);
     const at = this.#layout.pageFlags + page;
-    const view = this.#view();
+    const view = this.#view;
     const flags = view.getUint8(at);
     if (flags & PAGE_CODE || page >= this.#layout.pageCount) return;
     view.setUint8(at, flags | PAGE_CODE);
@@ -155,7 +155,7 @@ export class CodeCache {
   }
 
   #enterInTable(gpa: number, modeKey: number, address: number): number {
-    const view = this.#view();
+    const view = this.#view;
     let slot = blockTableSlot(gpa);
     for (let probe = 0; probe < BLOCK_TABLE.probes; probe++) {
       const at = this.#layout.blockTable + slot * BLOCK_TABLE.bytes;
@@ -178,12 +178,12 @@ export class CodeCache {
   }
 
   #setLink(field: number, block: Block): void {
-    this.#view().setUint32(field, block.address, true);
+    this.#view.setUint32(field, block.address, true);
     block.incoming.push(field);
   }
 
   #remove(block: Block): void {
-    const view = this.#view();
+    const view = this.#view;
     const modeKey = view.getUint32(block.address + BLOCK.modeKey, true);
     if (block.tableSlot >= 0) view.setBigUint64(block.tableSlot, TOMBSTONE, true);
     for (const field of block.incoming) {
@@ -206,7 +206,7 @@ export class CodeCache {
     }
     this.#byPage.delete(page);
     const at = this.#layout.pageFlags + page;
-    const view = this.#view();
+    const view = this.#view;
     if (page < this.#layout.pageCount) view.setUint8(at, view.getUint8(at) & ~PAGE_CODE);
   }
 }

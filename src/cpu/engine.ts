@@ -55,6 +55,8 @@ const EVENT: EngineExit = { kind: 'event' };
 /** Executes guest code on the interpreter: decoded blocks, compiled handlers, and the counting of instructions. */
 export class Engine {
   readonly state: CpuState;
+  /** The whole memory, which never grows. */
+  readonly view: DataView;
   readonly mode: ModeTracker;
   readonly mmu: MmuFunctions;
   readonly cache: CodeCache;
@@ -62,7 +64,6 @@ export class Engine {
   readonly #memory: MachineMemory;
   readonly #environment: CpuEnvironment;
   readonly #decoder: BlockDecoder;
-  #view: DataView;
   #systemCalls: SystemCalls = () => 0n;
   /** Instructions retired before the running slice. */
   #retired = 0;
@@ -77,8 +78,8 @@ export class Engine {
     const { memory, layout } = machine;
     this.#memory = machine;
     this.#environment = environment;
-    this.#view = new DataView(memory.buffer);
-    this.state = new CpuState(() => memory.buffer, layout.state);
+    this.view = new DataView(memory.buffer);
+    this.state = new CpuState(memory.buffer, layout.state);
     this.mode = new ModeTracker(this.state);
     const table = new WebAssembly.Table({ element: 'anyfunc', initial: 1024 });
     const linker = new Linker(memory, machine, table, this.#hostFunctions(), helperTarget);
@@ -100,11 +101,7 @@ export class Engine {
       dispatch: helper(dispatch),
     };
     this.handlers = new HandlerFactory(linker);
-    this.cache = new CodeCache(
-      layout,
-      () => this.view,
-      (page) => this.mmu.watchPage(layout.state, page),
-    );
+    this.cache = new CodeCache(layout, this.view, (page) => this.mmu.watchPage(layout.state, page));
     this.#decoder = new BlockDecoder(this.state, this.cache, this.handlers, {
       translate: (linear) => Number(this.checked(this.mmu.translate(layout.state, linear, ACCESS.execute))),
       fetch: (gpa) => Number(this.checked(this.mmu.physicalLoad(layout.state, BigInt(gpa), 1))),
@@ -115,13 +112,6 @@ export class Engine {
   /** Says who answers `system` calls; before any guest code runs. */
   connect(systemCalls: SystemCalls): void {
     this.#systemCalls = systemCalls;
-  }
-
-  /** The whole memory. */
-  get view(): DataView {
-    const { buffer } = this.#memory.memory;
-    if (this.#view.buffer !== buffer) this.#view = new DataView(buffer);
-    return this.#view;
   }
 
   /** Instructions retired since power-on; exact while guest code accesses a device. */

@@ -47,7 +47,7 @@ export class EvaluatorEngine {
 
   constructor(guest: EvaluatorGuest) {
     const buffer = new ArrayBuffer(STATE_BASE + STATE_BYTES);
-    this.state = new CpuState(() => buffer, STATE_BASE);
+    this.state = new CpuState(buffer, STATE_BASE);
     this.#guest = guest;
     const world: EvaluatorWorld = {
       memory: new DataView(buffer),

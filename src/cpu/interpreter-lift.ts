@@ -24,6 +24,7 @@ export class InterpreterLift extends Lift {
   readonly #addressing: Addressing;
   readonly #address: Val | undefined;
   #ends = false;
+  #branches = false;
 
   constructor(shape: Shape, addressing: Addressing) {
     super(new Builder(handlerTarget, ['i32', 'i32']), shape);
@@ -112,8 +113,8 @@ export class InterpreterLift extends Lift {
     this.leave();
   }
 
-  override jumpRelative(operand: number): void {
-    void operand;
+  override jumpRelative(_operand: number): void {
+    this.#branches = true;
     this.#follow(RECORD.linkTaken, () => {
       const target = this.nextRip().add(this.b.load('i64', 8, this.#record, RECORD.immediate));
       return this.truncate(target, this.shape.bits === 64 ? 64 : this.size);
@@ -153,12 +154,13 @@ export class InterpreterLift extends Lift {
     this.set(STATE.budget, this.get(STATE.budget).add(count.sub(position).add(own)));
   }
 
-  /** Ends the handler of an ordinary instruction: on to the next record. */
+  /** Ends the handler of an instruction: on to the next record or, behind a branch not taken, to the next block. */
   next(): void {
-    continueAt(this.b, this.#record.add(RECORD_BYTES));
+    if (this.#branches) this.fallThrough();
+    else continueAt(this.b, this.#record.add(RECORD_BYTES));
   }
 
-  /** The handler behind the last instruction of a block: it leads to the following block. */
+  /** Leads to the following block: what a block's last record does, and a branch that is not taken. */
   fallThrough(): void {
     this.#follow(RECORD.linkNext, () => this.nextRip());
   }

@@ -1,4 +1,4 @@
-import { CR0, CR4, EFER, FLAG, SEG, SEGMENT, SEGMENT_BYTES, SEGMENTS, STATE } from '../isa/registers.ts';
+import { CR0, CR4, EFER, FLAG, SEG, SEGMENT, SEGMENT_BYTES, SEGMENTS, STATE, VECTOR_OF } from '../isa/registers.ts';
 import type { CodeMode } from './handlers.ts';
 import { JUMP_CACHE } from './records.ts';
 import { type CpuState, RIGHTS } from './state.ts';
@@ -78,7 +78,16 @@ export class ModeTracker {
     const limit = this.#segment(SEG.CS, SEGMENT.limit);
     state.setU64(STATE.codeLimit, long ? 0xffff_ffff_ffff_ffffn : BigInt(limit));
     state.setU32(STATE.tlb, state.u32(STATE.tlbArea) + this.#context() * TLB_BYTES);
+    state.setU32(STATE.simdFault, this.#simdFault());
+    state.setU32(STATE.fpuFault, state.low(STATE.cr0) & (CR0.EM | CR0.TS) ? VECTOR_OF.NM : 0);
     this.#setCodeKey();
+  }
+
+  /** What an SSE instruction raises before it does anything (SDM 3A, table 13-1): a vector, or 0. */
+  #simdFault(): number {
+    const cr0 = this.#state.low(STATE.cr0);
+    if (cr0 & CR0.EM || (this.#state.low(STATE.cr4) & CR4.OSFXSR) === 0) return VECTOR_OF.UD;
+    return cr0 & CR0.TS ? VECTOR_OF.NM : 0;
   }
 
   #segment(index: number, field: number): number {

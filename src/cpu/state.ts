@@ -46,20 +46,13 @@ export const NULL_SEGMENT: SegmentValue = { selector: 0, base: 0n, limit: 0, rig
 export class CpuState {
   /** Address of the state block in the memory. */
   readonly base: number;
-  readonly #memory: () => ArrayBufferLike;
-  #view: DataView;
-
-  /** @param memory the buffer that holds the block; asked again when the buffer has been replaced */
-  constructor(memory: () => ArrayBufferLike, base: number) {
-    this.#memory = memory;
-    this.base = base;
-    this.#view = new DataView(memory(), base, STATE_BYTES);
-  }
-
   /** The block itself. */
-  get view(): DataView {
-    if (this.#view.buffer !== this.#memory()) this.#view = new DataView(this.#memory(), this.base, STATE_BYTES);
-    return this.#view;
+  readonly view: DataView;
+
+  /** @param buffer the memory that holds the block; it is never replaced */
+  constructor(buffer: ArrayBufferLike, base: number) {
+    this.base = base;
+    this.view = new DataView(buffer, base, STATE_BYTES);
   }
 
   u32(field: Field): number {

@@ -6,6 +6,8 @@ export interface HostTime {
   monotonicNanos(): bigint;
   /** Milliseconds since 1970-01-01 00:00 UTC. */
   utcMillis(): number;
+  /** Lets everything that waits in the host's event loop run; default: a message through a MessageChannel. */
+  turn?(): Promise<void>;
 }
 
 /** What a machine is made of and what it is connected to. */

@@ -3,19 +3,18 @@ const SHORTEST_TIMER_MILLIS = 1;
 
 /** Gives the host's event loop its turns, and sleeps while the guest is idle. */
 export class EventLoop {
-  readonly #channel = new MessageChannel();
+  readonly #turn: () => Promise<void>;
   #resume: (() => void) | undefined;
   #timer: ReturnType<typeof setTimeout> | undefined;
 
+  /** @param turn how the host gives everything that waits in its event loop a turn */
+  constructor(turn: () => Promise<void> = turnByMessage()) {
+    this.#turn = turn;
+  }
+
   /** Lets everything that waits in the event loop run once. */
   turn(): Promise<void> {
-    return new Promise((resolve) => {
-      this.#channel.port1.onmessage = () => {
-        this.#channel.port1.onmessage = null;
-        resolve();
-      };
-      this.#channel.port2.postMessage(0);
-    });
+    return this.#turn();
   }
 
   /** Sleeps for `millis`, or until {@link wake}. */
@@ -35,4 +34,17 @@ export class EventLoop {
     clearTimeout(this.#timer);
     resume();
   }
+}
+
+/** A turn as browsers have it: a message to oneself waits behind other events, and not for the grain of timers. */
+function turnByMessage(): () => Promise<void> {
+  const { port1, port2 } = new MessageChannel();
+  return () =>
+    new Promise((resolve) => {
+      port1.onmessage = () => {
+        port1.onmessage = null;
+        resolve();
+      };
+      port2.postMessage(0);
+    });
 }

@@ -20,7 +20,7 @@ const LONGEST_SLEEP_MILLIS = 1_000;
 export class Vm implements VmControl {
   readonly #config: VmConfig;
   readonly #machine: PcMachine;
-  readonly #loop = new EventLoop();
+  readonly #loop: EventLoop;
   readonly #listeners = new Set<(event: VmEvent) => void>();
   #status: VmStatus = 'paused';
   #running: Promise<Shutdown> | undefined;
@@ -31,6 +31,7 @@ export class Vm implements VmControl {
 
   private constructor(config: VmConfig) {
     this.#config = config;
+    this.#loop = new EventLoop(config.host.turn);
     this.#machine = new PcMachine({
       memoryBytes: config.memoryBytes,
       clock: config.clock,

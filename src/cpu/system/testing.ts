@@ -21,7 +21,7 @@ export class FakePort implements SystemPort {
 
   constructor() {
     const block = new ArrayBuffer(STATE_BYTES);
-    this.state = new CpuState(() => block, 0);
+    this.state = new CpuState(block, 0);
   }
 
   load(address: bigint, bytes: 1 | 2 | 4 | 8, privilege: Privilege): bigint {
