@@ -1,7 +1,7 @@
-/** The host's time in Node. */
+/** The host's time in Node, and turns of its event loop. */
 export const nodeTime = {
   monotonicNanos: (): bigint => process.hrtime.bigint(),
   utcMillis: (): number => performance.timeOrigin + performance.now(),
-  /** A message to oneself would come before timers and sockets, thousands of times in a row. */
+  /** Messages to oneself would hold off timers and signals for a thousand turns. */
   turn: (): Promise<void> => new Promise((resolve) => setImmediate(resolve)),
 };
