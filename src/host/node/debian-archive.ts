@@ -18,18 +18,18 @@ export interface DebianPackage {
 
 /** Where apt reports its progress: a file descriptor of the child. */
 const STATUS_DESCRIPTOR = 3;
-/** Machines are PCs, whatever this host is. */
-const PC_OPTIONS = ['-o', 'APT::Architecture=amd64', '-o', 'APT::Architectures=amd64'];
-
 /** Debian or Ubuntu packages from the sources this host is set up with. Needs no privilege, and changes nothing on the
  * host outside of its work folder. */
 export class DebianArchive {
   readonly #folder: string;
+  readonly #architecture: string;
   #options: readonly string[] = [];
 
-  /** @param folder an empty one to work in */
-  constructor(folder: string) {
+  /** @param folder an empty one to work in
+   * @param architecture of the package lists that {@link refresh} fetches, in Debian's word: a PC's, whatever this host is */
+  constructor(folder: string, architecture: 'amd64' | 'i386' = 'amd64') {
     this.#folder = folder;
+    this.#architecture = architecture;
   }
 
   /** Fetches package lists of its own, to be used from now on in place of the host's.
@@ -38,7 +38,9 @@ export class DebianArchive {
     const [state, cache] = [join(this.#folder, 'state'), join(this.#folder, 'cache')];
     await mkdir(join(state, 'lists', 'partial'), { recursive: true });
     await mkdir(join(cache, 'archives', 'partial'), { recursive: true });
-    this.#options = ['-o', `Dir::State=${state}`, '-o', `Dir::Cache=${cache}`, ...PC_OPTIONS];
+    const architecture = ['Architecture', 'Architectures'].map((name) => `APT::${name}=${this.#architecture}`);
+    const settings = [`Dir::State=${state}`, `Dir::Cache=${cache}`, ...architecture];
+    this.#options = settings.flatMap((setting) => ['-o', setting]);
     await finish(start('apt-get', ['update', '-q', '--error-on=any', ...this.#options]));
   }
 

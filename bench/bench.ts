@@ -1,0 +1,108 @@
+// Measures Vitrine beside its peers: the same kernel, the same initial file system, one guest after the other.
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { availableParallelism, cpus, loadavg, tmpdir, totalmem } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { type BootOrder, nowMillis } from './boot.ts';
+import { fetchKernel, type Kernel } from './kernels.ts';
+import { firstLine, MACHINES, type Machine, runGuest } from './machines.ts';
+import { type GuestRun, measure } from './measure.ts';
+import { type BenchOptions, HELP, parseOptions } from './options.ts';
+import { formatReport, type MachineRuns, type WidthReport } from './report.ts';
+import { type Bits, buildWorkload, type Workload } from './workload.ts';
+
+const RESULTS = fileURLToPath(new URL('results/', import.meta.url));
+
+async function main(): Promise<void> {
+  const options = parseOptions(process.argv.slice(2));
+  if (options === undefined) {
+    console.log(HELP);
+    return;
+  }
+  const started = new Date().toISOString();
+  const load = loadavg()[0];
+  const folder = mkdtempSync(join(tmpdir(), 'vitrine-bench-'));
+  const reports: WidthReport[] = [];
+  try {
+    for (const bits of options.widths) {
+      const report = await measureWidth(options, bits, folder);
+      reports.push(report);
+      console.log(`\n${formatReport(report)}`);
+    }
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+  const { scale, runs, memoryBytes } = options;
+  save(started, { started, host: { ...describeHost(), load }, scale, runs, memoryBytes, widths: reports });
+}
+
+async function measureWidth(options: BenchOptions, bits: Bits, folder: string): Promise<WidthReport> {
+  const workload = buildWorkload(options.source, bits, options.scale, options.rows);
+  const kernel = await chooseKernel(options, bits);
+  const initrd = join(folder, `initrd${bits}`);
+  writeFileSync(initrd, workload.initrd);
+  const rows = [...workload.native.keys()].join(' ');
+  const commandLine = `console=ttyS0 quiet -- ${options.scale} ${rows}`;
+  const order = { kernel: kernel.path, initrd, commandLine, memoryBytes: options.memoryBytes };
+  const machines: MachineRuns[] = [];
+  for (const name of options.machines) {
+    const found = await measureMachine(name, order, workload, options);
+    if (found !== undefined) machines.push(found);
+  }
+  return { bits, kernel: kernel.version, native: Object.fromEntries(workload.native), machines };
+}
+
+async function chooseKernel({ kernels }: BenchOptions, bits: Bits): Promise<Kernel> {
+  const path = kernels[bits];
+  return path === undefined ? fetchKernel(bits) : { path, version: path };
+}
+
+async function measureMachine(
+  name: string,
+  order: BootOrder,
+  workload: Workload,
+  options: BenchOptions,
+): Promise<MachineRuns | undefined> {
+  const machine = MACHINES[name];
+  if (!machine?.widths.includes(workload.bits)) return undefined;
+  const version = versionOf(machine);
+  if (version === undefined) return undefined;
+  const runs: GuestRun[] = [];
+  for (let run = 1; run <= options.runs; run++) {
+    console.error(`${machine.name}, ${workload.bits}-bit guest, run ${run} of ${options.runs}`);
+    const start = nowMillis();
+    runs.push(measure(await runGuest(machine, order, workload.bits, options.timeoutSeconds), start, workload));
+  }
+  return { machine: machine.name, version, runs };
+}
+
+function versionOf(machine: Machine): string | undefined {
+  try {
+    return machine.version();
+  } catch (error) {
+    console.error(`${machine.name} is left out: ${(error as Error).message}`);
+    return undefined;
+  }
+}
+
+function describeHost() {
+  return {
+    processor: cpus()[0]?.model,
+    cores: availableParallelism(),
+    memoryBytes: totalmem(),
+    node: process.version,
+    gcc: firstLine('gcc', ['--version']),
+  };
+}
+
+function save(started: string, results: object): void {
+  mkdirSync(RESULTS, { recursive: true });
+  const file = join(RESULTS, `${started.slice(0, 19).replaceAll(':', '')}Z.json`);
+  writeFileSync(file, `${JSON.stringify(results, null, 2)}\n`);
+  console.error(`written: ${file}`);
+}
+
+await main().catch((error: Error) => {
+  console.error(`bench: ${error.message}`);
+  process.exitCode = 1;
+});

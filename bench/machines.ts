@@ -1,0 +1,82 @@
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import { type BootOrder, type ConsoleLine, LineStamper } from './boot.ts';
+import { readV86Version } from './v86-package.ts';
+import type { Bits } from './workload.ts';
+
+/** A virtual machine to measure. */
+export interface Machine {
+  readonly name: string;
+  /** The guests it can run. */
+  readonly widths: readonly Bits[];
+  /** Its version. @throws {Error} it is not on this host */
+  version(): string;
+  /** Starts a guest in a process of its own. */
+  start(order: BootOrder, bits: Bits): ChildProcess;
+}
+
+const inFolder = (name: string) => fileURLToPath(new URL(name, import.meta.url));
+const QEMU = { 32: 'qemu-system-i386', 64: 'qemu-system-x86_64' } as const;
+const NO_DEVICES = ['-nodefaults', '-no-user-config', '-display', 'none', '-serial', 'stdio', '-no-reboot'];
+
+/** A machine whose guest lives in a script here, which sends a {@link ConsoleLine} for each line. */
+function scripted(name: string, widths: readonly Bits[], script: string, version: () => string): Machine {
+  const start = (order: BootOrder) =>
+    spawn(process.execPath, [inFolder(script), JSON.stringify(order)], {
+      stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
+    });
+  return { name, widths, version, start };
+}
+
+const QEMU_TCG: Machine = {
+  name: 'QEMU TCG',
+  widths: [64, 32],
+  version: () => /version (\S+)/.exec(firstLine(QEMU[64], ['--version']))?.[1] ?? 'unknown',
+  start: ({ kernel, initrd, commandLine, memoryBytes }, bits) => {
+    const guest = ['-kernel', kernel, '-initrd', initrd, '-append', commandLine, '-m', `${memoryBytes / 2 ** 20}M`];
+    return spawn(QEMU[bits], ['-accel', 'tcg', '-machine', 'pc', ...NO_DEVICES, ...guest], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+  },
+};
+
+/** Every machine, by the word that `--machines` takes. */
+export const MACHINES: Readonly<Record<string, Machine>> = {
+  vitrine: scripted('Vitrine', [64, 32], 'vitrine-guest.ts', () =>
+    firstLine('git', ['describe', '--always', '--dirty']),
+  ),
+  qemu: QEMU_TCG,
+  v86: scripted('v86', [32], 'v86-guest.ts', readV86Version),
+};
+
+/** Runs a guest to its end.
+ * @param timeoutSeconds after which the guest is ended and what it printed is returned
+ * @returns the lines of its console */
+export async function runGuest(
+  machine: Machine,
+  order: BootOrder,
+  bits: Bits,
+  timeoutSeconds: number,
+): Promise<ConsoleLine[]> {
+  const lines: ConsoleLine[] = [];
+  const child = machine.start(order, bits);
+  const stamper = new LineStamper((line) => lines.push(line));
+  child.stdout?.on('data', (bytes: Uint8Array) => {
+    for (const byte of bytes) stamper.push(byte);
+  });
+  child.on('message', (line) => lines.push(line as ConsoleLine));
+  const timer = setTimeout(() => child.kill('SIGKILL'), timeoutSeconds * 1000);
+  await new Promise<void>((resolve, reject) => {
+    child.on('close', () => resolve());
+    child.on('error', reject);
+  });
+  clearTimeout(timer);
+  return lines;
+}
+
+/** The first line that a program prints. @throws {Error} it is not on this host */
+export function firstLine(program: string, args: readonly string[]): string {
+  const { error, stdout } = spawnSync(program, args, { encoding: 'utf8', cwd: inFolder('.') });
+  if (error) throw new Error(`${program} is not on this host`);
+  return stdout.split('\n')[0] ?? '';
+}

@@ -1,0 +1,25 @@
+// A child process with one guest under Vitrine. Gets a BootOrder in JSON as its argument, sends a ConsoleLine for each
+// line of the guest's console, and ends with the guest.
+import { readFileSync } from 'node:fs';
+import { nodeTime } from '../src/host/node/time.ts';
+import { Vm } from '../src/vm/index.ts';
+import { type BootOrder, cpuMillis, LineStamper } from './boot.ts';
+
+const order: BootOrder = JSON.parse(process.argv[2] ?? '');
+const stamper = new LineStamper(
+  (line) => process.send?.(line),
+  () => ({ instructions: Number(vm.stats.instructions), cpuMillis: cpuMillis() }),
+);
+const vm = await Vm.create({
+  memoryBytes: order.memoryBytes,
+  kernel: readFileSync(order.kernel),
+  initrd: readFileSync(order.initrd),
+  commandLine: order.commandLine,
+  clock: 'host',
+  seed: 1n,
+  noReboot: true,
+  serial: [{ send: (byte) => stamper.push(byte), onByte: () => {} }, undefined],
+  host: nodeTime,
+});
+await vm.run();
+process.disconnect?.();
