@@ -108,7 +108,7 @@ function setPointers(b: Builder, size: 16 | 32, [fip, code, fdp, data]: readonly
   const joined = (low: Val, high: Val) => low.and(0xffff).or(high.and(0xffff000).shl(4));
   const half = (low: Val, high: Val) => low.or(high.and(0xf000).shl(4));
   const join = size === 16 ? half : joined;
-  const opcode = size === 16 ? getField(b, STATE.fop) : code.shrU(16);
+  const opcode = size === 16 ? b.i32(0) : code.shrU(16);
   setField(b, STATE.fip, join(fip, code).selectIf(real, fip).extU());
   setField(b, STATE.fdp, join(fdp, data).selectIf(real, fdp).extU());
   setField(b, STATE.fop, code.selectIf(real, opcode).and(0x7ff));
