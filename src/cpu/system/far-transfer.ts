@@ -42,7 +42,12 @@ export interface FarTarget {
 }
 
 /** JMP far (SDM 2, JMP). STATE.rip is the address of the next instruction. */
-export function farJump(cpu: SystemContext, { selector, offset }: FarTarget): void {
+export function farJump(cpu: SystemContext, target: FarTarget): void {
+  jump(cpu, target);
+  cpu.port.contextChanged();
+}
+
+function jump(cpu: SystemContext, { selector, offset }: FarTarget): void {
   if (!usesDescriptors(cpu.state)) {
     checkRealRip(cpu, offset);
     enterRealCode(cpu, selector, offset);
@@ -62,6 +67,11 @@ export function farJump(cpu: SystemContext, { selector, offset }: FarTarget): vo
 
 /** CALL far (SDM 2, CALL). STATE.rip is the return address. */
 export function farCall(cpu: SystemContext, target: FarTarget): void {
+  call(cpu, target);
+  cpu.port.contextChanged();
+}
+
+function call(cpu: SystemContext, target: FarTarget): void {
   const { selector, offset, size } = target;
   if (!usesDescriptors(cpu.state)) {
     checkRealRip(cpu, offset);
@@ -135,6 +145,11 @@ function switchToTask(cpu: SystemContext, selector: number, descriptor: Descript
 
 /** RET far (SDM 2, RET). @param size operand size in bits  @param extra bytes of arguments to release */
 export function farReturn(cpu: SystemContext, size: 16 | 32 | 64, extra: number): void {
+  returnFar(cpu, size, extra);
+  cpu.port.contextChanged();
+}
+
+function returnFar(cpu: SystemContext, size: 16 | 32 | 64, extra: number): void {
   const stack = currentStack(cpu);
   const bytes = (size / 8) as ItemBytes;
   const [rip, cs] = peekAll(cpu, stack, bytes, 2);

@@ -1,4 +1,4 @@
-import { CR0, EFER, SEG, STATE, STATE_BYTES, VECTOR_OF } from '../../isa/registers.ts';
+import { CR0, EFER, FLAG, SEG, STATE, STATE_BYTES, VECTOR_OF } from '../../isa/registers.ts';
 import { CpuState } from '../state.ts';
 import { SystemHelpers } from './helpers.ts';
 import { GuestFault, GuestPageIn, type Privilege, type SystemPort } from './port.ts';
@@ -66,7 +66,27 @@ export class FakePort implements SystemPort {
   invalidatePage(address: bigint): void {
     this.log.push(`invlpg ${address}`);
   }
-  contextChanged(): void {}
+  contextChanged(): void {
+    this.#knownContext = this.context();
+  }
+
+  #knownContext = '';
+
+  /** What engines must hear of when it changes. */
+  context(): string {
+    const { state } = this;
+    const segments = [SEG.CS, SEG.SS, SEG.DS, SEG.ES].map((index) => state.segment(index));
+    const derived = segments.map(({ base, limit, rights }) => `${base} ${limit} ${rights}`);
+    const flags = state.u32(STATE.eflags) & (FLAG.VM | FLAG.AC);
+    const control = [STATE.cr0, STATE.cr4, STATE.efer].map((field) => state.u64(field));
+    return [...derived, state.u32(STATE.cpl), flags, ...control].join(' ');
+  }
+
+  /** @throws Error where the context has changed and nobody was told */
+  checkContext(): void {
+    if (this.#knownContext !== this.context()) throw new Error('the context changed without notice');
+  }
+
   requestEvent(): void {
     this.log.push('event');
   }
@@ -214,8 +234,10 @@ export class TestCpu {
 
   /** What a call faults with, as "#vector(error)"; "" when it does not. */
   fault(action: () => unknown): string {
+    this.port.contextChanged();
     try {
       action();
+      this.port.checkContext();
       return '';
     } catch (error) {
       if (!(error instanceof GuestFault)) throw error;
