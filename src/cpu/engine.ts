@@ -148,7 +148,7 @@ export class Engine {
   /** Deals with what guest code left pending. @returns undefined to go on */
   #settle(pending: number): EngineExit | undefined {
     this.state.setU32(STATE.pending, PENDING.none);
-    if (pending === PENDING.decode) return this.#provide();
+    if (pending === PENDING.decode) return this.state.u32(STATE.budget) === 0 ? EVENT : this.#provide();
     if (pending === PENDING.event) return EVENT;
     const exit = this.#pendingExit(pending);
     const rest = this.#unexecuted(1);
