@@ -5,17 +5,7 @@ import type { Val } from '../ir/val.ts';
 import { tryDecode } from '../isa/decode.ts';
 import { Lift } from '../isa/lift.ts';
 import { BASE_RIP, type Decoded, type MemOperand } from '../isa/operands.ts';
-import {
-  GPR,
-  PENDING,
-  SEG,
-  SEGMENT,
-  SEGMENT_BYTES,
-  SEGMENTS,
-  STATE,
-  STATE_BYTES,
-  VECTOR_OF,
-} from '../isa/registers.ts';
+import { GPR, PENDING, SEG, STATE, STATE_BYTES, VECTOR_OF } from '../isa/registers.ts';
 import { SEMANTICS } from '../isa/semantics/index.ts';
 import { SYSTEM_CALLS, type SystemCall } from '../isa/system-calls.ts';
 import { type CodeMode, registerField, segmentOf, shapeOf } from './handlers.ts';
@@ -80,12 +70,16 @@ export class EvaluatorEngine {
   }
 
   #execute(rip: bigint, mode: CodeMode): void {
-    const base = this.state.view.getBigUint64(SEGMENTS + SEG.CS * SEGMENT_BYTES + SEGMENT.base, true);
-    const mask = mode.bits === 64 ? 64 : 32;
-    const result = tryDecode((at) => this.#guest.fetch(BigInt.asUintN(mask, rip + base + BigInt(at))), mode);
+    const result = tryDecode((at) => this.#fetch(rip + BigInt(at), mode), mode);
     if (result.kind === 'undefined') throw new GuestFault(VECTOR_OF.UD);
     if (result.kind === 'tooLong') throw new GuestFault(VECTOR_OF.GP);
     this.#evaluator.run(liftOne(result.decoded, mode, rip), [BigInt(STATE_BASE)]);
+  }
+
+  #fetch(rip: bigint, { bits }: CodeMode): number {
+    const { base, limit } = this.state.segment(SEG.CS);
+    if (bits !== 64 && rip > BigInt(limit)) throw new GuestFault(VECTOR_OF.GP);
+    return this.#guest.fetch(BigInt.asUintN(bits === 64 ? 64 : 32, rip + base));
   }
 
   #hostCall(callee: FunctionRef, args: readonly bigint[]): bigint {

@@ -37,7 +37,6 @@ export class Vcpu implements VirtualCpu {
       const result = this.system.call(name, a, b);
       if (this.state.u32(STATE.shadow) !== 0) this.#holdInterrupts();
       if (this.halted) this.engine.requestStop();
-      if (this.halted) this.engine.requestStop();
       return result;
     });
     this.system.reset();
@@ -135,8 +134,10 @@ export class Vcpu implements VirtualCpu {
     return undefined;
   }
 
+  /** A delivered exception counts as an instruction: where handlers do nothing but fault, time goes on and slices end. */
   #deliver(vector: number, errorCode: number): void {
     deliverException(this.system.context, vector, errorCode);
+    this.engine.retired++;
   }
 
   /** Delivers the NMI or interrupt that the processor accepts now, if there is one. */

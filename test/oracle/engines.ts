@@ -152,7 +152,7 @@ export class EvaluatorRunner implements CaseRunner {
 
   constructor() {
     this.#engine = new EvaluatorEngine({
-      load: (address, bytes, _forWrite, segment) => this.#load(address, bytes, segment),
+      load: (address, bytes, forWrite, segment) => this.#load(address, bytes, forWrite, segment),
       store: (address, bytes, value, segment) => this.#store(address, bytes, value, segment),
       fetch: (address) => this.#fetch(address),
       system: systemCall,
@@ -195,10 +195,10 @@ export class EvaluatorRunner implements CaseRunner {
     return at >= DATA_BASE ? { bytes: this.#data, at: at - DATA_BASE } : { bytes: this.#code, at: at - CODE_BASE };
   }
 
-  #load(address: bigint, bytes: number, segment: number): bigint {
+  #load(address: bigint, bytes: number, forWrite: boolean, segment: number): bigint {
     let value = 0n;
     for (let i = bytes - 1; i >= 0; i--) {
-      const byte = this.#byte(BigInt.asUintN(64, address + BigInt(i)), false, segment);
+      const byte = this.#byte(BigInt.asUintN(64, address + BigInt(i)), forWrite, segment);
       value = (value << 8n) | BigInt(byte.bytes[byte.at]);
     }
     return value;
