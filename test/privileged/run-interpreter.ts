@@ -1,0 +1,50 @@
+/** Runs an image on the interpreter. */
+
+import type { CpuEnvironment } from '../../src/cpu/environment.ts';
+import { layOutMemory } from '../../src/cpu/memory-layout.ts';
+import { enterProtected32 } from '../../src/cpu/system/reset.ts';
+import { Vcpu } from '../../src/cpu/vcpu.ts';
+import { addressOf, type Image } from './image.ts';
+
+const RAM_BYTES = 16 << 20;
+const RECORD_BYTES = 64 << 20;
+const DEBUG_PORT = 0xe9;
+const MOST_INSTRUCTIONS = 20_000_000;
+
+/** What the image prints. @throws Error when it does not end by a triple fault */
+export function runOnInterpreter(image: Image): string {
+  const layout = layOutMemory([{ gpa: 0, length: RAM_BYTES, hostOffset: 0 }], RECORD_BYTES);
+  const maximumPages = layout.wasmPages;
+  const memory = new WebAssembly.Memory({ initial: layout.wasmPages, maximum: maximumPages });
+  const output: string[] = [];
+  const environment: CpuEnvironment = {
+    portRead: () => 0xffffffff,
+    portWrite: (port, _bytes, value) => {
+      if (port === DEBUG_PORT) output.push(String.fromCharCode(value & 0xff));
+    },
+    mmioRead: () => 0xffffffff,
+    mmioWrite: () => {},
+    interruptPending: () => false,
+    acknowledgeInterrupt: () => -1,
+    takeNmi: () => false,
+    apicRead: () => undefined,
+    apicWrite: () => false,
+    random: () => 0n,
+    nowNanos: () => 0n,
+    firstWrite: () => {},
+  };
+  const machine = { memory, layout, shared: false, memory64: false, maximumPages };
+  const vcpu = new Vcpu(machine, environment, { apicId: 0, tscHz: 1e9, apicTimerHz: 1e9 });
+  new Uint8Array(memory.buffer, layout.ram, RAM_BYTES).set(image.assembled.bytes, image.origin);
+  enterProtected32(vcpu.system.context, {
+    rip: BigInt(addressOf(image.assembled, 'start')),
+    registers: { 0: 0x2badb002n },
+    code: 8,
+    data: 16,
+  });
+  const exit = vcpu.run(MOST_INSTRUCTIONS);
+  if (exit.kind !== 'shutdown' || exit.reason !== 'tripleFault') {
+    throw new Error(`the image ended with ${JSON.stringify(exit)}, ${vcpu.describe()}, after\n${output.join('')}`);
+  }
+  return output.join('');
+}
