@@ -1,0 +1,73 @@
+import { rmSync } from 'node:fs';
+import { mkdir, mkdtemp, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { DebianArchive, readPackagedFile } from '../../src/host/node/debian-archive.ts';
+import { cacheFolder, FileStore, writeFileAtOnce } from '../../src/host/node/file-store.ts';
+
+export type Architecture = 'amd64' | 'i386';
+
+/** A file inside a package. A metapackage stands for the package it depends on that matches `dependency`. */
+export interface PackagedFile {
+  readonly architecture: Architecture;
+  readonly package: string;
+  readonly dependency?: RegExp;
+  /** Its path in the package, beginning with `./`; `*` stands for anything. */
+  readonly pattern: string;
+}
+
+const refreshed = new Map<Architecture, Promise<DebianArchive>>();
+
+/** A file of a Debian package, from the cache or from the host's own package source.
+ * @throws {Error} it cannot be had; a test then skips with this reason */
+export async function debianFile(file: PackagedFile): Promise<Uint8Array> {
+  const folder = join(cacheFolder(), 'test-files');
+  const store = new FileStore(join(cacheFolder(), 'files'));
+  const note = join(folder, `${file.architecture}-${file.package}-${file.pattern.replaceAll(/[^\w]+/g, '-')}`);
+  const kept = await readFile(note, 'utf8').catch(() => undefined);
+  const cached = kept && (await store.get(kept));
+  if (cached) return cached;
+  const bytes = await fetchFile(file, folder);
+  await writeFileAtOnce(note, await store.put(bytes));
+  return bytes;
+}
+
+async function fetchFile(file: PackagedFile, folder: string): Promise<Uint8Array<ArrayBuffer>> {
+  await mkdir(folder, { recursive: true });
+  const archive = await archiveOf(file.architecture, folder);
+  const [named] = await archive.find([file.package]);
+  if (named === undefined) throw new Error(`the package lists have no ${file.package}`);
+  const name = file.dependency?.exec(named.depends)?.[0];
+  const [wanted] = name === undefined ? [named] : await archive.find([name]);
+  if (wanted === undefined) throw new Error(`the package lists have no ${name}`);
+  const [path] = await archive.download([wanted], () => {});
+  return readPackagedFile(path, file.pattern);
+}
+
+/** An archive with lists of its own: the host may have none of the other architecture. */
+function archiveOf(architecture: Architecture, folder: string): Promise<DebianArchive> {
+  let archive = refreshed.get(architecture);
+  if (archive === undefined) {
+    archive = makeArchive(architecture, folder);
+    refreshed.set(architecture, archive);
+  }
+  return archive;
+}
+
+async function makeArchive(architecture: Architecture, folder: string): Promise<DebianArchive> {
+  const work = await mkdtemp(join(folder, `apt-${architecture}-`));
+  process.once('exit', () => rmSync(work, { recursive: true, force: true }));
+  const archive = new DebianArchive(work, architecture);
+  await archive.refresh();
+  return archive;
+}
+
+/** The kernel that a metapackage such as `linux-image-amd64` stands for. */
+export function debianKernel(architecture: Architecture, metapackage: string): Promise<Uint8Array> {
+  const dependency = /\blinux-image-[^\s,]*\d[^\s,]*/;
+  return debianFile({ architecture, package: metapackage, dependency, pattern: './boot/vmlinuz-*' });
+}
+
+/** A static BusyBox. */
+export function debianBusybox(architecture: Architecture): Promise<Uint8Array> {
+  return debianFile({ architecture, package: 'busybox-static', pattern: '*/bin/busybox' });
+}
