@@ -2,19 +2,30 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { BootProgress } from './boot-progress.ts';
 
-/** A console whose guest prints; the clock stands at 1.5 s. */
+/** A console whose guest prints; the clock stands at 1.5 s. `shown` is what appears, in order. */
 function boot() {
   const told: string[] = [];
-  const printed: number[] = [];
+  const shown: string[] = [];
+  let waiting = '';
   const progress = new BootProgress(
-    (line) => told.push(line.trim()),
+    (line) => {
+      told.push(line.trim());
+      shown.push(`<${line.trim()}>`);
+    },
     () => 1500,
   );
-  const console = progress.watch({ send: (byte) => printed.push(byte), onByte: () => {} });
+  const flush = () => {
+    shown.push(waiting);
+    waiting = '';
+  };
+  const send = (byte: number) => {
+    waiting += String.fromCharCode(byte);
+  };
+  const console = progress.watch({ send, flush, onByte: () => {}, close: () => {} });
   const print = (text: string) => {
     for (const byte of Buffer.from(text)) console.send(byte);
   };
-  return { told, printed, progress, print };
+  return { told, progress, print, shown: () => `${shown.join('')}${waiting}` };
 }
 
 describe('BootProgress', () => {
@@ -31,10 +42,10 @@ describe('BootProgress', () => {
     ]);
   });
 
-  it('passes every byte on', () => {
-    const { printed, print } = boot();
+  it('passes every byte on, and tells phases between lines', () => {
+    const { shown, print } = boot();
     print('a\r\nb');
-    assert.equal(Buffer.from(printed).toString(), 'a\r\nb');
+    assert.equal(shown(), 'a\r\n<1.50 s  first line from the guest>b');
   });
 
   it('says nothing in the middle of a line', () => {

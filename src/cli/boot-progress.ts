@@ -1,3 +1,4 @@
+import type { HostCharPort } from '../host/node/char-ports.ts';
 import type { CharPort } from '../vm/index.ts';
 
 /** What lines on the console say about how far a boot is, in order. */
@@ -28,28 +29,32 @@ export class BootProgress {
     this.#tell(`${(this.#elapsedMillis() / 1000).toFixed(2).padStart(7)} s  ${phase}`);
   }
 
-  /** A console that is watched on its way out. */
-  watch(console: CharPort): CharPort {
+  /** A console that is watched on its way out; phases are told between its lines. */
+  watch(console: HostCharPort): CharPort {
     return {
       send: (byte) => {
         console.send(byte);
-        this.#see(byte);
+        const phase = this.#see(byte);
+        if (phase === undefined) return;
+        console.flush();
+        this.reached(phase);
       },
       onByte: (receive) => console.onByte(receive),
     };
   }
 
-  #see(byte: number): void {
-    if (this.#next >= MILESTONES.length) return;
+  /** @returns the phase that is reached with this byte, if any */
+  #see(byte: number): string | undefined {
+    if (this.#next >= MILESTONES.length) return undefined;
     if (byte !== LINE_FEED) {
       if (this.#line.length < LONGEST_LINE) this.#line += String.fromCharCode(byte);
-      return;
+      return undefined;
     }
     const line = this.#line.trimEnd();
     this.#line = '';
     const index = MILESTONES.findLastIndex(([pattern]) => pattern.test(line));
-    if (index < this.#next) return;
+    if (index < this.#next) return undefined;
     this.#next = index + 1;
-    this.reached(MILESTONES[index]?.[1] ?? '');
+    return MILESTONES[index]?.[1];
   }
 }

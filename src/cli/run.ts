@@ -64,7 +64,7 @@ function hostMemoryBytes(): number {
 }
 
 function tellProgress(line: string): void {
-  if (process.stderr.isTTY) process.stderr.write(`vitrine: ${line}\r\n`);
+  if (process.stderr.isTTY) process.stderr.write(`vitrine: ${line}\n`);
 }
 
 async function openLines(options: RunOptions, outside: OutsideEnding): Promise<(HostCharPort | undefined)[]> {

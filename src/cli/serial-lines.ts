@@ -27,6 +27,7 @@ function openStandardStreams(leave: () => void): HostCharPort {
   return {
     send: (byte) => port.send(byte),
     onByte: (receive) => port.onByte(receive),
+    flush: () => port.flush(),
     close() {
       port.close();
       terminal.close();

@@ -6,6 +6,8 @@ import { OutputBatch } from './output-batch.ts';
 
 /** An outside end of a serial line that holds something of the host. */
 export interface HostCharPort extends CharPort {
+  /** Writes out what waits. */
+  flush(): void;
   /** Writes out what waits and lets go of the host's file, socket or stream. */
   close(): void;
 }
@@ -33,8 +35,12 @@ export class StreamPort implements HostCharPort {
     this.#queue.onByte(receive);
   }
 
-  close(): void {
+  flush(): void {
     this.#batch.flush();
+  }
+
+  close(): void {
+    this.flush();
     this.#queue.close();
     this.#input.pause();
   }
@@ -57,8 +63,12 @@ export class FilePort implements HostCharPort {
 
   onByte(): void {}
 
-  close(): void {
+  flush(): void {
     this.#batch.flush();
+  }
+
+  close(): void {
+    this.flush();
     closeSync(this.#file);
   }
 }

@@ -31,8 +31,12 @@ export class SocketPort implements HostCharPort {
     this.#queue.onByte(receive);
   }
 
-  close(): void {
+  flush(): void {
     this.#batch.flush();
+  }
+
+  close(): void {
+    this.flush();
     this.#queue.close();
     this.#peer?.destroySoon();
     this.#closeListener();
