@@ -7,6 +7,7 @@ import type { CodeMode } from '../../src/cpu/handlers.ts';
 import { layOutMemory } from '../../src/cpu/memory-layout.ts';
 import { type CpuState, NULL_SEGMENT, RIGHTS } from '../../src/cpu/state.ts';
 import { GuestFault } from '../../src/cpu/system/port.ts';
+import { fpuTranscendental } from '../../src/cpu/system/transcendental.ts';
 import { CR0, CR4, EFER, SEG, STATE, VECTOR_OF, X87_EXPONENT } from '../../src/isa/registers.ts';
 import type { SystemCall } from '../../src/isa/system-calls.ts';
 import {
@@ -33,7 +34,8 @@ const INT3 = 0xcc;
 const background = backgroundMemory();
 
 /** What a process may not do, and INT3, which ends a case. */
-function systemCall(name: SystemCall): bigint {
+function systemCall(state: CpuState, name: SystemCall, a: bigint): bigint {
+  if (name === 'fpuTranscendental') return fpuTranscendental(state, Number(a));
   throw new GuestFault(name === 'breakpointInterrupt' ? VECTOR_OF.BP : VECTOR_OF.GP);
 }
 
@@ -155,7 +157,7 @@ export class EvaluatorRunner implements CaseRunner {
       load: (address, bytes, forWrite, segment) => this.#load(address, bytes, forWrite, segment),
       store: (address, bytes, value, segment) => this.#store(address, bytes, value, segment),
       fetch: (address) => this.#fetch(address),
-      system: systemCall,
+      system: (name, a) => systemCall(this.#engine.state, name, a),
     });
   }
 
@@ -251,7 +253,7 @@ export class InterpreterRunner implements CaseRunner {
     const maximumPages = layout.wasmPages;
     const memory = new WebAssembly.Memory({ initial: layout.wasmPages, maximum: maximumPages, shared: false });
     this.#engine = new Engine({ memory, layout, shared: false, memory64: false, maximumPages }, NO_DEVICES);
-    this.#engine.connect(systemCall);
+    this.#engine.connect((name, a) => systemCall(this.#engine.state, name, a));
     this.#ram = new Uint8Array(memory.buffer, layout.ram, RAM_BYTES);
     this.#buildTables();
     this.#ram.fill(INT3, CODE_BASE, CODE_BASE + CODE_BYTES);
