@@ -4,7 +4,7 @@ import type { Val } from '../ir/val.ts';
 import type { Field } from '../isa/layout.ts';
 import { PENDING, SEG, SEGMENT, SEGMENT_BYTES, SEGMENTS, STATE } from '../isa/registers.ts';
 import { BLOCK, BLOCK_HASH, BLOCK_TABLE, JUMP_CACHE, RECORD, RECORD_BYTES } from './records.ts';
-import { TLB, TLB_FLAG } from './tlb.ts';
+import { CODE_TLB_OFFSET, TLB } from './tlb.ts';
 
 const get = (b: Builder, field: Field) => b.load(field.type, field.bytes, b.cpu, field.offset);
 const put = (b: Builder, field: Field, value: Val) => b.store(field.bytes, b.cpu, field.offset, value);
@@ -32,16 +32,13 @@ function linearOf(b: Builder, rip: Val): Val {
 /** Finds the decoded block at `rip` through the TLB and the block table, and enters it in the jump cache; else 0. */
 const findBlock = defineHelper('findBlock', { params: ['i64', 'i32'], result: 'i32' }, (b, rip, cacheEntry) => {
   const linear = linearOf(b, rip);
-  const entry = get(b, STATE.tlb).add(
-    linear
-      .shrU(12)
-      .wrap()
-      .and(TLB.entries - 1)
-      .mul(TLB.bytes),
-  );
-  const tag = b.load('i64', 8, entry, TLB.readTag).and(~1n);
-  const executable = b.load('i32', 4, entry, TLB.flags).and(TLB_FLAG.executable);
-  b.if(tag.ne(linear.and(~0xfffn)).or(executable.eqz()), () => b.return(0));
+  const index = linear
+    .shrU(12)
+    .wrap()
+    .and(TLB.entries - 1)
+    .mul(TLB.bytes);
+  const entry = get(b, STATE.tlb).add(index).add(CODE_TLB_OFFSET);
+  b.if(b.load('i64', 8, entry, TLB.readTag).ne(linear.and(~0xfffn)), () => b.return(0));
   const gpa = b.load('i64', 4, entry, TLB.page).shl(12).or(linear.and(0xfff));
   const key = gpa.or(get(b, STATE.modeKey).extU().shl(48));
   const mask = BLOCK_TABLE.entries - 1;
@@ -79,6 +76,11 @@ export const dispatch = defineHelper('dispatch', {}, (b) => {
   const sameKey = b.load('i32', 4, entry, JUMP_CACHE.key).eq(get(b, STATE.codeKey));
   const known = sameRip.and(sameKey);
   b.if(known.eqz(), () => {
+    // Nothing is fetched for an instruction that will not be executed now.
+    b.if(get(b, STATE.budget).eqz(), () => {
+      put(b, STATE.pending, b.i32(PENDING.event));
+      b.return();
+    });
     b.if(b.call(findBlock, rip, entry).eqz(), () => {
       put(b, STATE.pending, b.i32(PENDING.decode));
       b.return();

@@ -4,18 +4,20 @@ import { PAGE_BYTES, PAGE_CODE, PAGE_DEVICE, PAGE_SCREEN, PAGE_TRACKED } from '.
 import { PageAbsent } from '../machine/interfaces.ts';
 import { BlockDecoder } from './block-decoder.ts';
 import { CodeCache } from './code-cache.ts';
+import { CodeTranslations } from './code-translations.ts';
 import { dispatch } from './dispatch.ts';
 import type { CpuEnvironment } from './environment.ts';
 import { HandlerFactory } from './handlers.ts';
 import { helperTarget } from './interpreter-lift.ts';
 import { Linker, type NativeFunction } from './linker.ts';
 import type { MemoryLayout } from './memory-layout.ts';
-import { flushPage, flushTlbs, physicalLoad, probeStore, slowLoad, slowStore, translate, watchPage } from './mmu.ts';
+import { flushPage, flushTlbs, probeStore, slowLoad, slowStore, translateCode, watchPage } from './mmu.ts';
 import { ModeTracker } from './mode.ts';
+import { physicalLoad } from './physical.ts';
 import { BLOCK, RECORD, RECORD_BYTES } from './records.ts';
 import { CpuState } from './state.ts';
 import { GuestFault, GuestPageIn } from './system/port.ts';
-import { ACCESS, CONTEXTS, TLB_BYTES, TLB_EMPTY_BYTE } from './tlb.ts';
+import { ALL_TLB_BYTES, TLB_EMPTY_BYTE } from './tlb.ts';
 
 const FOUR_GIB = 0x100000000;
 
@@ -36,7 +38,7 @@ interface MmuFunctions {
   readonly slowLoad: (cpu: number, address: bigint, bytes: number, access: number, segment: number) => bigint;
   readonly slowStore: (cpu: number, address: bigint, bytes: number, access: number, segment: number, v: bigint) => void;
   readonly probeStore: (cpu: number, address: bigint, bytes: number, access: number, segment: number) => void;
-  readonly translate: (cpu: number, address: bigint, access: number) => bigint;
+  readonly translateCode: (cpu: number, address: bigint) => bigint;
   readonly physicalLoad: (cpu: number, gpa: bigint, bytes: number) => bigint;
   readonly flushTlbs: (cpu: number, keepGlobal: number) => void;
   readonly flushPage: (cpu: number, address: bigint) => void;
@@ -60,6 +62,7 @@ export class Engine {
   readonly mode: ModeTracker;
   readonly mmu: MmuFunctions;
   readonly cache: CodeCache;
+  readonly code: CodeTranslations;
   readonly handlers: HandlerFactory;
   readonly #memory: MachineMemory;
   readonly #environment: CpuEnvironment;
@@ -85,7 +88,7 @@ export class Engine {
     const linker = new Linker(memory, machine, table, this.#hostFunctions(), helperTarget);
     linker.compile(
       [],
-      [slowLoad, slowStore, probeStore, translate, physicalLoad, flushTlbs, flushPage, watchPage, dispatch],
+      [slowLoad, slowStore, probeStore, translateCode, physicalLoad, flushTlbs, flushPage, watchPage, dispatch],
     );
     const helper = <T extends NativeFunction>(ref: Parameters<Linker['helper']>[0]) =>
       linker.helper(ref) as unknown as T;
@@ -93,7 +96,7 @@ export class Engine {
       slowLoad: helper(slowLoad),
       slowStore: helper(slowStore),
       probeStore: helper(probeStore),
-      translate: helper(translate),
+      translateCode: helper(translateCode),
       physicalLoad: helper(physicalLoad),
       flushTlbs: helper(flushTlbs),
       flushPage: helper(flushPage),
@@ -102,8 +105,13 @@ export class Engine {
     };
     this.handlers = new HandlerFactory(linker);
     this.cache = new CodeCache(layout, this.view, (page) => this.mmu.watchPage(layout.state, page));
+    this.code = new CodeTranslations(
+      this.state,
+      () => this.view,
+      (linear) => BigInt.asUintN(64, this.checked(this.mmu.translateCode(layout.state, linear))),
+    );
     this.#decoder = new BlockDecoder(this.state, this.cache, this.handlers, {
-      translate: (linear) => Number(this.checked(this.mmu.translate(layout.state, linear, ACCESS.execute))),
+      translate: (linear) => this.code.translate(linear),
       fetch: (gpa) => Number(this.checked(this.mmu.physicalLoad(layout.state, BigInt(gpa), 1))),
     });
     this.#initialise();
@@ -254,7 +262,7 @@ export class Engine {
     state.setU32(STATE.pageFlags, layout.pageFlags);
     state.setU32(STATE.pageCount, layout.pageCount);
     state.setU32(STATE.record, layout.records + RECORD_BYTES);
-    new Uint8Array(this.view.buffer, layout.tlbs, CONTEXTS * TLB_BYTES).fill(TLB_EMPTY_BYTE);
+    new Uint8Array(this.view.buffer, layout.tlbs, ALL_TLB_BYTES).fill(TLB_EMPTY_BYTE);
     state.setU64(STATE.largeLow, 0xffff_ffff_ffff_ffffn);
     this.#mapRam();
   }

@@ -1,7 +1,7 @@
 import { STATE_BYTES } from '../isa/registers.ts';
 import { PAGE_BYTES, type RamRegion } from '../machine/guest-memory.ts';
 import { BLOCK_TABLE, JUMP_CACHE } from './records.ts';
-import { CONTEXTS, TLB_BYTES } from './tlb.ts';
+import { ALL_TLB_BYTES } from './tlb.ts';
 
 const WASM_PAGE = 65536;
 /** Address of the state block. Page 0 stays unused, so that a null pointer is seen. */
@@ -35,7 +35,7 @@ export function layOutMemory(regions: readonly RamRegion[], recordBytes: number)
   const pageCount = Math.max(...regions.map((r) => r.gpa + r.length)) / PAGE_BYTES;
   const ramBytes = Math.max(...regions.map((r) => r.hostOffset + r.length));
   const state = area(STATE_BYTES, 4096);
-  const tlbs = area(CONTEXTS * TLB_BYTES, 4096);
+  const tlbs = area(ALL_TLB_BYTES, 4096);
   const jumpCache = area(JUMP_CACHE.entries * JUMP_CACHE.bytes, 4096);
   const blockTable = area(BLOCK_TABLE.entries * BLOCK_TABLE.bytes, 4096);
   const records = area(recordBytes, 4096);

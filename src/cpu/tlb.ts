@@ -11,13 +11,17 @@ export const TLB = {
   writeTag: 8,
   /** i64: host address minus linear address. */
   addend: 16,
-  /** u32: guest-physical page number. */
+  /** u32: guest-physical page number. Data accesses alone fill these TLBs; for code see `CodeTranslations`. */
   page: 24,
   /** u32: {@link TLB_FLAG}. */
   flags: 28,
 } as const;
 
-export const TLB_FLAG = { global: 1, executable: 2 } as const;
+/** Flags of a TLB entry: those of {@link TRANSLATION} that outlive the walk. `writable` holds while the page is watched too. */
+export const TLB_FLAG = { writable: 1, global: 2 } as const;
+
+/** Low bits of a translation: the page may be written and its entry is dirty, is global, is part of a large one. */
+export const TRANSLATION = { ...TLB_FLAG, large: 4 } as const;
 
 /** Bytes of one context's TLB. */
 export const TLB_BYTES = TLB.entries * TLB.bytes;
@@ -36,6 +40,11 @@ export const CONTEXT = {
   slow: 3,
 } as const;
 export const CONTEXTS = 4;
+
+/** From a context's TLB for data to its TLB for code: these lie behind all the others, in the same order. */
+export const CODE_TLB_OFFSET = CONTEXTS * TLB_BYTES;
+/** Bytes of all TLBs. */
+export const ALL_TLB_BYTES = 2 * CONTEXTS * TLB_BYTES;
 
 /** Kinds of access, as bits of the `access` argument of MMU helpers. */
 export const ACCESS = {

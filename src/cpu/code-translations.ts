@@ -1,0 +1,126 @@
+import { STATE } from '../isa/registers.ts';
+import type { CpuState } from './state.ts';
+import { CODE_TLB_OFFSET, TLB, TLB_EMPTY_BYTE, TRANSLATION } from './tlb.ts';
+
+const USER_RING = 3;
+const PAGE_NUMBERS = 2 ** 36;
+const PAGE_NUMBER_MASK = 0xf_ffff_ffffn;
+/** Pages after which everything is forgotten. */
+const MOST_PAGES = 1 << 16;
+/** Pages of the largest large page: 4 MiB. */
+const LARGE_PAGES = 1024;
+
+/** All that is known, as it is saved: pairs of key and guest-physical page number. */
+export interface CodeTranslationsRecord {
+  readonly global: readonly (readonly [number, number])[];
+  readonly local: readonly (readonly [number, number])[];
+  readonly large: readonly number[];
+}
+
+/**
+ * Where pages of code lie: an instruction TLB that forgets nothing until it is flushed. So tables are walked at the first
+ * fetch from a page, however code was decoded and linked before. The TLBs for code in memory, which guest code asks,
+ * hold a part of it.
+ */
+export class CodeTranslations {
+  readonly #state: CpuState;
+  readonly #walk: (linear: bigint) => bigint;
+  /** Guest-physical page numbers by privilege and linear page. */
+  readonly #global = new Map<number, number>();
+  readonly #local = new Map<number, number>();
+  /** Stretches of LARGE_PAGES that hold large pages. */
+  readonly #large = new Set<number>();
+  readonly #view: () => DataView;
+  /** Addresses of the entries in memory that are filled. */
+  readonly #filled = new Set<number>();
+
+  /**
+   * @param view the whole memory
+   * @param walk translates a linear address to a page with bits of TRANSLATION; throws what the fetch raises
+   */
+  constructor(state: CpuState, view: () => DataView, walk: (linear: bigint) => bigint) {
+    this.#state = state;
+    this.#view = view;
+    this.#walk = walk;
+  }
+
+  /** The guest-physical address of the code byte at a linear address. @throws {GuestFault} @throws {GuestPageIn} */
+  translate(linear: bigint): number {
+    const key = this.#keyOf(linear);
+    const page = this.#global.get(key) ?? this.#local.get(key) ?? this.#enter(key, this.#walk(linear));
+    this.#fill(linear & ~0xfffn, page);
+    return page * 4096 + Number(linear & 0xfffn);
+  }
+
+  /** Forgets everything, or all but global pages. */
+  flush(keepGlobal: boolean): void {
+    this.#local.clear();
+    if (!keepGlobal) {
+      this.#global.clear();
+      this.#large.clear();
+    }
+    for (const entry of this.#filled) this.#empty(entry);
+    this.#filled.clear();
+  }
+
+  /** Forgets the page at `linear`, and all pages of a large one that it may belong to. */
+  invalidatePage(linear: bigint): void {
+    const page = Number((linear >> 12n) & PAGE_NUMBER_MASK);
+    const keys = [page, page + PAGE_NUMBERS];
+    if (keys.some((key) => this.#large.has(stretchOf(key)))) {
+      this.flush(false);
+      return;
+    }
+    for (const key of keys) {
+      this.#global.delete(key);
+      this.#local.delete(key);
+    }
+    const tag = BigInt.asUintN(64, linear) & ~0xfffn;
+    for (const entry of this.#filled) {
+      if (this.#view().getBigUint64(entry + TLB.readTag, true) === tag) this.#empty(entry);
+    }
+  }
+
+  save(): CodeTranslationsRecord {
+    return { global: [...this.#global], local: [...this.#local], large: [...this.#large] };
+  }
+
+  restore(saved: CodeTranslationsRecord): void {
+    this.flush(false);
+    for (const [key, page] of saved.global) this.#global.set(key, page);
+    for (const [key, page] of saved.local) this.#local.set(key, page);
+    for (const key of saved.large) this.#large.add(key);
+  }
+
+  #keyOf(linear: bigint): number {
+    const ring = this.#state.u32(STATE.cpl) === USER_RING ? PAGE_NUMBERS : 0;
+    return Number((linear >> 12n) & PAGE_NUMBER_MASK) + ring;
+  }
+
+  #enter(key: number, translation: bigint): number {
+    if (this.#global.size + this.#local.size >= MOST_PAGES) this.flush(false);
+    const bits = Number(translation & 0xfffn);
+    const page = Number(translation >> 12n);
+    (bits & TRANSLATION.global ? this.#global : this.#local).set(key, page);
+    if (bits & TRANSLATION.large) this.#large.add(stretchOf(key));
+    return page;
+  }
+
+  /** Lets guest code find the page in the current context. */
+  #fill(linearPage: bigint, page: number): void {
+    const view = this.#view();
+    const index = Number((linearPage >> 12n) & BigInt(TLB.entries - 1));
+    const entry = this.#state.u32(STATE.tlb) + CODE_TLB_OFFSET + index * TLB.bytes;
+    view.setBigUint64(entry + TLB.readTag, linearPage, true);
+    view.setUint32(entry + TLB.page, page, true);
+    this.#filled.add(entry);
+  }
+
+  #empty(entry: number): void {
+    this.#view().setUint8(entry + TLB.readTag, TLB_EMPTY_BYTE);
+  }
+}
+
+function stretchOf(key: number): number {
+  return Math.floor(key / LARGE_PAGES);
+}
