@@ -1,7 +1,7 @@
 import { PAGE_BYTES, PAGE_CODE } from '../machine/guest-memory.ts';
 import { blockTableSlot } from './dispatch.ts';
 import type { MemoryLayout } from './memory-layout.ts';
-import { BLOCK, BLOCK_TABLE, RECORD, RECORD_BYTES } from './records.ts';
+import { BLOCK, BLOCK_TABLE, JUMP_CACHE, RECORD, RECORD_BYTES } from './records.ts';
 
 /** A decoded block, as the cache keeps account of it. */
 interface Block {
@@ -130,10 +130,11 @@ export class CodeCache {
   /** Forgets everything. No guest code may be running. */
   flush(): void {
     const view = this.#view;
-    const { blockTable, pageFlags } = this.#layout;
+    const { blockTable, jumpCache, pageFlags, pageCount } = this.#layout;
     new Uint8Array(view.buffer, blockTable, BLOCK_TABLE.entries * BLOCK_TABLE.bytes).fill(0);
+    new Uint8Array(view.buffer, jumpCache, JUMP_CACHE.entries * JUMP_CACHE.bytes).fill(0);
     for (const page of this.#byPage.keys()) {
-      view.setUint8(pageFlags + page, view.getUint8(pageFlags + page) & ~PAGE_CODE);
+      if (page < pageCount) view.setUint8(pageFlags + page, view.getUint8(pageFlags + page) & ~PAGE_CODE);
     }
     this.#byPage.clear();
     this.#byKey.clear();
@@ -146,11 +147,11 @@ export class CodeCache {
     const page = pageOf(gpa);
     const blocks = entryOf(this.#byPage, page, () => [] as Block[]);
     blocks.push(block);
+    if (page >= this.#layout.pageCount) return;
     const at = this.#layout.pageFlags + page;
-    const view = this.#view;
-    const flags = view.getUint8(at);
-    if (flags & PAGE_CODE || page >= this.#layout.pageCount) return;
-    view.setUint8(at, flags | PAGE_CODE);
+    const flags = this.#view.getUint8(at);
+    if (flags & PAGE_CODE) return;
+    this.#view.setUint8(at, flags | PAGE_CODE);
     this.#watchPage(page);
   }
 

@@ -16,7 +16,7 @@ const SLICES = [1, 20, 500, 4000];
 const MOST_SLICES = 8;
 const STORM_ACCESSES = 400;
 const SIZES = [1, 1, 1, 2, 4] as const;
-/** The page where hostile code lies on the PC: direct boot's tables below it are overwritten. */
+/** `jmp $` */
 const JUMP_TO_SELF = [0xeb, 0xfe];
 
 /** The smallest multiboot kernel: a header with load addresses, and a jump to itself. */
@@ -144,6 +144,7 @@ export class HostilePc {
   /** What is restored is what was saved. */
   #saveAndRestore(): void {
     const pc = this.#pc;
+    pc.clock.fireDue();
     const saved = pc.save();
     pc.restore(saved);
     const [before, after] = [print(saved), print(pc.save())];

@@ -32,6 +32,13 @@ test('ID, version and arbitration registers read as the data sheet says', () => 
   assert.equal(bench.read(0x99), 0);
 });
 
+test('a narrow read of a register gives its low bytes', () => {
+  const bench = new Bench();
+  assert.equal(bench.read(1), 0x00170020);
+  assert.equal(bench.apic.read(0x10, 1), 0x20);
+  assert.equal(bench.apic.read(0x10, 2), 0x0020);
+});
+
 test('all entries are masked at power-on', () => {
   const bench = new Bench();
   for (let pin = 0; pin < 24; pin++) {

@@ -43,10 +43,12 @@ export class IoApic implements Device {
     }));
   }
 
-  read(offset: number, _size: number): number {
+  /** Registers are to be read whole (82093AA data sheet, 3.1); narrower reads give their low bytes. */
+  read(offset: number, size: number): number {
     const register = offset & 0xff;
     if (register === IOREGSEL_OFFSET) return this.#s.select;
-    return register === IOWIN_OFFSET ? this.#readWindow() : 0;
+    const value = register === IOWIN_OFFSET ? this.#readWindow() : 0;
+    return size === 4 ? value : value & (size === 2 ? 0xffff : 0xff);
   }
 
   write(offset: number, _size: number, value: number): void {

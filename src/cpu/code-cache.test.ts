@@ -1,0 +1,40 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { CodeCache, type NewBlock } from './code-cache.ts';
+import { layOutMemory, type MemoryLayout } from './memory-layout.ts';
+import { JUMP_CACHE, RECORD_BYTES } from './records.ts';
+
+const RECORDS = 8;
+const PAGE = 4096;
+
+function bench(): { cache: CodeCache; layout: MemoryLayout; view: DataView; watched: number[] } {
+  const layout = layOutMemory([{ gpa: 0, length: 16 * PAGE, hostOffset: 0 }], RECORDS * RECORD_BYTES);
+  const view = new DataView(new ArrayBuffer(layout.wasmPages << 16));
+  const watched: number[] = [];
+  return { cache: new CodeCache(layout, view, (page) => watched.push(page)), layout, view, watched };
+}
+
+function block(gpa: number): NewBlock {
+  return { gpa, bytes: 1, modeKey: 256, tailGpa: undefined, staleHandler: 1, count: 1 };
+}
+
+test('code outside RAM has no page flags that could be set or cleared', () => {
+  const { cache, layout, view, watched } = bench();
+  new Uint8Array(view.buffer).fill(0xff, layout.pageFlags);
+  for (const gpa of [layout.pageCount * PAGE, 2 ** 40 - PAGE]) cache.insert(cache.allocate(2), block(gpa));
+  cache.flush();
+  assert.deepEqual(watched, []);
+  assert.ok(new Uint8Array(view.buffer, layout.pageFlags).every((byte) => byte === 0xff));
+});
+
+test('when the room for code is used up the jump cache forgets what lay there', () => {
+  const { cache, layout, view } = bench();
+  const entry = layout.jumpCache + 5 * JUMP_CACHE.bytes;
+  const first = cache.allocate(2);
+  cache.insert(first, block(0));
+  view.setUint32(entry + JUMP_CACHE.key, 1, true);
+  view.setUint32(entry + JUMP_CACHE.block, first, true);
+  while (cache.flushes === 0) cache.allocate(2);
+  assert.equal(view.getUint32(entry + JUMP_CACHE.key, true), 0);
+  assert.equal(cache.find(0, 256), undefined);
+});
