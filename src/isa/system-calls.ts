@@ -100,6 +100,8 @@ export const SYSTEM_CALLS = [
   'contextChanged',
   /** a linear address. CPL 0 is checked. */
   'monitor',
+  /** A waiting x87 instruction finds an unmasked exception with CR0.NE clear: FERR#. Gives 1 where IGNNE# lets it go on, else 0: it starts again. */
+  'fpuError',
 ] as const;
 
 export type SystemCall = (typeof SYSTEM_CALLS)[number];

@@ -14,6 +14,10 @@ const RBX = 3;
 export class X87Machine {
   readonly engine: EvaluatorEngine;
   readonly data = new DataView(new ArrayBuffer(DATA_BYTES));
+  /** IGNNE#. */
+  ignoresErrors = false;
+  /** How often FERR# was asserted. */
+  fpuErrors = 0;
   #code: readonly number[] = [];
 
   constructor() {
@@ -22,6 +26,7 @@ export class X87Machine {
       store: (address, bytes, value) => this.#store(address, bytes, value),
       fetch: (address) => this.#code[Number(address - CODE)] ?? 0x90,
       system: (name, a) => {
+        if (name === 'fpuError') return this.#signalError();
         if (name !== 'fpuTranscendental') throw new Error(`system call ${name}`);
         return fpuTranscendental(this.state, Number(a));
       },
@@ -70,6 +75,11 @@ export class X87Machine {
   }
   setXmm(index: number, value: bigint): void {
     this.state.view.setBigUint64(VECTOR + 64 * index, value, true);
+  }
+
+  #signalError(): bigint {
+    this.fpuErrors++;
+    return this.ignoresErrors ? 1n : 0n;
   }
 
   #load(address: bigint, bytes: number): bigint {

@@ -12,7 +12,7 @@ import { interruptReturn } from './iret.ts';
 import { invalidateByPcid, monitor, mwait, readCounter, readTimeStamp } from './miscellany.ts';
 import { readMsr, writeMsr } from './msr.ts';
 import { type MsrRecord, MsrStorage } from './msr-storage.ts';
-import type { SystemPort } from './port.ts';
+import { GuestFault, type SystemPort } from './port.ts';
 import { powerOn } from './reset.ts';
 import { loadSegment, verifyRead, verifyWrite } from './segments.ts';
 import { softwareInterrupt } from './software-interrupts.ts';
@@ -29,6 +29,12 @@ type Size = 16 | 32 | 64;
 function farTarget(a: bigint, offset: bigint): FarTarget {
   const bits = Number(a);
   return { selector: bits & 0xffff, size: (bits >> 16) as Size, offset };
+}
+
+/** FERR#; #MF where nothing listens to it. */
+function signalFpuError(port: SystemPort): boolean {
+  if (port.fpuError === undefined) throw new GuestFault(VECTOR_OF.MF);
+  return port.fpuError();
 }
 
 /** The calls, as src/isa/system-calls.ts describes them. */
@@ -79,6 +85,7 @@ const CALLS: Readonly<Record<SystemCall, SystemFunction>> = {
     portOut(cpu, bits & 0xffff, (bits >> 16) as Bytes, Number(value & 0xffffffffn));
   },
   portPermission: (cpu, port, bytes) => requirePorts(cpu, Number(port), Number(bytes)),
+  fpuError: ({ port }) => BigInt(signalFpuError(port)),
   fpuTranscendental: ({ state }, which) => fpuTranscendental(state, Number(which)),
   contextChanged: ({ port }) => port.contextChanged(),
 };

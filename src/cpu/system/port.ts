@@ -60,6 +60,11 @@ export interface SystemPort {
   apicRead(msr: number): bigint | undefined;
   /** @returns false where the MSR or value is refused with #GP */
   apicWrite(msr: number, value: bigint): boolean;
+  /**
+   * Asserts FERR#, which a PC turns into IRQ 13; absent where nothing is connected to it.
+   * @returns whether IGNNE# is asserted, so that the x87 goes on all the same (SDM 1, D.2.1)
+   */
+  fpuError?(): boolean;
   /** Number of this vCPU, its initial APIC id. */
   readonly apicId: number;
   /** 64 random bits from the machine's own source. */

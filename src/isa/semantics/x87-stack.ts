@@ -4,7 +4,7 @@ import type { Operand, Val } from '../../ir/val.ts';
 import { EXCEPTION, FLOAT_EXPONENT, FLOAT_FLAGS, INDEFINITE_80, INDEFINITE_WORD } from '../float/results.ts';
 import type { Field } from '../layout.ts';
 import type { Lift } from '../lift.ts';
-import { SEG, SEGMENT, SEGMENT_BYTES, SEGMENTS, STATE, VECTOR_OF, X87, X87_EXPONENT } from '../registers.ts';
+import { CR0, SEG, SEGMENT, SEGMENT_BYTES, SEGMENTS, STATE, VECTOR_OF, X87, X87_EXPONENT } from '../registers.ts';
 
 /**
  * The register stack, the status word and the rules by which x87 instructions start and end (SDM 1, 8.1 and 8.5).
@@ -195,9 +195,12 @@ export function startControl(l: Lift): void {
   l.raiseIf(l.get(STATE.fpuFault), VECTOR_OF.NM);
 }
 
-/** #MF for an unmasked exception of an earlier instruction (SDM 3A, 6.15, #MF). */
+/** #MF, or FERR# where CR0.NE is clear, for an unmasked exception of an earlier instruction (SDM 3A, 6.15, #MF). */
 export function raisePending(l: Lift): void {
-  l.raiseIf(l.get(STATE.fsw).and(FSW.ES), VECTOR_OF.MF);
+  l.b.if(l.get(STATE.fsw).and(FSW.ES), () => {
+    l.raiseIf(l.get(STATE.cr0).wrap().and(CR0.NE), VECTOR_OF.MF);
+    l.b.if(l.system('fpuError').eqz(), () => l.restart());
+  });
 }
 
 /** Starts an instruction that waits. */

@@ -38,6 +38,19 @@ describe('x87 exceptions', () => {
     runAll(m, [0xdb, 0xe2], FWAIT);
   });
 
+  it('with CR0.NE clear FERR# is asserted, and the instruction waits unless IGNNE# is', () => {
+    for (const ignored of [false, true]) {
+      const m = new X87Machine();
+      m.ignoresErrors = ignored;
+      m.state.setU64(STATE.cr0, BigInt(CR0.PE));
+      m.state.setU32(STATE.fcw, 0x37b);
+      runAll(m, FLD1, FLDZ, FDIVP);
+      runAll(m, FLD1);
+      assert.equal(m.fpuErrors, 1);
+      assert.equal(m.state.u32(STATE.top), ignored ? 5 : 6, 'it has pushed only if the error is ignored');
+    }
+  });
+
   it('CR0.TS makes instructions raise #NM, and FWAIT with CR0.MP only', () => {
     const m = new X87Machine();
     m.state.setU32(STATE.fpuFault, VECTOR_OF.NM);
