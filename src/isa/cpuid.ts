@@ -70,9 +70,11 @@ ss           1        0 edx 27
 arat         6        0 eax 2
 fsgsbase     7        0 ebx 0
 tscadjust    7        0 ebx 1
+fdpexcptn    7        0 ebx 6
 smep         7        0 ebx 7
 erms         7        0 ebx 9
 invpcid      7        0 ebx 10
+zerofcsfds   7        0 ebx 13
 rdseed       7        0 ebx 18
 smap         7        0 ebx 20
 umip         7        0 ecx 2
