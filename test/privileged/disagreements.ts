@@ -16,6 +16,12 @@ const NO_SSE_EXCEPTIONS: Disagreement = { section: 'SDM 1 11.5', reason: 'unmask
 
 const NO_LIMITS: Disagreement = { section: 'SDM 3A 5.3', reason: 'segment limits are not checked' };
 
+const NO_VME: Disagreement = { section: 'SDM 3A 20.3', reason: 'VME does not exist' };
+const OLD_EIP: Disagreement = {
+  section: 'SDM 3A 7.3',
+  reason: 'a fault of the new task saves the EIP of the instruction that switched',
+};
+
 export const DISAGREEMENTS: Readonly<Record<string, Disagreement>> = {
   'division by zero': NO_RESUME_FLAG,
   UD2: NO_RESUME_FLAG,
@@ -34,6 +40,35 @@ export const DISAGREEMENTS: Readonly<Record<string, Disagreement>> = {
   'the TSS’s stack is too small': NO_LIMITS,
   'real mode: a word at FFFFh': NO_LIMITS,
   'real mode: an offset beyond 64 KiB': NO_LIMITS,
+  'a word across the limit': NO_LIMITS,
+  'a byte beyond the limit': NO_LIMITS,
+  'an expand-down segment below its limit': NO_LIMITS,
+  'a write to read-only data': NO_LIMITS,
+  'a write to code': NO_LIMITS,
+  'a read through null': NO_LIMITS,
+  'a stack segment exceeded': NO_LIMITS,
+  'IRET to an EIP beyond the limit': NO_LIMITS,
+  'V86: segments are of 64 KiB': NO_LIMITS,
+  'V86: a stack access beyond 64 KiB': NO_LIMITS,
+  'LTR with null': { section: 'SDM 2 LTR', reason: 'null is taken' },
+  'CALL through a gate to conforming code at level 3': { section: 'SDM 2 CALL', reason: 'the RPL of CS is not set to CPL' },
+  'IRET to a stack not present': { section: 'SDM 2 IRET', reason: '#NP is raised instead of #SS' },
+  'JMP through a task gate to the LDT at level 3': { section: 'SDM 2 JMP', reason: '#TS is raised instead of #GP' },
+  'the T bit of a TSS': { section: 'SDM 3A 7.2.1', reason: 'the bit is not looked at' },
+  'a new task with null CS': OLD_EIP,
+  'a new task with data as CS': OLD_EIP,
+  'a new task with CS not present': OLD_EIP,
+  'a new task with null SS': OLD_EIP,
+  'a new task with SS not present': { section: 'SDM 3A table 7-1', reason: '#NP is raised instead of #SS' },
+  'a new task with DS beyond the table': { section: 'SDM 3A table 7-1', reason: 'nothing is raised' },
+  'a new task with DS not present': OLD_EIP,
+  'a new task with a bad LDT': OLD_EIP,
+  'V86 with VME: CLI clears VIF': NO_VME,
+  'V86 with VME: STI sets VIF': NO_VME,
+  'V86 with VME: PUSHF shows VIF as IF': NO_VME,
+  'V86 with VME: POPF sets VIF': NO_VME,
+  'V86 with VME: INT n redirected to the task': NO_VME,
+  'V86 with VME: IRET sets VIF': NO_VME,
   'the TSS’s stack is not present': { section: 'SDM 2 INT n', reason: '#TS is raised instead of #SS', leftOut: true },
 };
 

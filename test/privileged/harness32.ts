@@ -48,13 +48,14 @@ const DESCRIPTORS: readonly (readonly [string, string, string, number, number])[
   ['RODATA0', '0', '0xfffff', 0x91, 0xc],
   ['CODEAT38', 'stub16_38', '0xffff', 0x9b, 0x4],
   ['SMALL0', '0', '0xff', 0x93, 0x4],
+  ['CODEATGATE', 'gate16_target', '0xffff', 0x9b, 0x4],
 ];
 
 /** Gates of the GDT: name, selector, offset, access, parameters. */
 const GATES: readonly (readonly [string, string, string, number, number])[] = [
   ['GATE', 'CODE0', 'gate_target', 0xec, 0],
   ['GATE2', 'CODE0', 'gate_target', 0xec, 2],
-  ['GATE16', 'CODE0', 'gate_target', 0xe4, 1],
+  ['GATE16', 'CODEATGATE', '0', 0xe4, 1],
   ['GATEDPL0', 'CODE0', 'gate_target', 0x8c, 0],
   ['GATENP', 'CODE0', 'gate_target', 0x6c, 0],
   ['GATECONF', 'CONF', 'gate_target', 0xec, 0],
@@ -303,6 +304,9 @@ restore:
     mov cr0, eax
     xor eax, eax
     mov cr4, eax
+    xor edx, edx
+    mov ecx, 0xc0000080
+    wrmsr
     mov esi, gdt_template
     mov edi, gdt
     mov ecx, (gdt_end - gdt_template) / 4
@@ -322,6 +326,12 @@ restore:
     mov edi, user_data
     mov ecx, 1024
     rep stosd
+    mov edi, ${SCRATCH}
+    mov ecx, 4096
+    rep stosd
+    mov edi, pdpt
+    mov ecx, 2048
+    rep stosd
     mov eax, 7
     mov edi, pt0
     mov ecx, 1024
@@ -337,6 +347,7 @@ restore:
     loop .scratch
     mov dword [pd], pt0 + 7
     mov dword [pd+4], pt1 + 7
+    mov dword [pd+8], 0
     mov dword [tss+4], inner_stack
     mov dword [tss+8], DATA0
     mov dword [tss+12], ring1_stack
@@ -375,6 +386,8 @@ restore:
 ; The second task runs at level 0, the task of double faults reports them.
 restore_tasks:
     mov eax, pd
+    mov [tss+0x1c], eax
+    mov word [tss+0x60], LDTS
     mov [tss2+0x1c], eax
     mov [tssdf+0x1c], eax
     mov dword [tss2+0x20], task_target
@@ -394,7 +407,7 @@ restore_tasks:
     mov word [tss16+0x1a], 0x7000
     mov word [tss16+0x22], DATA16
     mov word [tss16+0x24], CODE16
-    mov word [tss16+0x26], DATA16
+    mov word [tss16+0x26], DATA0
     mov word [tss16+0x28], DATA16
     ret
 .segments:
@@ -578,6 +591,9 @@ task_target:
 .next:
     int 0x40
 .end:
+gate16_target:
+    movzx eax, word [esp+4]
+    int 0x40
 gate_target:
     mov eax, [esp+8]
     int 0x40

@@ -56,15 +56,15 @@ export function addressOf({ symbols }: Assembled, name: string): number {
   return Number(address);
 }
 
-/** The label of a case at an address, or one of those where gates and tasks lead. */
+/** The label of a case or of its setup at an address, or one of those where gates and tasks lead. */
 function labelAt({ assembled, cases }: Image, { number: index, eip, vector }: Result): string {
-  const scope = `case_${index}`;
   const mask = vector === VECTOR_OF_16_BITS ? 0xffff : 0xffffffff;
-  const base = COPIED.includes(cases[index].place) ? addressOf(assembled, scope) : 0;
+  const base = COPIED.includes(cases[index].place) ? addressOf(assembled, `case_${index}`) : 0;
   for (const [name, address] of assembled.symbols) {
-    const local = name.startsWith(`${scope}.`) || /^(task_target|gate_target|gate64_target)\./.test(name);
-    if (local && ((Number(address) - base) & mask) === eip)
-      return name.startsWith(scope) ? name.slice(scope.length + 1) : name;
+    if (((Number(address) - base) & mask) !== (eip & mask)) continue;
+    if (/^(task|gate)_target/.test(name)) return name;
+    const [scope, label] = name.split('.');
+    if (label !== undefined && (scope === `case_${index}` || scope === `setup_${index}`)) return label;
   }
   return eip.toString(16);
 }
