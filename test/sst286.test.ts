@@ -20,7 +20,7 @@ const DIFFERENCES: readonly Difference[] = [
   {
     reason:
       'SDM 2, "Real-Address Mode Exceptions": an operand beyond the limit of SS is #SS; the 80286 raises 13 for all words at FFFFh',
-    opcodes: { '07': 1, '1F': 1, '31': 1, '81.0': 1, '83.7': 1, 'C1.7': 1, C3: 1, C9: 4, CB: 1, 'FF.1': 1 },
+    opcodes: { '07': 1, '1F': 1, '31': 1, '81.0': 1, '83.7': 1, 'C1.7': 1, C3: 1, C9: 4, CB: 3, 'FF.1': 1 },
     applies: isVector13,
   },
   {
