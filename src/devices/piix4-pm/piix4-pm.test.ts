@@ -132,3 +132,12 @@ test('restored registers raise the alarm and the interrupt again', () => {
   b.pm.restore(powerOn);
   assert.deepEqual([b.seen.sci, b.clock.nextDeadlineNanos()], [false, undefined]);
 });
+
+test('a record tells of an overflow that the guest has not asked for yet', () => {
+  const { clock, pm } = setUp();
+  clock.advanceTo(HALF_PERIOD_NANOS);
+  const saved = pm.save();
+  assert.equal(saved.status, 1);
+  pm.restore(saved);
+  assert.deepEqual(pm.save(), saved);
+});

@@ -67,7 +67,7 @@ export class Piix4PmRegisters implements Device {
   save(): DeviceState {
     return {
       version: STATE_VERSION,
-      status: this.#status,
+      status: this.#status | (this.#hasOverflowed() ? TMROF_STS : 0),
       enable: this.#enable,
       control: this.#control,
       overflowAt: this.#overflowAt,
@@ -118,11 +118,15 @@ export class Piix4PmRegisters implements Device {
 
   /** Brings status, alarm and interrupt up to date. */
   #update(): void {
-    if (this.#ticks() >> TIMER_STATUS_SHIFT >= this.#overflowAt) this.#status |= TMROF_STS;
+    if (this.#hasOverflowed()) this.#status |= TMROF_STS;
     if (this.#enable & ~this.#status & TMROF_STS)
       this.#overflow.arm(nanosAtTick(this.#overflowAt << TIMER_STATUS_SHIFT));
     else this.#overflow.cancel();
     this.#sci.set((this.#status & this.#enable & SCI_SOURCES) !== 0);
+  }
+
+  #hasOverflowed(): boolean {
+    return this.#ticks() >> TIMER_STATUS_SHIFT >= this.#overflowAt;
   }
 
   #ticks(): bigint {
