@@ -84,6 +84,16 @@ describe('the launcher', () => {
     assert.deepEqual(await once(child, 'exit'), [143, null]);
   });
 
+  it('takes a machine along when it is killed', async () => {
+    const entry = `await import(${JSON.stringify(join(projectRoot, 'src/cli/fake-vitrine.case.ts'))});`;
+    const path = project('orphan', entry, handOver);
+    writeFileSync(join(folder, 'guest'), 'greetAndEcho');
+    const child = spawn(process.execPath, [pretending('20.1.0'), path, 'run', join(folder, 'guest')]);
+    await once(child.stdout, 'data');
+    child.kill('SIGKILL');
+    await once(child.stdout, 'close', { signal: AbortSignal.timeout(20_000) });
+  });
+
   it('ends with 128 and the signal that killed its child', () => {
     const entry = `process.kill(process.pid, 'SIGKILL');`;
     const { status } = run(process.execPath, [pretending('20.1.0'), project('killed', entry, handOver)]);

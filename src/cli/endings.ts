@@ -8,6 +8,7 @@ export interface Ending {
   readonly message?: string;
 }
 
+const LAUNCHER_CHECK_MILLIS = 1000;
 const ENDING_SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 
 /** The ending that a guest's shutdown is. */
@@ -46,6 +47,17 @@ export class OutsideEnding {
     for (const signal of ENDING_SIGNALS) {
       process.on(signal, () => this.end({ status: STATUS.signalBase + constants.signals[signal] }));
     }
+  }
+
+  /** Ends as on SIGHUP when the launcher this process runs under was killed, since nobody could end the machine then.
+   * Looking for it also keeps the event loop going while a guest waits for what never comes. */
+  onLostLauncher(): void {
+    const launcher = process.env.VITRINE_LAUNCHER;
+    delete process.env.VITRINE_LAUNCHER;
+    setInterval(() => {
+      if (launcher !== undefined && launcher !== `${process.ppid}`)
+        this.end({ status: STATUS.signalBase + constants.signals.SIGHUP });
+    }, LAUNCHER_CHECK_MILLIS);
   }
 
   /** Ends when nobody reads standard output any more. */

@@ -11,9 +11,6 @@ import { loadMachine, type Machine, type MakeMachine } from './machine.ts';
 import { type RawRunOptions, type RunOptions, readRunOptions } from './run-options.ts';
 import { openSerialLine } from './serial-lines.ts';
 
-/** A guest that waits for what never comes has nothing to keep this process's event loop going. */
-const KEEP_ALIVE_MILLIS = 2 ** 30;
-
 /** `vitrine run`: boots a machine in the foreground and resolves to the exit status once it ended.
  * @throws {CliError} it cannot be started */
 export async function run(
@@ -70,6 +67,7 @@ function tellProgress(line: string): void {
 async function openLines(options: RunOptions, outside: OutsideEnding): Promise<(HostCharPort | undefined)[]> {
   outside.onSignals();
   outside.onClosedOutput();
+  outside.onLostLauncher();
   const lines: (HostCharPort | undefined)[] = [];
   for (const target of options.serial) {
     lines.push(await openSerialLine(target, () => outside.end({ status: STATUS.ok })));
@@ -98,11 +96,9 @@ function defaultSeed(clock: RunOptions['clock']): bigint {
 async function runToEnd(machine: Machine, options: RunOptions, outside: OutsideEnding): Promise<Ending> {
   if (options.timeoutMillis !== undefined) outside.onTimeout(options.timeoutMillis, () => machine.describe());
   const stopServing = options.qmp && (await serve(options.qmp, machine, outside));
-  const keepAlive = setInterval(() => {}, KEEP_ALIVE_MILLIS);
   try {
     return await Promise.race([machine.run().then(endingOf), outside.first]);
   } finally {
-    clearInterval(keepAlive);
     stopServing?.();
   }
 }
