@@ -109,10 +109,10 @@ describe('QmpSession', () => {
     assert.deepEqual(await ask({ execute: 'system_powerdown' }), [{ timestamp, event: 'POWERDOWN' }, { return: {} }]);
   });
 
-  it('quits after its reply and SHUTDOWN', async () => {
+  it('quits after SHUTDOWN and its reply', async () => {
     const { ask, quits } = await negotiated();
     const data = { guest: false, reason: 'host-qmp-quit' };
-    assert.deepEqual(await ask({ execute: 'quit' }), [{ return: {} }, { timestamp, event: 'SHUTDOWN', data }]);
+    assert.deepEqual(await ask({ execute: 'quit' }), [{ timestamp, event: 'SHUTDOWN', data }, { return: {} }]);
     assert.equal(quits(), 1);
   });
 

@@ -39,7 +39,7 @@ const COMMANDS: Readonly<Record<string, (session: QmpSession, target: QmpTarget)
   cont: (_session, { vm }) => vm.resume(),
   system_reset: (_session, { vm }) => vm.reset(),
   system_powerdown: (_session, { vm }) => vm.pressPowerButton(),
-  quit: (session, target) => session.afterReply(() => quit(session, target)),
+  quit,
 };
 
 /** The `reason` of a SHUTDOWN event. */
@@ -57,7 +57,7 @@ function versionOf(version: string): Fields {
 
 function quit(session: QmpSession, target: QmpTarget): void {
   session.sendEvent('SHUTDOWN', { guest: false, reason: 'host-qmp-quit' });
-  target.quit();
+  session.afterReply(() => target.quit());
 }
 
 /** One client's conversation in the QEMU Machine Protocol (QEMU's docs/interop/qmp-spec, "QMP Protocol Specification").
