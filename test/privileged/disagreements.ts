@@ -22,6 +22,11 @@ const OLD_EIP: Disagreement = {
   reason: 'a fault of the new task saves the EIP of the instruction that switched',
 };
 
+const NOT_PRESENT: Disagreement = { section: 'SDM 3A 4.7', reason: 'P is clear in the error code of a reserved bit' };
+const POINTERS: Disagreement = { section: 'SDM 3A 4.4.1', reason: 'page-directory pointers are not loaded with CR3' };
+
+const NO_CHECK = (section: string): Disagreement => ({ section, reason: 'the value is taken' });
+
 export const DISAGREEMENTS: Readonly<Record<string, Disagreement>> = {
   'division by zero': NO_RESUME_FLAG,
   UD2: NO_RESUME_FLAG,
@@ -51,7 +56,10 @@ export const DISAGREEMENTS: Readonly<Record<string, Disagreement>> = {
   'V86: segments are of 64 KiB': NO_LIMITS,
   'V86: a stack access beyond 64 KiB': NO_LIMITS,
   'LTR with null': { section: 'SDM 2 LTR', reason: 'null is taken' },
-  'CALL through a gate to conforming code at level 3': { section: 'SDM 2 CALL', reason: 'the RPL of CS is not set to CPL' },
+  'CALL through a gate to conforming code at level 3': {
+    section: 'SDM 2 CALL',
+    reason: 'the RPL of CS is not set to CPL',
+  },
   'IRET to a stack not present': { section: 'SDM 2 IRET', reason: '#NP is raised instead of #SS' },
   'JMP through a task gate to the LDT at level 3': { section: 'SDM 2 JMP', reason: '#TS is raised instead of #GP' },
   'the T bit of a TSS': { section: 'SDM 3A 7.2.1', reason: 'the bit is not looked at' },
@@ -69,6 +77,25 @@ export const DISAGREEMENTS: Readonly<Record<string, Disagreement>> = {
   'V86 with VME: POPF sets VIF': NO_VME,
   'V86 with VME: INT n redirected to the task': NO_VME,
   'V86 with VME: IRET sets VIF': NO_VME,
+  'XCHG with a page not present at level 3': {
+    section: 'SDM 3A 4.7',
+    reason: 'the read of a locked access faults as a read',
+  },
+  'a large page with a reserved bit': NOT_PRESENT,
+  'PAE: a reserved bit in a page entry': NOT_PRESENT,
+  'PAE: XD without EFER.NXE is reserved': NOT_PRESENT,
+  'PAE: a reserved bit in a large page': NOT_PRESENT,
+  'PAE: a pointer with a reserved bit': POINTERS,
+  'PAE: a load of CR3 checks the pointers': POINTERS,
+  'PAE: a pointer counts when CR3 is loaded': { ...POINTERS, leftOut: true },
+  'CR0: paging without protection': { ...NO_CHECK('SDM 2 MOV CR'), leftOut: true },
+  'CR0: NW without CD': NO_CHECK('SDM 2 MOV CR'),
+  'CR4: PCIDs outside long mode': NO_CHECK('SDM 3A 4.10.1'),
+  'EFER: a bit that does not exist': NO_CHECK('SDM 4 IA32_EFER'),
+  'EFER: LME while paging is on': NO_CHECK('SDM 3A 2.2.1'),
+  'CR0: paging with LME and without PAE': NO_CHECK('SDM 3A 9.8.5'),
+  'PAT: an invalid type': NO_CHECK('SDM 3A 11.12.2'),
+  'CR4: a bit that does not exist': { section: 'SDM 2 MOV CR', reason: 'the run ends', leftOut: true },
   'the TSS’s stack is not present': { section: 'SDM 2 INT n', reason: '#TS is raised instead of #SS', leftOut: true },
 };
 
@@ -79,4 +106,5 @@ export const NOT_YET: Readonly<Record<string, string>> = {
   'an instruction breakpoint': BREAKPOINTS,
   'a data breakpoint on a write': BREAKPOINTS,
   'a data breakpoint on a read or write': BREAKPOINTS,
+  'PAE: a reserved bit in a page entry': 'bits 52 to 62 of PAE entries',
 };

@@ -2,13 +2,14 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { type Case, type Result, readResults } from './cases.ts';
 import { FAULT_CASES } from './cases-faults.ts';
+import { PAGING_CASES } from './cases-paging.ts';
 import { TRANSFER_CASES } from './cases-transfers.ts';
 import { DISAGREEMENTS, NOT_YET } from './disagreements.ts';
 import { differences, type Image, image32 } from './image.ts';
 import { runOnInterpreter } from './run-interpreter.ts';
 import { runOnQemu } from './run-qemu.ts';
 
-const CASES: readonly Case[] = [...FAULT_CASES, ...TRANSFER_CASES];
+const CASES: readonly Case[] = [...FAULT_CASES, ...TRANSFER_CASES, ...PAGING_CASES];
 
 function resultsOf(output: string): Map<number, Result> {
   return new Map(readResults(output).map((result) => [result.number, result]));
