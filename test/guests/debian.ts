@@ -57,7 +57,8 @@ async function makeArchive(architecture: Architecture, folder: string): Promise<
   const work = await mkdtemp(join(folder, `apt-${architecture}-`));
   process.once('exit', () => rmSync(work, { recursive: true, force: true }));
   const archive = new DebianArchive(work, architecture);
-  await archive.refresh();
+  // Where one of several sources is being renewed, the others still serve.
+  await archive.refresh().catch(() => {});
   return archive;
 }
 
