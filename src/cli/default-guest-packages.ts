@@ -15,18 +15,18 @@ export interface GuestFiles {
   readonly busybox: Uint8Array<ArrayBuffer>;
 }
 
-/** Fetches what the default guest is made of by the host's package lists, or by fresh ones where those are absent or out
- * of date.
+/** Fetches what the default guest is made of by the host's package lists, or by fresh ones where those are absent, out
+ * of date, or for another architecture than a PC's.
  * @param work an empty folder to work in
  * @throws {Error} the packages cannot be had */
 export async function fetchGuestFiles(work: string): Promise<GuestFiles> {
   const archive = new DebianArchive(work);
   tell("the default guest is made of this host's packages, once");
-  return fetchFrom(archive).catch(async () => {
-    tell('fetching package lists');
-    await archive.refresh();
-    return fetchFrom(archive);
-  });
+  const files = process.arch === 'x64' ? await fetchFrom(archive).catch(() => undefined) : undefined;
+  if (files !== undefined) return files;
+  tell('fetching package lists');
+  await archive.refresh();
+  return fetchFrom(archive);
 }
 
 async function fetchFrom(archive: DebianArchive): Promise<GuestFiles> {

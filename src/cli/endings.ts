@@ -54,10 +54,9 @@ export class OutsideEnding {
   onLostLauncher(): void {
     const launcher = process.env.VITRINE_LAUNCHER;
     delete process.env.VITRINE_LAUNCHER;
-    setInterval(() => {
-      if (launcher !== undefined && launcher !== `${process.ppid}`)
-        this.end({ status: STATUS.signalBase + constants.signals.SIGHUP });
-    }, LAUNCHER_CHECK_MILLIS);
+    const isLost = () => launcher !== undefined && launcher !== `${process.ppid}`;
+    const lost = { status: STATUS.signalBase + constants.signals.SIGHUP };
+    setInterval(() => isLost() && this.end(lost), LAUNCHER_CHECK_MILLIS);
   }
 
   /** Ends when nobody reads standard output any more. */

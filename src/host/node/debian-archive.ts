@@ -18,6 +18,7 @@ export interface DebianPackage {
 
 /** Where apt reports its progress: a file descriptor of the child. */
 const STATUS_DESCRIPTOR = 3;
+
 /** Debian or Ubuntu packages from the sources this host is set up with. Needs no privilege, and changes nothing on the
  * host outside of its work folder. */
 export class DebianArchive {
