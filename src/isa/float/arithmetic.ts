@@ -14,7 +14,7 @@ import {
   type Opened,
 } from './operand.ts';
 import { controlFromMxcsr, denormalsAreZero, EXCEPTION, ROUND, raiseFlags, roundingOf } from './results.ts';
-import { roundAndPack, type Wide } from './round.ts';
+import { roundAndPack, roundUnbounded, type Wide } from './round.ts';
 
 /** Operations of two operands. */
 export type BinaryOperation = 'add' | 'sub' | 'mul' | 'div';
@@ -141,6 +141,35 @@ function recordBinary(
     returnIf(b, wide.high.eqz(), () => format.zero(b, roundingOf(control).eq(ROUND.down)));
   }
   return roundAndPack(b, format, wide, control);
+}
+
+/** A result that needs no second look: sign and exponent word, significand, and PE with ROUNDED_UP where inexact. */
+export interface OrdinaryResult {
+  readonly word: Val;
+  readonly significand: Val;
+  readonly flags: Val;
+}
+
+/**
+ * The usual case of an operation of the x87, recorded in place: both operands and the result are normal numbers, and nothing
+ * is raised that is not masked. Everything else goes on behind it, as if nothing had been done.
+ */
+export function ifOrdinary(
+  b: Builder,
+  operation: BinaryOperation,
+  a: Opened,
+  c: Opened,
+  control: Val,
+  then: (result: OrdinaryResult) => void,
+): void {
+  const { core } = BINARY[operation];
+  b.if(a.normal.and(c.normal), () => {
+    const wide = core(b, a, operation === 'sub' ? { ...c, sign: c.sign.xor(1) } : c);
+    const { inRange, biased, significand, flags } = roundUnbounded(b, FLOAT_80, wide, control);
+    const masked = flags.and(control.not()).and(EXCEPTION.PE).eqz();
+    const notZero = core === addCore ? wide.high.nez() : 1;
+    b.if(inRange.and(masked).and(notZero), () => then({ word: wide.sign.shl(15).or(biased), significand, flags }));
+  });
 }
 
 function recordSqrt(b: Builder, format: FloatFormat, a: Opened, control: Val, flushDenormals: Val): Val {

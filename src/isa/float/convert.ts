@@ -79,12 +79,9 @@ export const FLOAT_64_TO_32 = sseConversion(FLOAT_64, FLOAT_32);
 /** A store that overflows or underflows unmasked does not take place: it raises nothing else. */
 function forgetInexact(b: Builder, control: Val): void {
   const flags = raisedFlags(b);
-  const prevented = flags
-    .and(control.not())
-    .and(EXCEPTION.OE | EXCEPTION.UE)
-    .nez();
-  const kept = flags.and(~(EXCEPTION.PE | ROUNDED_UP));
-  b.store(4, b.cpu, FLOAT_FLAGS.offset, kept.selectIf(prevented, flags));
+  b.if(flags.and(control.not()).and(EXCEPTION.OE | EXCEPTION.UE), () => {
+    b.store(4, b.cpu, FLOAT_FLAGS.offset, flags.and(~(EXCEPTION.PE | ROUNDED_UP)));
+  });
 }
 
 /** FST of 32 or 64 bits: (sign and exponent word, significand, FCW) → bits. FLOAT_FLAGS are this store's alone. */

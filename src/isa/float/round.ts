@@ -181,23 +181,44 @@ function defineUnderflow(format: RoundingFormat): IrHelper {
   });
 }
 
+/** A number rounded to a format's precision. */
+export interface RoundedNumber {
+  /** i32: whether the exponent is that of a normal number; else the rest means nothing. */
+  readonly inRange: Val;
+  /** The format's own exponent field. */
+  readonly biased: Val;
+  readonly significand: Val;
+  /** PE and {@link ROUNDED_UP}, not raised yet. */
+  readonly flags: Val;
+}
+
+/** Rounds as if the range were unbounded: what is in range then has its final value (SDM 1, 4.9.1.5). */
+export function roundUnbounded(b: Builder, format: RoundingFormat, wide: Wide, control: Val): RoundedNumber {
+  const rounded = roundSignificand(b, wide, format.surplusBits(b, control), control);
+  const biased = wide.exponent.add(rounded.carry).sub(format.minExponent - 1);
+  return {
+    inRange: biased.sub(1).leU(format.maxExponent - format.minExponent),
+    biased,
+    significand: rounded.significand.or(INTEGER_BIT),
+    flags: rounded.flags,
+  };
+}
+
 /**
  * Rounds (sign, exponent, high, low, control) to the format's precision and range, raising OE, UE and PE.
- * `high` has bit 63 set; the exponent may be any. Tininess is detected after rounding (SDM 1, 4.9.1.5).
+ * `high` has bit 63 set; the exponent may be any. Tininess is detected after rounding.
  */
 function defineRound(format: RoundingFormat): IrHelper {
   const overflow = defineOverflow(format);
   const underflow = defineUnderflow(format);
-  const first = format.minExponent;
   return defineHelper(`floatRound${format.name}`, ROUND_SHAPE, (b, sign, exponent, high, low, control) => {
-    const rounded = roundSignificand(b, wideOf(sign, exponent, high, low), format.surplusBits(b, control), control);
-    const biased = exponent.add(rounded.carry).sub(first - 1);
-    b.if(biased.sub(1).gtU(format.maxExponent - first), () => {
-      b.if(biased.gtS(0), () => b.tailCall(overflow, sign, exponent, high, low, control));
+    const rounded = roundUnbounded(b, format, wideOf(sign, exponent, high, low), control);
+    b.if(rounded.inRange.eqz(), () => {
+      b.if(rounded.biased.gtS(0), () => b.tailCall(overflow, sign, exponent, high, low, control));
       b.tailCall(underflow, sign, exponent, high, low, control);
     });
     b.if(rounded.flags.nez(), () => raiseFlags(b, rounded.flags));
-    return format.pack(b, sign, biased, rounded.significand.or(INTEGER_BIT)).extU();
+    return format.pack(b, sign, rounded.biased, rounded.significand).extU();
   });
 }
 

@@ -1,8 +1,9 @@
 import type { Builder } from '../../ir/builder.ts';
 import { defineHelper, type IrHelper } from '../../ir/define.ts';
 import type { Val } from '../../ir/val.ts';
-import { type BinaryOperation, FLOAT_80_BINARY, FLOAT_80_SQRT } from '../float/arithmetic.ts';
+import { type BinaryOperation, FLOAT_80_BINARY, FLOAT_80_SQRT, ifOrdinary } from '../float/arithmetic.ts';
 import { FLOAT_80_INTEGRAL } from '../float/integral.ts';
+import { FLOAT_80 } from '../float/operand.ts';
 import { FLOAT_80_NEAREST_REMAINDER, FLOAT_80_REMAINDER, QUOTIENT_KNOWN } from '../float/remainder.ts';
 import { EXCEPTION } from '../float/results.ts';
 import { EXTRACT, FLOAT_80_EXTRACT, FLOAT_80_SCALE } from '../float/scale.ts';
@@ -12,6 +13,7 @@ import { readOperand } from './x87-operands.ts';
 import {
   FSW,
   finishInstruction,
+  finishUsual,
   flagsRaised,
   getField,
   indefinite,
@@ -21,6 +23,7 @@ import {
   readStack,
   recordData,
   recordInstruction,
+  replaceStack,
   resultWord,
   STOPS_REGISTER,
   setField,
@@ -39,27 +42,37 @@ function storeResult(b: Builder, index: Val | number, number: Number80): void {
 const REVERSED = 1;
 const POPS_SHIFT = 1;
 
+/** The operation's operands in order: ST(target) and the other, or the other way round. */
+function ordered(reversed: Val, own: Number80, other: Number80): [Number80, Number80] {
+  const choose = (a: Number80, c: Number80) => ({
+    word: a.word.selectIf(reversed, c.word),
+    significand: a.significand.selectIf(reversed, c.significand),
+  });
+  return [choose(other, own), choose(own, other)];
+}
+
 /** ST(target) := ST(target) op operand, or with the operands exchanged. (target, operand's word, significand, options) */
 function defineBinary(operation: BinaryOperation): IrHelper {
   const shape = { params: ['i32', 'i32', 'i64', 'i32'], mayFault: true } as const;
   return defineHelper(`x87_${operation}`, shape, (b, target, word, significand, options) => {
     const own = readStack(b, target);
-    const other = { word, significand };
-    const reversed = options.and(REVERSED);
     const pops = options.shrU(POPS_SHIFT);
-    b.if(isEmpty(own).or(isEmpty(other)), () => {
+    const control = getField(b, STATE.fcw);
+    const [first, second] = ordered(options.and(REVERSED), own, { word, significand });
+    const [a, c] = [first, second].map((x) => FLOAT_80.open(b, x.significand, x.word));
+    ifOrdinary(b, operation, a, c, control, (result) => {
+      replaceStack(b, target, result);
+      finishUsual(b, result.flags, FSW.C1, pops);
+      b.return();
+    });
+    b.if(isEmpty(first).or(isEmpty(second)), () => {
       underflow(b);
       storeResult(b, target, indefinite(b));
       finishInstruction(b, { pops });
       b.return();
     });
-    const words = [other.word.selectIf(reversed, own.word), own.word.selectIf(reversed, other.word)];
-    const significands = [
-      other.significand.selectIf(reversed, own.significand),
-      own.significand.selectIf(reversed, other.significand),
-    ];
-    const control = getField(b, STATE.fcw);
-    const result = b.call(FLOAT_80_BINARY[operation], words[0], significands[0], words[1], significands[1], control);
+    const helper = FLOAT_80_BINARY[operation];
+    const result = b.call(helper, first.word, first.significand, second.word, second.significand, control);
     storeResult(b, target, { word: resultWord(b), significand: result });
     finishInstruction(b, { pops });
   });

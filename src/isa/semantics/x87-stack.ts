@@ -79,12 +79,17 @@ export function isEmpty(number: Number80): Val {
   return number.word.shrU(EMPTY_SHIFT);
 }
 
-/** Writes ST(index) and marks it as not empty. */
-export function writeStack(b: Builder, index: Operand, { word, significand }: Number80): void {
-  const register = physical(getField(b, STATE.top), index);
-  const slot = slotOf(b, register);
+/** Replaces the number of ST(index), which is not empty. */
+export function replaceStack(b: Builder, index: Operand, { word, significand }: Number80): void {
+  const slot = slotOf(b, physical(getField(b, STATE.top), index));
   b.store(8, slot, X87, significand);
   b.store(2, slot, X87 + X87_EXPONENT, word);
+}
+
+/** Writes ST(index) and marks it as not empty. */
+export function writeStack(b: Builder, index: Operand, number: Number80): void {
+  replaceStack(b, index, number);
+  const register = physical(getField(b, STATE.top), index);
   setField(b, STATE.ftw, getField(b, STATE.ftw).or(b.i32(1).shl(register)));
 }
 
@@ -126,20 +131,15 @@ const recordOpcode = defineHelper('x87RecordOpcode', { mayFault: true }, (b) => 
   });
 });
 
-/** Ends an instruction: status word, pops unless an unmasked exception in `stops` has occurred. */
-const finish = defineHelper(
-  'x87Finish',
+/** Ends an instruction that has raised an unmasked exception: one of `stops` keeps it from popping. */
+const finishUnmasked = defineHelper(
+  'x87FinishUnmasked',
   { params: ['i32', 'i32', 'i32'], mayFault: true },
   (b, cleared, stops, pops) => {
-    const status = getField(b, STATE.fsw).and(cleared.not()).or(flagsRaised(b));
-    const unmasked = unmaskedExceptions(b);
-    setField(b, STATE.fsw, status);
-    b.if(unmasked, () => {
-      setField(b, STATE.fsw, status.or(FSW.ES | FSW.B));
-      b.call(recordOpcode);
-      b.if(unmasked.and(stops), () => b.return());
-    });
-    b.if(pops, () => popStack(b, pops));
+    const status = getField(b, STATE.fsw).and(cleared.not()).or(flagsRaised(b).and(0xffff));
+    setField(b, STATE.fsw, status.or(FSW.ES | FSW.B));
+    b.call(recordOpcode);
+    b.if(unmaskedExceptions(b).and(stops).eqz(), () => popStack(b, pops));
   },
 );
 
@@ -152,8 +152,20 @@ export interface Ending {
 
 /** Ends an instruction: FLOAT_FLAGS go into the status word, and the stack is popped unless an exception prevents it. */
 export function finishInstruction(b: Builder, ending: Ending = {}): void {
-  const { pops = 0, stops = STOPS_REGISTER, codes = FSW.C1 } = ending;
-  b.call(finish, codes, stops, pops);
+  const { stops = STOPS_REGISTER, codes = FSW.C1 } = ending;
+  const pops = b.coerce('i32', ending.pops ?? 0);
+  b.if(
+    unmaskedExceptions(b),
+    () => b.call(finishUnmasked, codes, stops, pops),
+    () => finishUsual(b, flagsRaised(b).and(0xffff), codes, pops),
+  );
+}
+
+/** Ends an instruction that has raised nothing but masked exceptions: those and condition codes in `raised`. */
+export function finishUsual(b: Builder, raised: Operand, codes: Operand, pops: Val): void {
+  const status = getField(b, STATE.fsw).and(b.coerce('i32', codes).not()).or(raised);
+  setField(b, STATE.fsw, status);
+  if (pops.what.kind !== 'const' || pops.what.value !== 0n) popStack(b, pops);
 }
 
 /** Whether no unmasked exception among `stops` keeps the result from being stored, i32. */
@@ -185,6 +197,18 @@ const push = defineHelper('x87Push', { params: ['i32', 'i64'], mayFault: true },
   });
   finishInstruction(b);
 });
+
+/** Pushes a number that has raised nothing, where the stack is not full; else goes on behind. `then` ends the function. */
+export function pushOrdinary(b: Builder, ordinary: Val, number: Number80, then: () => void): void {
+  const top = getField(b, STATE.top).sub(1).and(7);
+  const tags = getField(b, STATE.ftw);
+  b.if(ordinary.and(tags.shrU(top).and(1).eqz()), () => {
+    setField(b, STATE.top, top);
+    writeStack(b, 0, number);
+    finishUsual(b, 0, FSW.C1, b.i32(0));
+    then();
+  });
+}
 
 export function pushNumber(b: Builder, number: Number80): void {
   b.call(push, number.word, number.significand);

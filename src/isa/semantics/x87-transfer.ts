@@ -2,12 +2,15 @@ import { defineHelper, type IrHelper } from '../../ir/define.ts';
 import type { Val } from '../../ir/val.ts';
 import { BCD_MAGNITUDE, FLOAT_80_TO_BCD } from '../float/bcd.ts';
 import {
+  FLOAT_32_OPERAND,
+  FLOAT_64_OPERAND,
   FLOAT_80_FROM_INTEGER,
   FLOAT_80_LOADED,
   FLOAT_80_TO_32,
   FLOAT_80_TO_64,
   FLOAT_80_TO_INTEGER,
 } from '../float/convert.ts';
+import { FLOAT_32, FLOAT_64, type FloatFormat } from '../float/operand.ts';
 import { CONTROL_TRUNCATE, EXCEPTION, INDEFINITE_80, INDEFINITE_WORD, ROUND, roundingOf } from '../float/results.ts';
 import type { Lift, Semantics, SemanticsTable } from '../lift.ts';
 import { STATE } from '../registers.ts';
@@ -21,6 +24,7 @@ import {
   mayStore,
   type Number80,
   pushNumber,
+  pushOrdinary,
   readStack,
   recordData,
   recordInstruction,
@@ -30,6 +34,21 @@ import {
   underflow,
   writeStack,
 } from './x87-stack.ts';
+
+/** FLD of 32 or 64 bits: (bits). */
+function defineLoad(format: FloatFormat, operand: IrHelper): IrHelper {
+  const shape = { params: [format.type], mayFault: true } as const;
+  return defineHelper(`x87Load${format.name}`, shape, (b, bits) => {
+    const { normal, sign, exponent, significand } = format.open(b, bits, b.i32(0));
+    pushOrdinary(b, normal, { word: sign.shl(15).or(exponent), significand }, () => b.return());
+    const widened = b.call(operand, bits);
+    const loaded = b.call(FLOAT_80_LOADED, resultWord(b), widened);
+    pushNumber(b, { word: resultWord(b), significand: loaded });
+  });
+}
+
+const LOAD_32 = defineLoad(FLOAT_32, FLOAT_32_OPERAND);
+const LOAD_64 = defineLoad(FLOAT_64, FLOAT_64_OPERAND);
 
 /** FLD of 32 or 64 bits, FLD of 80, FLD of a register. */
 function load(l: Lift): void {
@@ -43,10 +62,9 @@ function load(l: Lift): void {
     recordInstruction(l);
     pushNumber(l.b, { word: high, significand: low });
   } else {
-    const operand = readOperand(l, false);
+    const bits = l.read(0);
     recordInstruction(l);
-    const significand = l.b.call(FLOAT_80_LOADED, operand.word, operand.significand);
-    pushNumber(l.b, { word: resultWord(l.b), significand });
+    l.b.call(l.width(0) === 32 ? LOAD_32 : LOAD_64, bits);
   }
   recordData(l);
 }
