@@ -2,9 +2,9 @@ import { bitLength, type Real } from './transcendental-number.ts';
 
 /**
  * Elementary functions in fixed point: an integer n stands for n / 2^FRACTION. Results are {@link Real}s that are good to
- * more than 120 bits, and never claim to be exact unless they are.
+ * more than 110 bits, and never claim to be exact unless they are.
  */
-const FRACTION = 192;
+const FRACTION = 128;
 const F = BigInt(FRACTION);
 const UNIT = 1n << F;
 
