@@ -1,9 +1,12 @@
+import { canonicalText } from '../base/canonical-text.ts';
+import { Hash64 } from '../base/hash64.ts';
 import { SplitMix64 } from '../base/random.ts';
 import { requireVersion } from '../base/state-version.ts';
 import { layOutMemory, type MemoryLayout } from '../cpu/memory-layout.ts';
 import { Vcpu } from '../cpu/vcpu.ts';
 import { pcRamRegions, RamMemory } from '../machine/guest-memory.ts';
 import type { CharPort, DeviceState, RunExit } from '../machine/interfaces.ts';
+import { hashRam, type RamState, restoreRam, saveRam } from '../machine/ram-state.ts';
 import { HostClock, type MachineClock, VirtualClock } from '../machine/virtual-time.ts';
 import { buildAcpi } from './acpi.ts';
 import { directBoot } from './direct-boot.ts';
@@ -48,6 +51,7 @@ export class PcMachine {
   readonly clock: MachineClock;
   readonly ram: RamMemory;
   readonly #random: SplitMix64;
+  readonly #clockKind: PcMachineOptions['clock'];
   readonly #boot: Omit<BootOptions, 'rsdpGpa'>;
   #ended: Shutdown | undefined;
 
@@ -57,8 +61,13 @@ export class PcMachine {
     const layout = layOutMemory(regions, RECORD_BYTES);
     const machine = allocate(layout, options);
     this.#random = new SplitMix64(options.seed);
+    this.#clockKind = options.clock;
     const retired = () => BigInt(this.vcpu?.retired ?? 0);
-    this.clock = options.clock === 'virtual' ? new VirtualClock(retired, undefined, VIRTUAL_NANOS_PER_INSTRUCTION) : new HostClock(retired, options.hostNanos);
+    const earlier = () => this.vcpu?.requestEnd();
+    this.clock =
+      options.clock === 'virtual'
+        ? new VirtualClock(retired, earlier, VIRTUAL_NANOS_PER_INSTRUCTION)
+        : new HostClock(retired, options.hostNanos, earlier);
     this.ram = new RamMemory(
       {
         bytes: () => new Uint8Array(machine.memory.buffer),
@@ -84,6 +93,7 @@ export class PcMachine {
         apicWrite: (msr, value) => processor.apicWrite(msr, value),
         random: () => this.#random.next(),
         nowNanos: () => this.clock.nowNanos(),
+        tscChanged: () => this.board.tscChanged(),
         firstWrite: () => {},
       },
       { apicId: 0, tscHz: TSC_HZ, apicTimerHz: APIC_TIMER_HZ },
@@ -97,15 +107,30 @@ export class PcMachine {
     return this.#ended;
   }
 
-  /** Runs guest code until the clock's next deadline, at most `instructions`. */
+  /** Whether the processor has anything to do: it does not wait, or what it waits for has come. */
+  get awake(): boolean {
+    const { processor } = this.board;
+    if (!this.vcpu.halted || processor.nmiPending) return true;
+    return this.vcpu.acceptsInterrupts && processor.interruptPending();
+  }
+
+  /** Runs `instructions` instructions, fewer where the processor halts or the run ends. Alarms fire when they are due. */
   run(instructions: number): RunExit {
-    this.clock.fireDue();
-    if (this.#ended !== undefined) return this.#ended;
+    const end = this.vcpu.retired + instructions;
+    for (;;) {
+      this.clock.fireDue();
+      if (this.#ended !== undefined) return this.#ended;
+      const exit = this.vcpu.run(this.#untilDeadline(end - this.vcpu.retired));
+      if (exit.kind === 'shutdown') this.#ended ??= exit;
+      if (this.#ended !== undefined) return this.#ended;
+      if (exit.kind !== 'budget' || this.vcpu.retired >= end) return exit;
+    }
+  }
+
+  /** For an idle processor: moves time to the next deadline. @returns false where time must be waited for, or without end */
+  skipIdle(): boolean {
     const deadline = this.clock.nextDeadlineNanos();
-    const most = deadline === undefined ? instructions : this.clock.instructionsUntil(deadline);
-    const exit = this.vcpu.run(Math.max(1, Math.min(instructions, most)));
-    if (exit.kind === 'shutdown') this.#ended = exit;
-    return this.#ended ?? exit;
+    return deadline !== undefined && this.clock.skipTo(deadline);
   }
 
   /** As the reset button: everything as at power-on, the kernel loaded again. */
@@ -116,22 +141,52 @@ export class PcMachine {
     this.#start();
   }
 
+  /** Everything that the machine's future depends on. It must not be running. */
   save(): DeviceState {
     return {
       version: STATE_VERSION,
+      clock: { kind: this.#clockKind, ...this.clock.save() },
+      ended: this.#ended ?? null,
+      random: this.#random.state,
       vcpu: this.vcpu.save(),
       board: this.board.save(),
-      clock: this.clock.save(),
-      random: this.#random.state,
+      ram: saveRam(this.ram),
     };
   }
 
+  /**
+   * Makes this machine go on as the saved one would have. It must have been made with the same options; what it has run
+   * does not matter.
+   * @throws {Error} the state is of another version or another kind of machine; this one is then of no further use
+   */
   restore(state: DeviceState): void {
     requireVersion('PcMachine', state.version, STATE_VERSION);
-    this.vcpu.restore(state.vcpu as DeviceState);
-    this.clock.restore(state.clock as DeviceState);
+    const { kind, ...clock } = state.clock as DeviceState;
+    if (kind !== this.#clockKind)
+      throw new Error(`the saved machine has a ${kind} clock, not a ${this.#clockKind} one`);
+    const vcpu = state.vcpu as DeviceState;
+    restoreRam(this.ram, state.ram as RamState);
+    this.vcpu.restore(vcpu);
+    this.clock.restore(clock as DeviceState);
     this.board.restore(state.board as DeviceState);
+    this.vcpu.restoreTranslations(vcpu);
     this.#random.state = state.random as bigint;
+    this.#ended = (state.ended as Shutdown | null) ?? undefined;
+  }
+
+  /** A 64-bit hash of registers, RAM, chips and clock: equal machines have equal hashes, in every process. */
+  stateHash(): bigint {
+    const { translations: _, ...vcpu } = this.vcpu.save();
+    const record = { vcpu, board: this.board.save(), clock: this.clock.save(), random: this.#random.state };
+    const hash = new Hash64().addText(canonicalText(record));
+    hashRam(this.ram, hash);
+    return hash.value;
+  }
+
+  #untilDeadline(instructions: number): number {
+    const deadline = this.clock.nextDeadlineNanos();
+    if (deadline === undefined) return instructions;
+    return Math.max(1, Math.min(instructions, this.clock.instructionsUntil(deadline)));
   }
 
   #start(): void {

@@ -74,7 +74,12 @@ export class ProcessorSocket implements ProcessorBus {
   }
 
   interruptPending(): boolean {
-    return this.#intrLevel;
+    return this.#intrLevel || this.#nmiWaits;
+  }
+
+  /** Whether an NMI waits. */
+  get nmiPending(): boolean {
+    return this.#nmiWaits;
   }
 
   acknowledgeInterrupt(): number {

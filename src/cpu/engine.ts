@@ -4,7 +4,7 @@ import { PAGE_BYTES, PAGE_CODE, PAGE_DEVICE, PAGE_SCREEN, PAGE_TRACKED } from '.
 import { PageAbsent } from '../machine/interfaces.ts';
 import { BlockDecoder } from './block-decoder.ts';
 import { CodeCache } from './code-cache.ts';
-import { CodeTranslations } from './code-translations.ts';
+import { CodeTranslations, type CodeTranslationsRecord } from './code-translations.ts';
 import { dispatch } from './dispatch.ts';
 import type { CpuEnvironment } from './environment.ts';
 import { HandlerFactory } from './handlers.ts';
@@ -18,6 +18,7 @@ import { BLOCK, RECORD, RECORD_BYTES } from './records.ts';
 import { CpuState } from './state.ts';
 import { GuestFault, GuestPageIn } from './system/port.ts';
 import { ALL_TLB_BYTES, TLB_EMPTY_BYTE } from './tlb.ts';
+import { restoreTlb, saveTlb, type TlbRecord } from './tlb-record.ts';
 
 const FOUR_GIB = 0x100000000;
 
@@ -31,6 +32,12 @@ export interface MachineMemory {
   readonly shared: boolean;
   readonly memory64: boolean;
   readonly maximumPages: number;
+}
+
+/** The TLBs for data and for code, as they are saved. */
+export interface TranslationsRecord {
+  readonly data: TlbRecord;
+  readonly code: CodeTranslationsRecord;
 }
 
 /** MMU helpers, compiled: functions of the state block's address. */
@@ -201,6 +208,17 @@ export class Engine {
   /** Instructions retired once the current one, which has called a device or a system helper, is done. */
   get retiredAfterCurrent(): number {
     return this.retired + 1;
+  }
+
+  /** What is known of where linear pages lie. */
+  saveTranslations(): TranslationsRecord {
+    return { data: saveTlb(this.state, this.view, this.#memory.layout), code: this.code.save() };
+  }
+
+  /** To be called when everything else, guest memory included, has been restored and nothing is translated. */
+  restoreTranslations(saved: TranslationsRecord): void {
+    restoreTlb(this.state, this.view, this.#memory.layout, saved.data);
+    this.code.restore(saved.code);
   }
 
   /** Drops code made from `length` bytes at `gpa`, which are about to change. */

@@ -4,7 +4,7 @@ export interface CpuEnvironment {
   portWrite(port: number, bytes: 1 | 2 | 4, value: number): void;
   mmioRead(gpa: number, bytes: 1 | 2 | 4): number;
   mmioWrite(gpa: number, bytes: 1 | 2 | 4, value: number): void;
-  /** Whether an interrupt waits for the processor, whatever its IF says. */
+  /** Whether an interrupt or an NMI waits for the processor, whatever its IF says. */
   interruptPending(): boolean;
   /** Takes the interrupt: its vector, or -1 when it has gone away meanwhile. */
   acknowledgeInterrupt(): number;

@@ -1,7 +1,7 @@
 import { requireVersion } from '../base/state-version.ts';
 import { FLAG, STATE, VECTOR_OF } from '../isa/registers.ts';
 import type { DeviceState, RunExit, VirtualCpu } from '../machine/interfaces.ts';
-import { Engine, type MachineMemory } from './engine.ts';
+import { Engine, type MachineMemory, type TranslationsRecord } from './engine.ts';
 import type { CpuEnvironment, CpuOptions } from './environment.ts';
 import type { CpuState } from './state.ts';
 import { type RegisterRecord, restoreRegisters, saveRegisters } from './state-record.ts';
@@ -49,6 +49,11 @@ export class Vcpu implements VirtualCpu {
 
   get halted(): boolean {
     return this.state.u32(STATE.halted) !== 0;
+  }
+
+  /** EFLAGS.IF */
+  get acceptsInterrupts(): boolean {
+    return (this.state.u32(STATE.eflags) & FLAG.IF) !== 0;
   }
 
   /** What the guest has added to the time-stamp counter. */
@@ -174,10 +179,14 @@ export class Vcpu implements VirtualCpu {
       interruptsHeld: this.#interruptsHeld(),
       tscOffset: this.#port.tscOffset,
       system: this.system.save(),
+      translations: this.engine.saveTranslations(),
     };
   }
 
-  /** Guest memory must have been restored before: decoded code is forgotten. */
+  /**
+   * Guest memory must have been restored before: decoded code is forgotten. When the board has been restored too,
+   * {@link restoreTranslations} does the rest.
+   */
   restore(saved: DeviceState): void {
     requireVersion('vCPU', saved.version, STATE_VERSION);
     restoreRegisters(this.state, saved.registers as RegisterRecord);
@@ -187,5 +196,11 @@ export class Vcpu implements VirtualCpu {
     this.system.restore(saved.system as ReturnType<SystemHelpers['save']>);
     this.engine.cache.flush();
     this.contextChanged();
+  }
+
+  /** The last step of restoring, since a board that moves A20 flushes translations. */
+  restoreTranslations(saved: DeviceState): void {
+    this.contextChanged();
+    this.engine.restoreTranslations(saved.translations as TranslationsRecord);
   }
 }

@@ -1,0 +1,47 @@
+import { STATE } from '../isa/registers.ts';
+import type { MemoryLayout } from './memory-layout.ts';
+import type { CpuState } from './state.ts';
+import { CONTEXT, TLB, TLB_BYTES, TLB_FLAG } from './tlb.ts';
+
+/** The TLBs for data, as they are saved. */
+export interface TlbRecord {
+  /** For each valid entry: its number, linear page, guest-physical page number and flags. */
+  readonly entries: readonly (readonly [number, bigint, number, number])[];
+  readonly largeLow: bigint;
+  readonly largeHigh: bigint;
+}
+
+const FOUR_GIB_PAGES = 1 << 20;
+const ENTRIES = (CONTEXT.slow * TLB_BYTES) / TLB.bytes;
+const INVALID = 1n;
+
+/**
+ * Reads the TLBs for data. They are part of the saved state: a guest that changes a page table and does not flush sees
+ * the old translation exactly as long as without saving.
+ */
+export function saveTlb(state: CpuState, view: DataView, { tlbs }: MemoryLayout): TlbRecord {
+  const entries: [number, bigint, number, number][] = [];
+  for (let n = 0; n < ENTRIES; n++) {
+    const at = tlbs + n * TLB.bytes;
+    const tag = view.getBigUint64(at + TLB.readTag, true);
+    if ((tag & 0xfffn) !== 0n) continue;
+    entries.push([n, tag, view.getUint32(at + TLB.page, true), view.getUint32(at + TLB.flags, true)]);
+  }
+  return { entries, largeLow: state.u64(STATE.largeLow), largeHigh: state.u64(STATE.largeHigh) };
+}
+
+/** Fills TLBs that have been flushed. Registers and memory must have been restored. */
+export function restoreTlb(state: CpuState, view: DataView, layout: MemoryLayout, saved: TlbRecord): void {
+  for (const [n, tag, page, flags] of saved.entries) {
+    const at = layout.tlbs + n * TLB.bytes;
+    const ram = state.u64(page < FOUR_GIB_PAGES ? STATE.ramLow : STATE.ramHigh);
+    const direct = (flags & TLB_FLAG.writable) !== 0 && view.getUint8(layout.pageFlags + page) === 0;
+    view.setBigUint64(at + TLB.readTag, tag, true);
+    view.setBigUint64(at + TLB.writeTag, direct ? tag : INVALID, true);
+    view.setBigUint64(at + TLB.addend, BigInt.asUintN(64, ram + (BigInt(page) << 12n) - tag), true);
+    view.setUint32(at + TLB.page, page, true);
+    view.setUint32(at + TLB.flags, flags, true);
+  }
+  state.setU64(STATE.largeLow, saved.largeLow);
+  state.setU64(STATE.largeHigh, saved.largeHigh);
+}
