@@ -1,4 +1,4 @@
-import type { Builder, GuestAccess } from '../ir/builder.ts';
+import type { Builder, GuestAccess, HostPlace } from '../ir/builder.ts';
 import { defineHelper } from '../ir/define.ts';
 import type { Val } from '../ir/val.ts';
 import type { Field } from '../isa/layout.ts';
@@ -225,7 +225,7 @@ function forEachEntry(b: Builder, start: Val, visit: (entry: Val) => void): void
 }
 
 /** Host address, i64, where the TLB lets `bytes` at `address` be reached directly, else 0 in `hit`. */
-function lookUp(b: Builder, address: Val, bytes: number, tag: number): { hit: Val; host: Val } {
+function lookUp(b: Builder, address: Val, bytes: number, tag: number): HostPlace {
   const page = address
     .shrU(12)
     .wrap()
@@ -277,5 +277,6 @@ export function inlineTlb(mark: (b: Builder) => void): GuestAccess {
       };
       b.if(hit, () => b.store(bytes, host, 0, value), slow);
     },
+    host: (b, address, forWrite) => lookUp(b, address, 1, forWrite ? TLB.writeTag : TLB.readTag),
   };
 }

@@ -7,6 +7,16 @@ import { type Operand, Val, type ValKind } from './val.ts';
 export interface GuestAccess {
   load(b: Builder, type: Type, access: Access, forWrite: boolean, address: Val, segment: Val): Val;
   store(b: Builder, bytes: Access['bytes'], address: Val, segment: Val, value: Val): void;
+  /** Finds the byte at a linear address in host memory. */
+  host(b: Builder, address: Val, forWrite: boolean): HostPlace;
+}
+
+/** Where guest memory lies in host memory. */
+export interface HostPlace {
+  /** i32: whether the byte and the rest of its page may be read, or written, directly. */
+  readonly hit: Val;
+  /** i64: its host address, where `hit` is not zero. */
+  readonly host: Val;
 }
 
 /** What a builder needs to know of its target. */
@@ -21,6 +31,7 @@ export const abstractGuest: GuestAccess = {
   load: (b, type, access, forWrite, address, segment) =>
     b.pin(type, { kind: 'guestLoad', forWrite, ...access }, [address, segment]),
   store: (b, bytes, address, segment, value) => b.add({ kind: 'guestStore', bytes, address, segment, value }),
+  host: (b) => ({ hit: b.i32(0), host: b.i64(0) }),
 };
 
 /** Records one IR function: values through {@link Val}'s methods, everything that happens in order through its own. */
@@ -111,6 +122,11 @@ export class Builder {
   /** Stores the low `bytes` of `value` to a guest linear address. */
   guestStore(bytes: Access['bytes'], address: Val, segment: Operand, value: Val): void {
     this.target.guest.store(this, bytes, address, this.coerce('i32', segment), value);
+  }
+
+  /** Finds the byte at a guest linear address in host memory, where the engine lets its page be reached directly. */
+  guestHost(address: Val, forWrite: boolean): HostPlace {
+    return this.target.guest.host(this, address, forWrite);
   }
 
   /** Makes a mutable variable, set to `initial`. */

@@ -1,3 +1,4 @@
+import type { HostPlace } from '../../ir/builder.ts';
 import type { Access, Variable } from '../../ir/nodes.ts';
 import type { Operand, Val } from '../../ir/val.ts';
 import type { Lift, Semantics, SemanticsTable } from '../lift.ts';
@@ -8,6 +9,7 @@ const RCX = 1;
 const RSI = 6;
 const RDI = 7;
 const REPNE = 0xf2;
+const PAGE_BYTES = 4096;
 
 /** One string instruction's facts: element size, the step by DF, and where the elements are. */
 class StringLift {
@@ -30,7 +32,7 @@ class StringLift {
 
   loadSource(): Val {
     const { l } = this;
-    const address = l.linear(this.#sourceSegment, this.#offset(RSI), this.bytes, false, l.shape.flat);
+    const address = l.linear(this.#sourceSegment, this.offset(RSI), this.bytes, false, l.shape.flat);
     return l.b.guestLoad(this.type, this.bytes, address, this.#sourceSegment);
   }
 
@@ -63,18 +65,35 @@ class StringLift {
     return left;
   }
 
-  #offset(register: number): Val {
+  /** An index register as an offset, i64. */
+  offset(register: number): Val {
     return this.l.gpr(register, this.l.shape.addressSize).extU();
+  }
+
+  /** Moves index registers and count past `n` elements (i32), upwards. */
+  skip(n: Val, source: boolean): void {
+    const w = this.l.shape.addressSize;
+    const narrow = (value: Val) => (w === 64 ? value : value.wrap());
+    const bytes = n.mul(this.bytes).extU();
+    if (source) this.l.setGpr(RSI, w, narrow(this.offset(RSI).add(bytes)));
+    this.l.setGpr(RDI, w, narrow(this.offset(RDI).add(bytes)));
+    this.l.setGpr(
+      RCX,
+      w,
+      this.count()
+        .sub(w === 64 ? n.extU() : n)
+        .zeroExtend(w),
+    );
   }
 
   #destination(forWrite: boolean): Val {
     const { l } = this;
-    return l.linear(l.b.i32(SEG.ES), this.#offset(RDI), this.bytes, forWrite, l.shape.flat);
+    return l.linear(l.b.i32(SEG.ES), this.offset(RDI), this.bytes, forWrite, l.shape.flat);
   }
 
   #advance(register: number): void {
     const w = this.l.shape.addressSize;
-    const moved = this.#offset(register).add(this.#step);
+    const moved = this.offset(register).add(this.#step);
     this.l.setGpr(register, w, w === 64 ? moved : moved.wrap());
   }
 }
@@ -89,8 +108,70 @@ function spendIteration(l: Lift): void {
   l.set(STATE.budget, left);
 }
 
+/** Fewest elements for which it pays to look for a direct way to memory. */
+const BULK_LEAST = 4;
+
+/** What happens to many elements at once: they lie in one page each of source and destination, the direction is up. */
+interface Bulk {
+  readonly reads: boolean;
+  /** i32: whether `bytes` (i64) at these places can be done at once. */
+  allowed(to: HostPlace, from: HostPlace, bytes: Val): Val;
+  act(to: HostPlace, from: HostPlace, bytes: Val): void;
+}
+
+/**
+ * Does elements beyond the first, as far as the pages, the budget and the engine's direct access to memory allow, and
+ * leaves at least one. The result is as that of single iterations.
+ */
+function repeatInBulk(s: StringLift, { reads, allowed, act }: Bulk): void {
+  const { l } = s;
+  const { b } = l;
+  if (!l.shape.flat) return;
+  const [to, from] = [s.offset(RDI), s.offset(RSI)];
+  const room = (address: Val) =>
+    b
+      .i32(PAGE_BYTES)
+      .sub(address.wrap().and(PAGE_BYTES - 1))
+      .shrU(Math.log2(s.bytes));
+  const least = (x: Val, y: Val) => x.selectIf(x.ltU(y), y);
+  const wanted = s.count().sub(1).extU();
+  const few = wanted.selectIf(wanted.ltU(PAGE_BYTES), PAGE_BYTES).wrap();
+  const inPages = reads ? least(room(to), room(from)) : room(to);
+  const n = least(least(few, inPages), l.get(STATE.budget));
+  b.if(n.geU(BULK_LEAST).and(l.get(STATE.eflags).and(FLAG.DF).eqz()), () => {
+    const target = b.guestHost(to, true);
+    const source = reads ? b.guestHost(from, false) : target;
+    const bytes = n.mul(s.bytes).extU();
+    b.if(target.hit.and(source.hit).and(allowed(target, source, bytes)), () => {
+      act(target, source, bytes);
+      s.skip(n, reads);
+      l.set(STATE.budget, l.get(STATE.budget).sub(n));
+    });
+  });
+}
+
+/** Copying at once is copying one by one, unless the destination begins inside the source. */
+function bulkCopy({ l }: StringLift): Bulk {
+  return {
+    reads: true,
+    allowed: (to, from, bytes) => to.host.sub(from.host).geU(bytes),
+    act: (to, from, bytes) => l.b.memoryCopy(to.host, from.host, bytes),
+  };
+}
+
+/** Filling by bytes needs a value whose bytes are equal. */
+function bulkFill({ l, width }: StringLift, value: Val): Bulk {
+  const byte = value.and(0xff);
+  const ones = BigInt.asUintN(width, 0x0101_0101_0101_0101n);
+  return {
+    reads: false,
+    allowed: () => value.eq(byte.mul(ones)),
+    act: (to, _from, bytes) => l.b.memoryFill(to.host, byte.wrap(), bytes),
+  };
+}
+
 /** Repeats `iteration`, which commits its registers but rCX, rCX times. A fault leaves what is done committed. */
-function repeat(s: StringLift, iteration: () => void): void {
+function repeat(s: StringLift, iteration: () => void, bulk?: Bulk): void {
   const { l } = s;
   if (l.shape.rep === 0) {
     iteration();
@@ -98,6 +179,7 @@ function repeat(s: StringLift, iteration: () => void): void {
   }
   l.b.if(s.count().nez(), () => {
     l.b.loop((again) => {
+      if (bulk !== undefined) repeatInBulk(s, bulk);
       iteration();
       l.b.if(s.countDown().nez(), () => {
         spendIteration(l);
@@ -134,20 +216,22 @@ function repeatCompare(s: StringLift, iteration: () => [Val, Val]): void {
 
 const movs: Semantics = (l) => {
   const s = new StringLift(l, l.width(0));
-  repeat(s, () => {
+  const move = () => {
     s.storeDestination(s.loadSource());
     s.advanceSource();
     s.advanceDestination();
-  });
+  };
+  repeat(s, move, bulkCopy(s));
 };
 
 const stos: Semantics = (l) => {
   const s = new StringLift(l, l.width(0));
   const value = l.gpr(RAX, s.width);
-  repeat(s, () => {
+  const fill = () => {
     s.storeDestination(value);
     s.advanceDestination();
-  });
+  };
+  repeat(s, fill, bulkFill(s, value));
 };
 
 const lods: Semantics = (l) => {
