@@ -1,6 +1,6 @@
 /** Guest memory for a hostile case: code, and tables that are mostly right, so that code gets far before it falls. */
 
-import { type Bits, cornerInteger, type Random } from '../oracle/initial-state.ts';
+import { type Bits, cornerInteger, Random } from '../oracle/initial-state.ts';
 import { FAMILIES, hostileInstruction, type Targets } from './instructions.ts';
 
 /** Where things lie, as guest-physical addresses below the VGA window. Linear addresses are mostly the same. */
@@ -12,7 +12,7 @@ export const PLACES = {
   tss: 0x4000,
   stackTop: 0x8000,
   code: 0x8000,
-  codeEnd: 0xc000,
+  codeEnd: 0xa000,
   tables: 0x10000,
   data: 0x20000,
   end: 0x40000,
@@ -42,6 +42,15 @@ const PAGE = 4096;
 const MAPPED = 0x67n;
 const MASK_64 = 0xffff_ffff_ffff_ffffn;
 
+const BACKGROUND = background();
+
+function background(): Uint8Array {
+  const view = new DataView(new ArrayBuffer(PLACES.end));
+  const random = new Random(1);
+  for (let at = 0; at < PLACES.end; at += 8) view.setBigUint64(at, cornerInteger(random), true);
+  return new Uint8Array(view.buffer);
+}
+
 /** A code or data descriptor. @param access byte 5  @param flags upper half of byte 6 */
 function descriptor(base: bigint, limit: bigint, access: number, flags: number): bigint {
   const low = (limit & 0xffffn) | ((base & 0xffffffn) << 16n) | (BigInt(access) << 40n);
@@ -58,8 +67,8 @@ function gate(selector: number, offset: number, type: number, dpl: number, param
 /** What a case's tables are for. */
 export interface ImageOptions {
   readonly bits: Bits;
-  /** IDT and TSS have the form of IA-32e mode. */
-  readonly long: boolean;
+  /** Form of the TSSs: of the 80286, of the 80386, or of IA-32e mode, with which the IDT goes too. */
+  readonly tss: 16 | 32 | 64;
   /** `none`, or the form of the page tables. */
   readonly paging: 'none' | 'legacy' | 'pae' | 'long';
   readonly targets: Targets;
@@ -98,8 +107,11 @@ export class GuestImage {
     return PLACES.code + this.#random.below(PLACES.codeEnd - PLACES.code);
   }
 
+  /** Corner integers, in one of many orders. */
   #fillData(): void {
-    for (let at = 0; at < PLACES.end; at += 8) this.#view.setBigUint64(at, cornerInteger(this.#random), true);
+    const start = this.#random.below(BACKGROUND.length / 8) * 8;
+    this.bytes.set(BACKGROUND.subarray(start));
+    this.bytes.set(BACKGROUND.subarray(0, start), BACKGROUND.length - start);
   }
 
   #fillCode(): void {
@@ -122,7 +134,8 @@ export class GuestImage {
 
   #makeIdt(): void {
     const random = this.#random;
-    const { long, bits } = this.#options;
+    const { tss, bits } = this.#options;
+    const long = tss === 64;
     for (let n = 0; n < 256; n++) {
       const wide = long ? SELECTOR.code64 : bits === 16 ? SELECTOR.code16 : SELECTOR.code32;
       const selector = random.below(16) === 0 ? random.pick(this.#options.targets.selectors) : wide;
@@ -134,7 +147,7 @@ export class GuestImage {
   }
 
   #makeDescriptors(table: number): void {
-    const tssType = this.#options.bits === 16 && !this.#options.long ? 0x81 : 0x89;
+    const tssType = this.#options.tss === 16 ? 0x81 : 0x89;
     const put = (selector: number, value: bigint) => this.#view.setBigUint64(table + (selector & ~7), value, true);
     put(0, 0n);
     put(SELECTOR.code16, descriptor(0n, 0xffffn, 0x9b, 0));
@@ -152,21 +165,39 @@ export class GuestImage {
     system(SELECTOR.tss, descriptor(BigInt(PLACES.tss), 0x3ffn, tssType, 0));
     system(SELECTOR.otherTss, descriptor(BigInt(PLACES.tss + 0x400), 0x3ffn, tssType, 0));
     system(SELECTOR.ldt, descriptor(BigInt(PLACES.ldt), 0xfffn, 0x82, 0));
-    const callee = this.#options.long ? SELECTOR.code64 : SELECTOR.code32;
+    const callee = this.#options.tss === 64 ? SELECTOR.code64 : SELECTOR.code32;
     system(SELECTOR.callGate, gate(callee, this.#codeAddress(), 0xc, 3, this.#random.below(32)));
     system(SELECTOR.taskGate, gate(SELECTOR.otherTss, 0, 0x5, 3));
   }
 
   #makeTss(at: number): void {
+    if (this.#options.tss === 16) this.#makeTss16(at);
+    else if (this.#options.tss === 32) this.#makeTss32(at);
+    else this.#makeTss64(at);
+  }
+
+  #stackPointer(): number {
+    return PLACES.stackTop - this.#random.below(16) * 16;
+  }
+
+  #makeTss64(at: number): void {
+    for (let offset = 4; offset < 0x5c; offset += 8) {
+      this.#view.setBigUint64(at + offset, BigInt(this.#stackPointer()), true);
+    }
+  }
+
+  #makeTss16(at: number): void {
+    const { code16, data, ldt } = SELECTOR;
+    const stacks = [0, 1, 2].flatMap(() => [this.#stackPointer(), data]);
+    const registers = Array.from({ length: 8 }, () => this.#random.below(0x10000));
+    const words = [0, ...stacks, this.#codeAddress(), 0x202, ...registers, data, code16, data, data, ldt];
+    for (const [n, word] of words.entries()) this.#view.setUint16(at + n * 2, word, true);
+  }
+
+  #makeTss32(at: number): void {
     const random = this.#random;
     const word = (offset: number, value: number) => this.#view.setUint32(at + offset, value, true);
-    if (this.#options.long) {
-      for (let offset = 4; offset < 0x5c; offset += 8) {
-        this.#view.setBigUint64(at + offset, BigInt(PLACES.stackTop - random.below(16) * 16), true);
-      }
-      return;
-    }
-    for (const offset of [4, 12, 20]) word(offset, PLACES.stackTop - random.below(256));
+    for (const offset of [4, 12, 20]) word(offset, this.#stackPointer());
     for (const offset of [8, 16, 24]) word(offset, SELECTOR.data);
     word(0x1c, this.cr3);
     word(0x20, this.#codeAddress());

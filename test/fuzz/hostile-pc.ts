@@ -80,8 +80,7 @@ export class HostilePc {
     const pc = this.#pc;
     pc.reset();
     const mode = random.pick(MODES);
-    const { bits, kind, paging } = mode;
-    const image = new GuestImage({ bits, long: kind === 'long', paging, targets: this.#targets }, random);
+    const image = new GuestImage({ ...mode, targets: this.#targets }, random);
     pc.ram.forWrite(0, PLACES.end).set(image.bytes);
     startInMode(pc.vcpu.state, mode, this.#targets.addresses, random);
     pc.vcpu.contextChanged();

@@ -39,7 +39,9 @@ const REGIONS = [
 /** Room for some 2,000 instructions, so that the code cache is flushed often. */
 const RECORD_AREA = 64 << 10;
 const SLICES = [1, 2, 7, 100, 1000, 3000];
-const MOST_SLICES = 12;
+const MOST_SLICES = 8;
+/** Times that a case starts anew with what is left of its memory. */
+const LIVES = 6;
 const ROM_PAGE = 0xc0000 / PAGE_BYTES;
 
 /** Addresses at which something else than plain RAM begins or ends, and those of tables. */
@@ -75,18 +77,24 @@ export class HostileProcessor {
   run(random: Random): CaseReport {
     this.#random = random;
     const mode = random.pick(MODES);
+    const image = new GuestImage({ ...mode, targets: TARGETS }, random);
+    this.#load(image);
+    const start = this.#vcpu.retired;
+    for (let life = 0; life < LIVES; life++) this.#live(mode);
+    checkInvariants(this.#vcpu, this.#machine);
+    const { retired, engine } = this.#vcpu;
+    return { mode: mode.name, retired: retired - start, families: image.families, handlers: engine.handlers.count };
+  }
+
+  /** From a reset to a shutdown. */
+  #live(mode: ProcessorMode): void {
+    const random = this.#random;
     const vcpu = this.#vcpu;
-    const image = this.#prepare(mode);
-    const start = vcpu.retired;
-    let slices = MOST_SLICES;
-    while (slices > 0) {
-      const exit = this.#slice(random.pick(SLICES));
-      if (exit.kind === 'shutdown') break;
-      slices--;
-    }
-    checkInvariants(vcpu, this.#machine);
-    const { count } = vcpu.engine.handlers;
-    return { mode: mode.name, retired: vcpu.retired - start, families: image.families, handlers: count };
+    vcpu.reset();
+    vcpu.setA20Mask(random.below(8) === 0 ? ~(1n << 20n) : -1n);
+    startInMode(vcpu.state, mode, TARGETS.addresses, random);
+    vcpu.contextChanged();
+    for (let n = 0; n < MOST_SLICES && this.#slice(random.pick(SLICES)).kind !== 'shutdown'; n++);
   }
 
   #slice(instructions: number): RunExit {
@@ -104,22 +112,11 @@ export class HostileProcessor {
     return exit;
   }
 
-  #prepare(mode: ProcessorMode): GuestImage {
-    const random = this.#random;
-    const vcpu = this.#vcpu;
+  #load(image: GuestImage): void {
     const { layout, memory } = this.#machine;
-    const image = new GuestImage(
-      { bits: mode.bits, long: mode.kind === 'long', paging: mode.paging, targets: TARGETS },
-      random,
-    );
-    vcpu.engine.invalidateCode(0, RAM_BYTES);
-    new Uint8Array(memory.buffer, layout.ram, RAM_BYTES).fill(random.below(256)).set(image.bytes);
+    this.#vcpu.engine.invalidateCode(0, RAM_BYTES);
+    new Uint8Array(memory.buffer, layout.ram, RAM_BYTES).fill(this.#random.below(256)).set(image.bytes);
     this.#flagPages();
-    vcpu.reset();
-    vcpu.setA20Mask(random.below(8) === 0 ? ~(1n << 20n) : -1n);
-    startInMode(vcpu.state, mode, TARGETS.addresses, random);
-    vcpu.contextChanged();
-    return image;
   }
 
   /** Some pages are absent, tracked, shown on the screen, or ROM. */

@@ -4,7 +4,7 @@ import { InterpreterLift } from '../../src/cpu/interpreter-lift.ts';
 import type { Semantics } from '../../src/isa/lift.ts';
 import { SEMANTICS } from '../../src/isa/semantics/index.ts';
 
-/** What can be planted: `adc` adds without the carry on the interpreter; `throw` makes CPUID throw an error there. */
+/** What can be planted: `adc` adds without the carry on the interpreter; `throw` makes ADD throw an error there. */
 export const PLANTS = ['adc', 'throw'] as const;
 export type Plant = (typeof PLANTS)[number];
 
@@ -21,7 +21,7 @@ function replace(name: string, change: (lift: Parameters<Semantics>[0], original
 export function plantFault(plant: Plant): void {
   if (plant === 'adc') replace('adc', (lift) => SEMANTICS.add(lift));
   else {
-    replace('cpuid', () => {
+    replace('add', () => {
       throw new Error('a fault that was planted');
     });
   }

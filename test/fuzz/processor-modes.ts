@@ -6,12 +6,10 @@ import { type Bits, cornerInteger, type Random } from '../oracle/initial-state.t
 import { type ImageOptions, PLACES, SELECTOR } from './guest-image.ts';
 
 /** A mode of the processor. */
-export interface ProcessorMode {
+export interface ProcessorMode extends Pick<ImageOptions, 'bits' | 'paging' | 'tss'> {
   readonly name: string;
-  readonly bits: Bits;
   readonly kind: 'real' | 'bigReal' | 'v86' | 'protected' | 'long';
   readonly cpl: 0 | 3;
-  readonly paging: ImageOptions['paging'];
 }
 
 const mode = (
@@ -20,7 +18,10 @@ const mode = (
   kind: ProcessorMode['kind'],
   cpl: 0 | 3,
   paging: ProcessorMode['paging'] = 'none',
-): ProcessorMode => ({ name, bits, kind, cpl, paging });
+): ProcessorMode => {
+  const tss = kind === 'long' ? 64 : kind === 'protected' && bits === 16 ? 16 : 32;
+  return { name, bits, kind, cpl, paging, tss };
+};
 
 export const MODES: readonly ProcessorMode[] = [
   mode('real', 16, 'real', 0),
@@ -118,8 +119,8 @@ function setProtectedSegments(state: CpuState, mode: ProcessorMode, random: Rand
   state.setU32(STATE.cpl, cpl);
 }
 
-function setSystemSegments(state: CpuState, bits: Bits): void {
-  const busy = bits === 16 ? BUSY_TSS & ~8 : BUSY_TSS;
+function setSystemSegments(state: CpuState, { tss }: ProcessorMode): void {
+  const busy = tss === 16 ? BUSY_TSS & ~8 : BUSY_TSS;
   state.setSegment(SEG.TR, segment(SELECTOR.tss, PLACES.tss, 0x3ff, busy));
   state.setSegment(SEG.LDTR, segment(SELECTOR.ldt, PLACES.ldt, 0xfff, LDT_RIGHTS));
 }
@@ -158,7 +159,7 @@ export function startInMode(state: CpuState, mode: ProcessorMode, addresses: rea
   setControl(state, mode, random);
   if (mode.kind === 'protected' || mode.kind === 'long') setProtectedSegments(state, mode, random);
   else setRealSegments(state, mode, random);
-  setSystemSegments(state, mode.bits);
+  setSystemSegments(state, mode);
   setGeneral(state, mode, addresses, random);
   const iopl = random.below(4) << 12;
   const rare = random.below(32) === 0 ? FLAG.TF | FLAG.NT : 0;
