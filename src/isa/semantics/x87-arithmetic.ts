@@ -87,19 +87,19 @@ const BINARY: Readonly<Record<BinaryOperation, IrHelper>> = {
 
 interface Variant {
   readonly reversed?: boolean;
-  readonly pops?: 1;
+  readonly pops?: 0 | 1;
   readonly integer?: boolean;
 }
 
 /** FADD and its kin: destination and source in the stack, or ST0 and memory. */
-function arithmetic(operation: BinaryOperation, { reversed, pops = undefined, integer }: Variant = {}): Semantics {
+function arithmetic(operation: BinaryOperation, { reversed, pops = 0, integer }: Variant = {}): Semantics {
   return (l) => {
     startComputing(l);
     const memory = l.isMemory(0);
     const operand = memory ? readOperand(l, integer === true) : readStack(l.b, l.registerNumber(1));
     const target = memory ? l.b.i32(0) : l.registerNumber(0);
     recordInstruction(l);
-    const options = (reversed ? REVERSED : 0) | ((pops ?? 0) << POPS_SHIFT);
+    const options = (reversed ? REVERSED : 0) | (pops << POPS_SHIFT);
     l.b.call(BINARY[operation], target, operand.word, operand.significand, options);
     if (memory) recordData(l);
   };
