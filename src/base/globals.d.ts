@@ -22,3 +22,15 @@ interface MessagePort {
   close(): void;
 }
 declare var MessageChannel: { new (): { readonly port1: MessagePort; readonly port2: MessagePort } };
+
+/** One end in, one out: of the streams standard, what it takes to convert bytes. */
+interface ByteTransform {
+  readonly writable: {
+    getWriter(): { write(chunk: Uint8Array<ArrayBuffer>): Promise<void>; close(): Promise<void> };
+  };
+  readonly readable: { getReader(): { read(): Promise<{ done: boolean; value?: Uint8Array<ArrayBuffer> }> } };
+}
+type CompressionStream = ByteTransform;
+declare var CompressionStream: { new (format: 'deflate-raw'): ByteTransform };
+type DecompressionStream = ByteTransform;
+declare var DecompressionStream: { new (format: 'deflate-raw'): ByteTransform };

@@ -41,3 +41,12 @@ export function makeTestMachine(options: Pick<PcMachineOptions, 'boot'> & Partia
   });
   return { machine, serial };
 }
+
+/** Runs to an exact instruction count; idle time is skipped. @throws {Error} the run ends before */
+export function runTo(machine: PcMachine, count: number): void {
+  while (machine.vcpu.retired < count) {
+    const exit = machine.run(count - machine.vcpu.retired);
+    const goesOn = exit.kind === 'budget' || (exit.kind === 'halted' && (machine.awake || machine.skipIdle()));
+    if (!goesOn) throw new Error(`the run ended: ${JSON.stringify(exit)}, ${machine.vcpu.describe()}`);
+  }
+}
