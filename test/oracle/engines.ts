@@ -98,6 +98,8 @@ function loadFx(state: CpuState, fx: Uint8Array): void {
   state.setU32(STATE.top, top);
   state.setU32(STATE.ftw, view.getUint8(FX.ftw));
   state.setU32(STATE.mxcsr, view.getUint32(FX.mxcsr, true));
+  for (const pointer of [STATE.fop, STATE.fcs, STATE.fds]) state.setU32(pointer, 0);
+  for (const pointer of [STATE.fip, STATE.fdp]) state.setU64(pointer, 0n);
   for (let i = 0; i < 8; i++) {
     const at = state.x87Offset(top + i);
     state.view.setBigUint64(at, view.getBigUint64(FX.st + 16 * i, true), true);

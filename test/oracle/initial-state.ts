@@ -15,8 +15,8 @@ export const FX_BYTES = 416;
 
 export type Bits = 16 | 32 | 64;
 
-/** What the values of a case look like: `int` corner integers, `division` a small upper half, and so on. */
-export const PROFILES = ['int', 'division', 'string', 'code', 'f32', 'f64', 'x87', 'bcd'] as const;
+/** What the values of a case look like: `int` corner integers, `division` a small upper half, `page` strings at a page's end … */
+export const PROFILES = ['int', 'division', 'string', 'code', 'f32', 'f64', 'x87', 'bcd', 'page'] as const;
 export type Profile = (typeof PROFILES)[number];
 
 export interface InitialState {
@@ -128,6 +128,7 @@ const REGIONS: Readonly<Record<Profile, readonly [number, number]>> = {
   f64: [0x7000, 0x9000],
   x87: [0xa000, 0xc000],
   bcd: [0xd000, 0xe000],
+  page: [0x1f80, 0x2080],
 };
 
 /** What the data area holds before each case: integers, then singles, doubles, extended doubles, BCD and code addresses. */
@@ -179,8 +180,9 @@ const POINTERS = [3, 4, 5, 6, 7, 12, 13];
 
 function pointer(bits: Bits, profile: Profile, random: Random): bigint {
   const [first, end] = REGIONS[profile];
+  const page = profile === 'page' ? random.below(4) * 0x1000 : 0;
   const align = random.pick([1, 8, 16, 16, 16, 16, 16, 16]);
-  const offset = first + random.below((end - first) / align) * align;
+  const offset = page + first + random.below((end - first) / align) * align;
   return BigInt(offset + (bits === 16 ? 0 : DATA_BASE));
 }
 
@@ -188,7 +190,8 @@ function generalValue(bits: Bits, profile: Profile, register: number, random: Ra
   if (POINTERS.includes(register)) return pointer(bits, profile, random);
   const value = cornerInteger(random);
   if (profile === 'division' && register === 2) return random.pick([0n, 1n, value >> 60n, ~(value >> 58n), value]);
-  if (profile === 'string') return stringValue(register, value, random);
+  if (profile === 'page' && register === 1) return BigInt(random.below(64));
+  if (profile === 'string' || profile === 'page') return stringValue(register, value, random);
   if (profile === 'code') return codeAddress(random);
   return value;
 }
@@ -219,6 +222,7 @@ export function initialState(bits: Bits, profile: Profile, seed: number): Initia
     gpr.push(bits === 64 ? value : register < 8 ? BigInt.asUintN(32, value) : 0n);
   }
   if (profile === 'string' && random.below(3) === 0) gpr[RDI] = gpr[RSI];
+  if (profile === 'page' && random.below(3) === 0) gpr[RDI] = gpr[RSI] + BigInt(random.below(64) - 32);
   return { gpr, flags: initialFlags(random), fx: initialFx(profile, random) };
 }
 

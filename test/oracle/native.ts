@@ -13,7 +13,7 @@ const MAX_CODE = 64;
 const CASE = { bytes: 632, rflags: 128, mode: 136, start: 140, length: 144, code: 152, fx: 216 } as const;
 const RESULT = { bytes: 584, rflags: 128, rip: 136, vector: 144, error: 148, changes: 160, fx: 168 } as const;
 const CHANGE_BYTES = 8;
-const MAX_CHANGES = 256;
+const MAX_CHANGES = 4096;
 /** CF, PF, AF, ZF, SF, DF, OF. */
 const FLAGS = 0xcd5;
 const CASES_PER_RUN = 20000;

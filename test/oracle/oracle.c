@@ -25,7 +25,7 @@
 #define DATA_BASE 0x00300000u
 #define DATA_BYTES 65536u
 #define MAX_CODE 64
-#define MAX_CHANGES 256
+#define MAX_CHANGES 4096
 
 enum { LDT_CODE16, LDT_DATA16 };
 #define LDT_SELECTOR(n) (((n) << 3) | 7)
@@ -101,7 +101,7 @@ static void set_data_segments(unsigned selector) {
 static void collect(ucontext_t *uc) {
   greg_t *g = uc->uc_mcontext.gregs;
   struct result r;
-  struct change changes[MAX_CHANGES];
+  static struct change changes[MAX_CHANGES];
   memset(&r, 0, sizeof r);
   for (int i = 0; i < 16; i++) r.gpr[i] = (uint64_t)g[register_index[i]];
   r.rflags = (uint64_t)g[REG_EFL];

@@ -1,7 +1,7 @@
 /**
  * Asks the host's processor about fresh cases and judges the engines by its answers:
  *   node test/oracle/record.ts [--seed N] [--per-form N] [--engines evaluator,interpreter] [--only families] [--write]
- * With --write the answers replace test/vectors. Skips, with the reason, what the host lacks.
+ * With --write the answers replace test/vectors, with --only those of these families. Skips, with the reason, what the host lacks.
  */
 
 import { mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
@@ -98,7 +98,7 @@ function main(): void {
   const modes: readonly Bits[] = oracle.runs16Bit ? [64, 32, 16] : [64, 32];
   if (!oracle.runs16Bit) console.log('skipped: the kernel has no modify_ldt, so 16-bit code cannot run');
   const runners = options.engines.map((name) => ({ name, runner: RUNNERS[name]() }));
-  if (options.write) clearVectors();
+  if (options.write && options.only.length === 0) clearVectors();
   let total = 0;
   let wrong = 0;
   for (const bits of modes) {
