@@ -267,11 +267,14 @@ function port(l: Lift): Val {
   return l.gpr(2, 16).extU();
 }
 
-/** The destination is probed before the port is read, since a read of a port cannot be taken back. */
+/**
+ * The right to the port is checked even where the count is zero. The destination is probed before the port is read,
+ * since a read of a port cannot be taken back.
+ */
 const ins: Semantics = (l) => {
   const s = new StringLift(l, l.width(0));
+  l.system('portPermission', port(l), s.bytes);
   repeat(s, () => {
-    l.system('portPermission', port(l), s.bytes);
     s.loadDestination(true);
     s.storeDestination(l.system('portIn', port(l), s.bytes).wrap());
     s.advanceDestination();
@@ -280,9 +283,9 @@ const ins: Semantics = (l) => {
 
 const outs: Semantics = (l) => {
   const s = new StringLift(l, l.width(1));
+  l.system('portPermission', port(l), s.bytes);
   repeat(s, () => {
     const size: Operand = s.bytes << 16;
-    l.system('portPermission', port(l), s.bytes);
     const value = s.loadSource();
     l.system('portOut', port(l).or(size), value.extU());
     s.advanceSource();
