@@ -471,6 +471,58 @@ const SINGLE_STEP: readonly Case[] = [
     code: 'mov eax, [user_data]\n.next: nop',
     expect: { event: 'DB next', dr6: 0xffff0ff8 },
   },
+  {
+    name: 'INT n with TF enters its handler without a trap',
+    place: 'ring3',
+    setup: 'mov dword [case_flags], 0x102',
+    code: 'int 0x30\n.next:',
+    expect: { event: '30 next', eflags: 0x102 },
+  },
+  {
+    name: 'INT3 with TF enters its handler without a trap',
+    place: 'ring0',
+    code: 'push 0x102\n popfd\n int3\n.next:',
+    expect: 'BP next',
+  },
+  {
+    name: 'IRET that sets TF traps after the next instruction',
+    place: 'ring0',
+    code: 'push 0x102\n push CODE0\n push .to\n iretd\n.to: nop\n.next: nop',
+    expect: { event: 'DB next', dr6: 0xffff4ff0 },
+  },
+  {
+    name: 'POPF that clears TF traps after itself',
+    place: 'ring0',
+    code: 'push 2\n push 0x102\n popfd\n popfd\n.next: nop',
+    expect: { event: 'DB next', eflags: 2 },
+  },
+  {
+    name: 'a repeated instruction traps after each turn',
+    place: 'ring3',
+    setup: 'mov dword [case_flags], 0x102',
+    code: '.fault: rep lodsb',
+    expect: { event: 'DB fault', dr6: 0xffff4ff0, flagsMask: 0x10102, eflags: 0x10102 },
+  },
+  {
+    name: 'a jump traps at its target',
+    place: 'ring3',
+    setup: 'mov dword [case_flags], 0x102',
+    code: 'jmp .to\n nop\n.to: nop',
+    expect: 'DB to',
+  },
+  {
+    name: 'a call gate with TF traps at its target',
+    place: 'ring3',
+    setup: 'mov dword [case_flags], 0x102',
+    code: 'call GATE:0',
+    expect: { event: 'DB gate_target', cs: S.CODE0 },
+  },
+  {
+    name: 'a task switch by JMP with TF',
+    place: 'ring0',
+    code: 'push 0x102\n popfd\n jmp TSS2:0',
+    expect: { event: 'DB task_target', dr6: 0xffff4ff0 },
+  },
 ];
 
 const REAL: readonly Case[] = [

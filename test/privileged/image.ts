@@ -3,8 +3,10 @@
 import { type Assembled, assemble } from '../../src/isa/assemble.ts';
 import { type Case, END_VECTOR, type Expectation, type Place, type Result, vectorName } from './cases.ts';
 import { harness32, LOW_CODE_BYTES, ORIGIN } from './harness32.ts';
+import { harness64 } from './harness64.ts';
 
 const PLACES_32: readonly Place[] = ['ring0', 'ring1', 'ring3', 'ring3b16', 'v86', 'real'];
+const PLACES_64: readonly Place[] = ['long0', 'long3', 'compat3'];
 const BITS_16: readonly Place[] = ['ring3b16', 'v86', 'real'];
 /** The interrupt whose gate is one of 16 bits. */
 const VECTOR_OF_16_BITS = 0x38;
@@ -18,35 +20,49 @@ export interface Image {
   readonly origin: number;
 }
 
-function caseSource({ place, setup = '', code }: Case, index: number): string {
-  const bits = BITS_16.includes(place) ? 16 : 32;
+function bitsOf(place: Place): 16 | 32 | 64 {
+  if (BITS_16.includes(place)) return 16;
+  return place === 'long0' || place === 'long3' ? 64 : 32;
+}
+
+/** @param bits of the image's own mode, in which setup runs */
+function caseSource({ place, setup = '', code }: Case, index: number, bits: 32 | 64): string {
   return `
 setup_${index}:
 ${setup}
     ret
-bits ${bits}
+bits ${bitsOf(place)}
 case_${index}:
 ${code}
 .end:
     int ${END_VECTOR}
 .after:
-bits 32`;
+bits ${bits}`;
 }
 
-function caseTable(cases: readonly Case[]): string {
-  return cases
-    .map(({ place }, index) => `    dd setup_${index}, case_${index}, ${PLACES_32.indexOf(place)}`)
-    .join('\n');
+/** Setup, code and place of each case, in words of the image's mode. */
+function caseTable(cases: readonly Case[], word: string, places: readonly Place[]): string {
+  const rows = cases.map(({ place }, index) => `    ${word} setup_${index}, case_${index}, ${places.indexOf(place)}`);
+  return `    align 8\ncase_table:\n${rows.join('\n')}\n`;
 }
 
 /** The image of the cases in 16 and 32 bits. */
 export function image32(cases: readonly Case[]): Image {
-  const source = `${cases.map(caseSource).join('\n')}\ncase_table:\n${caseTable(cases)}\n`;
+  const sources = cases.map((one, index) => caseSource(one, index, 32));
+  const source = `${sources.join('\n')}\n${caseTable(cases, 'dd', PLACES_32)}`;
   const assembled = assemble(harness32(source, cases.length), { bits: 32, origin: ORIGIN });
   for (const [index, { place, name }] of cases.entries()) {
     const bytes = addressOf(assembled, `case_${index}.after`) - addressOf(assembled, `case_${index}`);
     if (COPIED.includes(place) && bytes > LOW_CODE_BYTES) throw new Error(`"${name}" is too long`);
   }
+  return { cases, assembled, origin: ORIGIN };
+}
+
+/** The image of the cases in long and compatibility mode. */
+export function image64(cases: readonly Case[]): Image {
+  const sources = cases.map((one, index) => caseSource(one, index, 64));
+  const source = `${sources.join('\n')}\n${caseTable(cases, 'dq', PLACES_64)}`;
+  const assembled = assemble(harness64(source, cases.length), { bits: 32, origin: ORIGIN });
   return { cases, assembled, origin: ORIGIN };
 }
 

@@ -2,6 +2,7 @@
 
 import type { CpuEnvironment } from '../../src/cpu/environment.ts';
 import { layOutMemory } from '../../src/cpu/memory-layout.ts';
+import { CR8_AS_MSR } from '../../src/cpu/system/port.ts';
 import { enterProtected32 } from '../../src/cpu/system/reset.ts';
 import { Vcpu } from '../../src/cpu/vcpu.ts';
 import { addressOf, type Image } from './image.ts';
@@ -17,6 +18,7 @@ export function runOnInterpreter(image: Image): string {
   const maximumPages = layout.wasmPages;
   const memory = new WebAssembly.Memory({ initial: layout.wasmPages, maximum: maximumPages });
   const output: string[] = [];
+  let taskPriority = 0n;
   const environment: CpuEnvironment = {
     portRead: () => 0xffffffff,
     portWrite: (port, _bytes, value) => {
@@ -27,8 +29,11 @@ export function runOnInterpreter(image: Image): string {
     interruptPending: () => false,
     acknowledgeInterrupt: () => -1,
     takeNmi: () => false,
-    apicRead: () => undefined,
-    apicWrite: () => false,
+    apicRead: (msr) => (msr === CR8_AS_MSR ? taskPriority : undefined),
+    apicWrite: (_msr, value) => {
+      taskPriority = value;
+      return true;
+    },
     random: () => 0n,
     nowNanos: () => 0n,
     firstWrite: () => {},

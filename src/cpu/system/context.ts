@@ -23,6 +23,11 @@ export interface SystemContext {
   readonly options: ProcessorOptions;
   /** MONITOR has been executed and nothing has happened since. */
   monitorArmed: boolean;
+  /**
+   * Set when an instruction has entered a handler itself (INT n, INT3, INTO, INT1): that cleared TF, and no single-step
+   * trap follows it (SDM 3B, 18.3.1.4). Whoever steps clears it before the instruction.
+   */
+  trapDelivered: boolean;
 }
 
 /** CR0.PE is clear. */

@@ -102,7 +102,14 @@ export class SystemHelpers {
   readonly context: SystemContext;
 
   constructor(port: SystemPort, options: ProcessorOptions) {
-    this.context = { port, state: port.state, msrs: new MsrStorage(), options, monitorArmed: false };
+    this.context = {
+      port,
+      state: port.state,
+      msrs: new MsrStorage(),
+      options,
+      monitorArmed: false,
+      trapDelivered: false,
+    };
   }
 
   /**

@@ -31,5 +31,6 @@ function redirect(cpu: SystemContext, vector: number): void {
   state.setSegment(SEG.CS, v86Segment(handler >>> 16));
   state.setU64(STATE.rip, BigInt(handler & 0xffff));
   changeFlags(state, 0, FLAG.TF | FLAG.NT | FLAG.RF | (virtual ? FLAG.VIF : FLAG.IF));
+  cpu.trapDelivered = true;
   port.contextChanged();
 }

@@ -71,13 +71,26 @@ export function pushAll(cpu: SystemContext, stack: Stack, bytes: ItemBytes, item
   const low = BigInt.asUintN(stack.bits, top - BigInt(total));
   if (low > top) return pushWrapping(cpu, stack, bytes, items);
   const address = stackAddress(cpu, stack, low, total);
-  port.probeWrite(address, total, stack.privilege);
+  probeItems(cpu, stack, address, total, bytes);
   let at = address + BigInt(total);
   for (const item of items) {
     at -= BigInt(bytes);
     port.store(at, bytes, bytes === 8 ? item : BigInt.asUintN(8 * bytes, item), stack.privilege);
   }
   return low;
+}
+
+/** Probes all items at once; where that faults, one after the other, as they are pushed, so that CR2 is the first's. */
+function probeItems({ port }: SystemContext, stack: Stack, address: bigint, total: number, bytes: ItemBytes): void {
+  try {
+    port.probeWrite(address, total, stack.privilege);
+  } catch (error) {
+    if (!(error instanceof GuestFault)) throw error;
+    for (let offset = total - bytes; offset >= 0; offset -= bytes) {
+      port.probeWrite(address + BigInt(offset), bytes, stack.privilege);
+    }
+    throw error;
+  }
 }
 
 /** As {@link pushAll}, where the stack pointer wraps below zero. */
