@@ -5,7 +5,7 @@ import type { Val } from '../../ir/val.ts';
 import { raiseDenormal, returnIf } from './arithmetic.ts';
 import { FLOAT_80, KIND, KIND_NAN } from './operand.ts';
 import { EXCEPTION, FULL_PRECISION, raiseFlags } from './results.ts';
-import { FORMAT_80, result80, roundAndPack } from './round.ts';
+import { FORMAT_80, roundAndPack, unchanged80 } from './round.ts';
 
 /** Condition codes at their places in FSW; remainders leave them in FLOAT_FLAGS. */
 const C0 = 1 << 8;
@@ -116,10 +116,10 @@ function defineRemainder(name: string, nearest: boolean): IrHelper {
     });
     raiseDenormal(b, kinds, control);
     raiseFlags(b, QUOTIENT_KNOWN);
-    returnIf(b, a.kind.and(KIND.zero).nez(), () => result80(b, wordA, bitsA));
+    const unchanged = a.kind.and(KIND.zero).or(c.kind.and(KIND.infinity)).nez();
+    returnIf(b, unchanged, () => unchanged80(b, wordA, bitsA));
     const whole = { sign: a.sign, exponent: a.exponent, high: a.significand, low: b.i64(0) };
     const dividend = () => roundAndPack(b, FORMAT_80, whole, control.or(FULL_PRECISION));
-    returnIf(b, c.kind.and(KIND.infinity).nez(), dividend);
     const distance = a.exponent.sub(c.exponent);
     const n = {
       sign: a.sign,

@@ -48,6 +48,12 @@ export function result80(b: Builder, signExponent: Val, significand: Val): Val {
   return significand;
 }
 
+/** An operand as a result: a pseudo-denormal becomes the normal number that it is (SDM 1, 8.2.2). */
+export function unchanged80(b: Builder, word: Val, significand: Val): Val {
+  const pseudo = significand.shrU(63).wrap().and(word.and(0x7fff).eqz());
+  return result80(b, word.or(pseudo), significand);
+}
+
 export const FORMAT_80: RoundingFormat = {
   name: '80',
   minExponent: 1,

@@ -4,7 +4,7 @@ import type { Val } from '../../ir/val.ts';
 import { raiseDenormal, returnIf } from './arithmetic.ts';
 import { type Classified, FLOAT_80, KIND, KIND_NAN, type Opened } from './operand.ts';
 import { EXCEPTION, FULL_PRECISION, raiseFlags } from './results.ts';
-import { BIAS, FORMAT_80, result80, roundAndPack } from './round.ts';
+import { BIAS, FORMAT_80, result80, roundAndPack, unchanged80 } from './round.ts';
 
 type Number80 = Opened & Classified;
 
@@ -21,7 +21,7 @@ function scaleOf(b: Builder, c: Number80): Val {
   const exponent = c.exponent.sub(BIAS);
   const whole = c.significand.shrU(b.i32(63).sub(exponent).extU()).wrap();
   const limited = b.i32(0x20000).selectIf(exponent.gtS(16), whole);
-  const magnitude = b.i32(0).selectIf(exponent.ltS(0).or(c.kind.and(KIND.zero).nez()), limited);
+  const magnitude = b.i32(0).selectIf(exponent.ltS(0), limited);
   return magnitude.neg().selectIf(c.sign, magnitude);
 }
 
@@ -40,7 +40,11 @@ export const FLOAT_80_SCALE = defineHelper(
       return FLOAT_80.indefinite(b);
     });
     raiseDenormal(b, kinds, control);
-    returnIf(b, a.kind.and(KIND.infinity | KIND.zero).nez(), () => result80(b, wordA, bitsA));
+    const unchanged = a.kind
+      .and(KIND.infinity | KIND.zero)
+      .or(c.kind.and(KIND.zero))
+      .nez();
+    returnIf(b, unchanged, () => unchanged80(b, wordA, bitsA));
     returnIf(b, infinite.and(c.sign), () => FLOAT_80.zero(b, a.sign));
     returnIf(b, infinite, () => FLOAT_80.infinity(b, a.sign));
     const exponent = a.exponent.add(scaleOf(b, c));
