@@ -97,8 +97,17 @@ test('ICW1 forgets edges: a line that is still high does not request again', () 
   assert.equal(intr.level, false);
 });
 
+test('an edge is remembered when its line falls before the acknowledge', () => {
+  const { pics, intr } = programmed();
+  raise(pics, 11);
+  pics.inputs[11].set(false);
+  assert.equal(intr.level, true);
+  assert.equal(pics.acknowledge(), 0x2b);
+});
+
 test('a request that vanishes before the acknowledge is answered with IRQ7 and nothing in service', () => {
   const { pics } = programmed();
+  pics.elcr.write(0, 1, 0x08);
   raise(pics, 3);
   pics.inputs[3].set(false);
   assert.equal(pics.acknowledge(), 0x27);

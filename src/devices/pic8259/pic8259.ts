@@ -35,8 +35,10 @@ export type CascadeLines = (slaveId: number) => number;
  * One 8259A programmable interrupt controller: offsets 0 (A0 = 0) and 1 (A0 = 1).
  *
  * Vectors are always those of the 8086 mode; the MCS-80 call sequence and buffered mode have no meaning on a PC.
- * An edge-triggered request is withdrawn when its line falls before it is acknowledged, which is then answered with
- * the default IR7 ("spurious"), as the data sheet (order 231468, "Edge and level triggered modes") says.
+ * An edge-triggered request stays when its line falls before it is acknowledged, and is then answered with its own
+ * vector. The data sheet (order 231468, "Edge and level triggered modes") has the INT pin stay high too, but answers with
+ * the default IR7; QEMU and KVM keep the request, and guests that pulse a line rely on it. Only a slave, and a
+ * level-sensitive line, withdraw theirs.
  */
 export class Pic8259 implements Device {
   /** IR0 to IR7. */
@@ -93,9 +95,13 @@ export class Pic8259 implements Device {
 
   #acknowledge(): number {
     const ir = this.#takeRequest();
+    return this.#cascade && this.#isSlave(1 << ir) ? this.#cascade(ir) : this.#vectorOf(ir);
+  }
+
+  /** Whether a slave is at this input of a master. */
+  #isSlave(bit: number): boolean {
     const { icw1, icw3 } = this.#r;
-    const isSlave = (icw1 & ICW1_SNGL) === 0 && (icw3 & (1 << ir)) !== 0;
-    return isSlave && this.#cascade ? this.#cascade(ir) : this.#vectorOf(ir);
+    return this.#cascade !== undefined && (icw1 & ICW1_SNGL) === 0 && (icw3 & bit) !== 0;
   }
 
   #answerCascade(slaveId: number): number {
@@ -120,7 +126,7 @@ export class Pic8259 implements Device {
     if (level === ((r.levels & bit) !== 0)) return;
     r.levels ^= bit;
     if (level) r.edges |= bit;
-    else r.edges &= ~bit;
+    else if (this.#isSlave(bit)) r.edges &= ~bit;
     this.#update();
   }
 
