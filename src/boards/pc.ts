@@ -105,6 +105,11 @@ export class PcBoard {
     return this.#pirqs[pirqOf(slot, pin)].input();
   }
 
+  /** A wire for an ISA card's interrupt. @param irq 0 to 15 */
+  isaInterrupt(irq: number): IrqLine {
+    return this.#interrupts.irq(irq);
+  }
+
   /** To be called after the guest has set its TSC, on which the local APIC's timer may depend. */
   tscChanged(): void {
     this.#interrupts.localApic.tscChanged();
