@@ -73,6 +73,10 @@ export class BlockDecoder {
   }
 
   #decode(start: Start): number {
+    if (this.#handlers.isFull) {
+      this.#cache.flush();
+      this.#handlers.startOver();
+    }
     const special = this.#handlers.special(start.mode.bits);
     const placed = this.#placeAll(start);
     const count = placed.length;

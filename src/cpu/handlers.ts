@@ -36,22 +36,44 @@ export interface SpecialHandlers {
   readonly tooLong: Handler;
 }
 
+/** Handlers kept at once. One takes some 12 KiB; systems need a few thousand, a hostile guest can make 100,000. */
+const MOST_HANDLERS = 16384;
+
 /** Makes interpreter handlers from the semantics, each when an instruction first needs it, compiled in batches. */
 export class HandlerFactory {
   readonly #linker: Linker;
+  readonly #most: number;
   readonly #handlers = new Map<string, Handler>();
   #waiting: TableFunction[] = [];
   /** Slot 0 stays empty: a record that was never written traps. */
   #nextSlot = 1;
   readonly #special = new Map<number, SpecialHandlers>();
 
-  constructor(linker: Linker) {
+  constructor(linker: Linker, most = MOST_HANDLERS) {
     this.#linker = linker;
+    this.#most = most;
   }
 
-  /** Handlers made so far. */
+  /** Handlers that there are. */
   get count(): number {
     return this.#nextSlot - 1;
+  }
+
+  /** Whether it is time to {@link startOver}. */
+  get isFull(): boolean {
+    return this.count >= this.#most;
+  }
+
+  /** Forgets all handlers but the special ones. No record may name them any more. */
+  startOver(): void {
+    const special = [...this.#special.values()].flatMap((handlers) => Object.values(handlers));
+    const first = Math.max(0, ...special.map(({ slot }) => slot)) + 1;
+    for (let slot = first; slot < Math.min(this.#nextSlot, this.#linker.table.length); slot++) {
+      this.#linker.table.set(slot, null);
+    }
+    this.#waiting = this.#waiting.filter(({ slot }) => slot < first);
+    this.#handlers.clear();
+    this.#nextSlot = first;
   }
 
   /** The handler for a decoded instruction in a mode. It may not be called before {@link flush}. */
