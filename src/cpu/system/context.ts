@@ -1,4 +1,15 @@
-import { CR0, EFER, FLAG, SEG, SEGMENT, SEGMENT_BYTES, SEGMENTS, STATE, VECTOR_OF } from '../../isa/registers.ts';
+import {
+  ARITHMETIC_FLAGS,
+  CR0,
+  EFER,
+  FLAG,
+  SEG,
+  SEGMENT,
+  SEGMENT_BYTES,
+  SEGMENTS,
+  STATE,
+  VECTOR_OF,
+} from '../../isa/registers.ts';
 import { type CpuState, RIGHTS } from '../state.ts';
 import type { MsrStorage } from './msr-storage.ts';
 import { GuestFault, type SystemPort } from './port.ts';
@@ -76,9 +87,12 @@ export function segmentLimit(state: CpuState, index: number): number {
   return state.view.getUint32(SEGMENTS + index * SEGMENT_BYTES + SEGMENT.limit, true);
 }
 
-/** Changes the bits of EFLAGS in `mask` to those of `value`. */
+/** Changes the bits of EFLAGS in `mask` to those of `value`. The arithmetic flags cost time: only what is needed is touched. */
 export function changeFlags(state: CpuState, value: number, mask: number): void {
-  state.eflags = (state.eflags & ~mask) | (value & mask);
+  const arithmetic = mask & ARITHMETIC_FLAGS;
+  if (arithmetic === 0) state.setU32(STATE.eflags, (state.u32(STATE.eflags) & ~mask) | (value & mask));
+  else if (arithmetic === ARITHMETIC_FLAGS) state.eflags = (state.u32(STATE.eflags) & ~mask) | (value & mask);
+  else state.eflags = (state.eflags & ~mask) | (value & mask);
 }
 
 /** Bits 63–47 are equal: an address of four-level paging. */

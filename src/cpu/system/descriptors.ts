@@ -53,7 +53,9 @@ function entryAddress(cpu: SystemContext, selector: number, bytes: number): bigi
 
 /** `base + offset`, wrapped as linear addresses are. */
 export function tableAddress(cpu: SystemContext, base: bigint, offset: number): bigint {
-  return BigInt.asUintN(isLongMode(cpu.state) ? 64 : 32, base + BigInt(offset));
+  const address = base + BigInt(offset);
+  if (address <= 0xffff_ffffn) return address;
+  return BigInt.asUintN(isLongMode(cpu.state) ? 64 : 32, address);
 }
 
 /** The descriptor that a selector which is not null names; undefined where it lies beyond its table. */
