@@ -4,6 +4,7 @@ import { Random } from '../oracle/initial-state.ts';
 import { Differential } from './differential.ts';
 import { HostilePc } from './hostile-pc.ts';
 import { type CaseReport, HostileProcessor } from './hostile-processor.ts';
+import { Twins } from './twins.ts';
 
 /** Something that runs cases. */
 interface CaseSource {
@@ -18,6 +19,7 @@ const SHARES: readonly (readonly [share: number, make: (random: Random) => CaseS
   [5, (random) => new HostileProcessor(random)],
   [2, (random) => new HostilePc(random)],
   [3, () => new Differential()],
+  [4, () => new Twins()],
 ];
 const ALL_SHARES = SHARES.reduce((sum, [share]) => sum + share, 0);
 

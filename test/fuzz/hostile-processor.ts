@@ -31,7 +31,7 @@ export interface CaseReport {
   readonly handlers: number;
 }
 
-const RAM_BYTES = 2 << 20;
+export const RAM_BYTES = 2 << 20;
 const REGIONS = [
   { gpa: 0, length: 0xa0000, hostOffset: 0 },
   { gpa: 0xc0000, length: RAM_BYTES - 0xc0000, hostOffset: 0xc0000 },
@@ -54,6 +54,14 @@ export const TARGETS: Targets = {
   selectors: [...Object.values(SELECTOR), 0, 3, 4, 0x0c, 0x14, 0x24, 0x7c, 0xfff8, 0xffff],
 };
 
+/** Memory of a small machine. @param recordBytes room for decoded code */
+export function makeMemory(recordBytes: number): MachineMemory {
+  const layout = layOutMemory(REGIONS, recordBytes);
+  const maximumPages = layout.wasmPages;
+  const memory = new WebAssembly.Memory({ initial: maximumPages, maximum: maximumPages });
+  return { memory, layout, shared: false, memory64: false, maximumPages };
+}
+
 /** Runs hostile cases on one processor, one after the other. */
 export class HostileProcessor {
   readonly #machine: MachineMemory;
@@ -64,10 +72,8 @@ export class HostileProcessor {
 
   constructor(random: Random) {
     this.#random = random;
-    const layout = layOutMemory(REGIONS, RECORD_AREA);
-    const maximumPages = layout.wasmPages;
-    const memory = new WebAssembly.Memory({ initial: maximumPages, maximum: maximumPages });
-    this.#machine = { memory, layout, shared: false, memory64: false, maximumPages };
+    this.#machine = makeMemory(RECORD_AREA);
+    const { layout, memory } = this.#machine;
     this.#vcpu = new Vcpu(this.#machine, this.#environment(), { apicId: 0, tscHz: 1e9, apicTimerHz: 1e9 });
     this.#pageFlags = new Uint8Array(memory.buffer, layout.pageFlags, layout.pageCount);
     this.#plainFlags = this.#pageFlags.slice();
