@@ -81,7 +81,7 @@ export class Engine {
   /** Budget taken away to make guest code come back. */
   #withheld = 0;
   #running = false;
-  #stops: { readonly at: number; readonly handler: number }[] = [];
+  #stops: { readonly at: number; readonly handler: number; readonly stop: number }[] = [];
   #thrown: unknown;
 
   constructor(machine: MachineMemory, environment: CpuEnvironment) {
@@ -200,8 +200,8 @@ export class Engine {
     const next = state.u32(STATE.record) + RECORD_BYTES;
     const handler = this.view.getUint32(next + RECORD.handler, true);
     const stop = this.handlers.special(this.mode.mode.bits).stop.slot;
-    if (this.#unexecuted(0) < 0 || handler === stop) return;
-    this.#stops.push({ at: next, handler });
+    if (handler === stop) return;
+    this.#stops.push({ at: next, handler, stop });
     this.view.setUint32(next + RECORD.handler, stop, true);
   }
 
@@ -254,8 +254,7 @@ export class Engine {
   }
 
   #removeStops(): void {
-    for (const { at, handler } of this.#stops) {
-      const stop = this.handlers.special(this.mode.mode.bits).stop.slot;
+    for (const { at, handler, stop } of this.#stops) {
       if (this.view.getUint32(at + RECORD.handler, true) === stop) {
         this.view.setUint32(at + RECORD.handler, handler, true);
       }

@@ -137,6 +137,7 @@ export class InterpreterLift extends Lift {
 
   override restart(): void {
     this.#refund(0);
+    this.set(STATE.restarted, 1);
     this.set(STATE.rip, this.currentRip());
     this.b.tailCall(dispatch);
   }

@@ -5,6 +5,7 @@ import type { Field } from '../isa/layout.ts';
 import { raiseIn } from '../isa/memory.ts';
 import { EFER, SEG, STATE, VECTOR_OF } from '../isa/registers.ts';
 import { PAGE_ABSENT, PAGE_DEVICE } from '../machine/guest-memory.ts';
+import { anyEnabled, noteDataBreakpoints } from './breakpoints.ts';
 import { translateAny } from './page-walk.ts';
 import { absent, flagsOf, hostAddress, physicalLoad, physicalStore } from './physical.ts';
 import { ACCESS, CONTEXT, TLB, TLB_BYTES, TLB_EMPTY_BYTE, TLB_FLAG, TRANSLATION } from './tlb.ts';
@@ -90,9 +91,11 @@ const translateData = defineHelper(
       const canonical = address.shl(16).shrS(16).eq(address);
       b.if(canonical.or(segment.ne(SEG.SS)).eqz(), () => raiseIn(b, VECTOR_OF.SS, 0));
     });
-    const checked = get(b, STATE.tlb).eq(get(b, STATE.tlbArea).add(CONTEXT.slow * TLB_BYTES));
     const misaligned = address.wrap().and(bytes.sub(1)).ne(0);
-    b.if(checked.and(misaligned).and(access.and(ACCESS.system).eqz()), () => raiseIn(b, VECTOR_OF.AC, 0));
+    b.if(anyEnabled(get(b, STATE.dr7).wrap()), () => void b.call(noteDataBreakpoints, address, bytes, access));
+    b.if(get(b, STATE.alignmentChecked).and(misaligned).and(access.and(ACCESS.system).eqz()), () =>
+      raiseIn(b, VECTOR_OF.AC, 0),
+    );
     return b.call(translate, address, access);
   },
 );

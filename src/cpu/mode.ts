@@ -1,4 +1,5 @@
 import { CR0, CR4, EFER, FLAG, SEG, SEGMENT, SEGMENT_BYTES, SEGMENTS, STATE, VECTOR_OF } from '../isa/registers.ts';
+import { hasBreakpoints } from './breakpoints.ts';
 import type { CodeMode } from './handlers.ts';
 import { JUMP_CACHE } from './records.ts';
 import { type CpuState, RIGHTS } from './state.ts';
@@ -132,9 +133,11 @@ export class ModeTracker {
   #context(): number {
     const state = this.#state;
     const ac = (state.u32(STATE.eflags) & FLAG.AC) !== 0;
-    if (state.u32(STATE.cpl) === 3) {
-      return ac && state.low(STATE.cr0) & CR0.AM ? CONTEXT.slow : CONTEXT.user;
-    }
+    const user = state.u32(STATE.cpl) === 3;
+    const aligned = user && ac && (state.low(STATE.cr0) & CR0.AM) !== 0;
+    state.setU32(STATE.alignmentChecked, aligned ? 1 : 0);
+    if (aligned || hasBreakpoints(state)) return CONTEXT.slow;
+    if (user) return CONTEXT.user;
     return !ac && state.low(STATE.cr4) & CR4.SMAP ? CONTEXT.supervisorSmap : CONTEXT.supervisor;
   }
 

@@ -16,6 +16,8 @@ const PAGE_MASK = ~0xfffn;
 const ADDRESS_MASK = 0xff_ffff_f000n;
 /** Bits 51–40 of a page-table entry are reserved on this processor. */
 const RESERVED_HIGH = 0x000f_ff00_0000_0000n;
+/** Outside long mode, bits 62–40 are (SDM 3A, table 4-10). */
+const RESERVED_HIGH_PAE = 0x7fff_ff00_0000_0000n;
 const NX = 1n << 63n;
 
 /** Raises #PF for `address` (SDM 3A, 4.7). `cause` has bit 0 (present) and bit 3 (reserved bit) of the error code. */
@@ -80,7 +82,8 @@ function isLeaf(b: Builder, w: Walk, entry: Val): Val {
 function hasReservedBits(b: Builder, w: Walk, entry: Val, leaf: Val): Val {
   const noNx = get(b, STATE.efer).and(EFER.NXE).eqz();
   const level = b.get(w.level);
-  const high = entry.and(RESERVED_HIGH).ne(0).or(entry.shrU(63).wrap().and(noNx));
+  const reserved = b.i64(RESERVED_HIGH).selectIf(get(b, STATE.efer).and(EFER.LMA).ne(0), RESERVED_HIGH_PAE);
+  const high = entry.and(reserved).ne(0).or(entry.shrU(63).wrap().and(noNx));
   const large = leaf.and(level.gtU(1));
   const largeMask = b.i64(1).shl(pageShift(b, w).extU()).sub(0x2000n);
   const wideReserved = high.or(large.and(entry.and(largeMask).ne(0))).or(level.eq(4).and(entry.shrU(7).wrap()).and(1));

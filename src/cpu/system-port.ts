@@ -1,4 +1,5 @@
 import { FLAG, STATE } from '../isa/registers.ts';
+import { hasBreakpoints, notePortBreakpoints } from './breakpoints.ts';
 import type { Engine } from './engine.ts';
 import type { CpuEnvironment, CpuOptions } from './environment.ts';
 import type { CpuState } from './state.ts';
@@ -64,7 +65,8 @@ export class EnginePort implements SystemPort {
 
   contextChanged(): void {
     this.#engine.mode.update();
-    if (this.state.u32(STATE.eflags) & FLAG.TF) this.#engine.requestStop();
+    const debugged = (this.state.u32(STATE.eflags) & FLAG.TF) !== 0 || hasBreakpoints(this.state);
+    if (debugged) this.#engine.requestStop();
   }
 
   requestEvent(): void {
@@ -85,9 +87,11 @@ export class EnginePort implements SystemPort {
   }
 
   portRead(port: number, bytes: 1 | 2 | 4): number {
+    notePortBreakpoints(this.state, port, bytes);
     return this.#environment.portRead(port, bytes);
   }
   portWrite(port: number, bytes: 1 | 2 | 4, value: number): void {
+    notePortBreakpoints(this.state, port, bytes);
     this.#environment.portWrite(port, bytes, value);
   }
   apicRead(msr: number): bigint | undefined {

@@ -36,7 +36,7 @@ export const CONTEXT = {
   supervisor: 1,
   /** Supervisor under SMAP. */
   supervisorSmap: 2,
-  /** Never filled: every access takes the slow path (alignment checks). */
+  /** Never filled: every access takes the slow path (alignment checks, breakpoints). */
   slow: 3,
 } as const;
 export const CONTEXTS = 4;

@@ -1,11 +1,13 @@
 import { requireVersion } from '../base/state-version.ts';
 import { FLAG, STATE, VECTOR_OF } from '../isa/registers.ts';
+import type { SystemCall } from '../isa/system-calls.ts';
 import type { DeviceState, RunExit, VirtualCpu } from '../machine/interfaces.ts';
-import { Engine, type MachineMemory, type TranslationsRecord } from './engine.ts';
+import { executionHits, hasBreakpoints } from './breakpoints.ts';
+import { Engine, type EngineExit, type MachineMemory, type TranslationsRecord } from './engine.ts';
 import type { CpuEnvironment, CpuOptions } from './environment.ts';
 import type { CpuState } from './state.ts';
 import { type RegisterRecord, restoreRegisters, saveRegisters } from './state-record.ts';
-import { deliverException, deliverInterrupt, deliverNmi } from './system/exceptions.ts';
+import { deliverException, deliverInterrupt, deliverNmi, type ExceptionDetails } from './system/exceptions.ts';
 import { SystemHelpers } from './system/helpers.ts';
 import { GuestPageIn, TripleFault } from './system/port.ts';
 import { EnginePort } from './system-port.ts';
@@ -26,6 +28,8 @@ export class Vcpu implements VirtualCpu {
   /** Retired count at which interrupts are held off: the instruction before was STI or loaded SS. */
   #shadowAt = -1;
   #endRequested = false;
+  /** Retired count at which RF in EFLAGS holds. */
+  #resumeAt = -1;
 
   constructor(memory: MachineMemory, environment: CpuEnvironment, options: CpuOptions) {
     this.#environment = environment;
@@ -33,12 +37,7 @@ export class Vcpu implements VirtualCpu {
     this.state = this.engine.state;
     this.#port = new EnginePort(this.engine, environment, options);
     this.system = new SystemHelpers(this.#port, options);
-    this.engine.connect((name, a, b) => {
-      const result = this.system.call(name, a, b);
-      if (this.state.u32(STATE.shadow) !== 0) this.#holdInterrupts();
-      if (this.halted) this.engine.requestStop();
-      return result;
-    });
+    this.engine.connect((name, a, b) => this.#call(name, a, b));
     this.system.reset();
   }
 
@@ -105,6 +104,7 @@ export class Vcpu implements VirtualCpu {
     this.#endRequested = false;
     try {
       while (this.engine.retired < end) {
+        this.#clearSpentResumeFlag();
         this.#takeInterrupt();
         if (this.halted) return HALTED;
         const exit = this.#slice(end - this.engine.retired);
@@ -121,9 +121,10 @@ export class Vcpu implements VirtualCpu {
 
   /** Runs until something happens, or exactly to the end of the budget. */
   #slice(budget: number): RunExit | undefined {
-    const { state, engine } = this;
-    const stepping = (state.u32(STATE.eflags) & FLAG.TF) !== 0;
-    const step = stepping || this.#interruptsHeld();
+    const { engine } = this;
+    const debugged = (this.state.u32(STATE.eflags) & FLAG.TF) !== 0 || hasBreakpoints(this.state);
+    if (debugged) return this.#debugStep();
+    const step = this.#interruptsHeld();
     engine.mode.setSingle(step);
     const before = engine.retired;
     let exit = engine.run(step ? 1 : budget);
@@ -131,17 +132,57 @@ export class Vcpu implements VirtualCpu {
       engine.mode.setSingle(true);
       exit = engine.run(step ? 1 : budget);
     }
+    return this.#afterRun(exit);
+  }
+
+  #afterRun(exit: EngineExit): RunExit | undefined {
     if (exit.kind === 'pageIn') return exit;
     if (exit.kind === 'exception') this.#deliver(exit.vector, exit.errorCode);
-    else if (stepping && engine.retired !== before) {
-      deliverException(this.system.context, VECTOR_OF.DB, 0, { dr6: DR6_BS });
-    }
     return undefined;
   }
 
+  /** One instruction under single-step or with breakpoints set, and the #DB that comes of it (SDM 3B, 18.3.1). */
+  #debugStep(): RunExit | undefined {
+    const { state, engine } = this;
+    const eflags = state.u32(STATE.eflags);
+    const breakpoints = eflags & FLAG.RF ? 0 : executionHits(state, state.u64(STATE.rip));
+    if (breakpoints !== 0) {
+      this.#deliver(VECTOR_OF.DB, 0, { dr6: breakpoints });
+      return undefined;
+    }
+    const { context } = this.system;
+    context.trapDelivered = false;
+    state.setU32(STATE.debugHits, 0);
+    state.setU32(STATE.restarted, 0);
+    engine.mode.setSingle(true);
+    const before = engine.retired;
+    const exit = engine.run(1);
+    if (exit.kind !== 'event' || engine.retired === before) return this.#afterRun(exit);
+    const stepped = eflags & FLAG.TF && !context.trapDelivered;
+    const dr6 = state.u32(STATE.debugHits) | (stepped ? DR6_BS : 0);
+    const repeating = state.u32(STATE.restarted) !== 0;
+    if (dr6 !== 0) deliverException(context, VECTOR_OF.DB, 0, { dr6, repeating });
+    return undefined;
+  }
+
+  /** RF holds for the one instruction behind the IRET or POPF that set it. */
+  #clearSpentResumeFlag(): void {
+    const eflags = this.state.u32(STATE.eflags);
+    if (eflags & FLAG.RF && this.engine.retired !== this.#resumeAt) this.state.setU32(STATE.eflags, eflags & ~FLAG.RF);
+  }
+
+  /** Answers guest code's call of a system helper. */
+  #call(name: SystemCall, a: bigint, b: bigint): bigint {
+    this.#clearSpentResumeFlag();
+    const result = this.system.call(name, a, b);
+    if (this.state.u32(STATE.eflags) & FLAG.RF) this.#resumeAt = this.engine.retiredAfterCurrent;
+    if (this.state.u32(STATE.shadow) !== 0) this.#holdInterrupts();
+    return result;
+  }
+
   /** A delivered exception counts as an instruction: where handlers do nothing but fault, time goes on and slices end. */
-  #deliver(vector: number, errorCode: number): void {
-    deliverException(this.system.context, vector, errorCode);
+  #deliver(vector: number, errorCode: number, details: ExceptionDetails = {}): void {
+    deliverException(this.system.context, vector, errorCode, details);
     this.engine.retired++;
   }
 
@@ -172,6 +213,7 @@ export class Vcpu implements VirtualCpu {
   }
 
   save(): DeviceState {
+    this.#clearSpentResumeFlag();
     return {
       version: STATE_VERSION,
       registers: saveRegisters(this.state),
@@ -192,6 +234,7 @@ export class Vcpu implements VirtualCpu {
     restoreRegisters(this.state, saved.registers as RegisterRecord);
     this.engine.retired = saved.retired as number;
     this.#shadowAt = saved.interruptsHeld ? this.engine.retired : -1;
+    this.#resumeAt = this.engine.retired;
     this.#port.tscOffset = saved.tscOffset as bigint;
     this.system.restore(saved.system as ReturnType<SystemHelpers['save']>);
     this.engine.cache.flush();

@@ -118,6 +118,12 @@ const ENGINE = {
   linearMask: u64('linearMask'),
   /** Last offset that may be fetched: the limit of CS, all ones in 64-bit mode. */
   codeLimit: u64('codeLimit'),
+  /** 1: data accesses must be aligned (CR0.AM, EFLAGS.AC and CPL 3). */
+  alignmentChecked: u32('alignmentChecked'),
+  /** Breakpoints that the running instruction has met, as the low bits of DR6. */
+  debugHits: u32('debugHits'),
+  /** 1: the instruction left between two iterations, to be started again. Whoever steps clears it before. */
+  restarted: u32('restarted'),
   /** Address of the TLB of the current access context. */
   tlb: u32('tlb'),
   /** Address of this vCPU's TLBs (user, supervisor, supervisor with AC, always-slow), one after the other. */

@@ -16,8 +16,6 @@ export interface ExceptionDetails {
   readonly address?: bigint;
   /** Bits that a #DB sets in DR6. */
   readonly dr6?: number;
-  /** A #DB by an instruction breakpoint, which is a fault: the saved RF lets the instruction pass. */
-  readonly isBreakpoint?: boolean;
   /** A trap between two iterations of a string instruction: RF is pushed (SDM 3B, 18.3.1.1). */
   readonly repeating?: boolean;
 }
@@ -37,8 +35,7 @@ export function deliverException(
   if (details.rip !== undefined) state.setU64(STATE.rip, details.rip);
   if (vector === VECTOR_OF.PF) state.setU64(STATE.cr2, details.address ?? state.u64(STATE.faultAddress));
   if (vector === VECTOR_OF.DB) recordDebugException(state, details.dr6 ?? 0);
-  const isDebugFault = ((details.dr6 ?? 0) & DR6_BITS.BD) !== 0 || details.isBreakpoint === true;
-  const resume = isFault(vector) || details.repeating === true || isDebugFault;
+  const resume = isFault(vector) || details.repeating === true || ((details.dr6 ?? 0) & DR6_BITS.BD) !== 0;
   deliverUntilDone(cpu, exceptionEvent(vector, errorCode), resume ? FLAG.RF : 0);
 }
 
