@@ -3,7 +3,7 @@ import { describe, it } from 'node:test';
 import { CR4, FLAG, SEG, STATE, VECTOR_OF } from '../../isa/registers.ts';
 import { deliverException, deliverInterrupt, deliverNmi } from './exceptions.ts';
 import { GuestPageIn, TripleFault } from './port.ts';
-import { ACCESS, atLevel, GDT, IDT, TestCpu, TSS } from './testing.ts';
+import { ACCESS, atLevel, GDT, IDT, TestCpu, TSS } from './test-cpu.case.ts';
 
 const HANDLER = 0x6000;
 const GATE_32 = 0x8e;

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { SEG, STATE } from '../../isa/registers.ts';
-import { ACCESS, atLevel, GDT, TestCpu, TSS } from './testing.ts';
+import { ACCESS, atLevel, GDT, TestCpu, TSS } from './test-cpu.case.ts';
 
 /** Gates at 0x60 and up lead to code 8 (level 0). */
 function machine(cpl = 0): TestCpu {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { CR4, FLAG, SEG, STATE } from '../../isa/registers.ts';
-import { ACCESS, atLevel, TestCpu, TSS } from './testing.ts';
+import { ACCESS, atLevel, TestCpu, TSS } from './test-cpu.case.ts';
 
 function machine(cpl = 0): TestCpu {
   const cpu = new TestCpu().protect(cpl);

@@ -6,7 +6,7 @@ import { cpuidRegisters } from './cpuid.ts';
 import { MSR } from './msr-numbers.ts';
 import { CR8_AS_MSR } from './port.ts';
 import { enterLong64, enterProtected32 } from './reset.ts';
-import { TestCpu } from './testing.ts';
+import { TestCpu } from './test-cpu.case.ts';
 
 const PG = BigInt(CR0.PG);
 const writeCr = (cpu: TestCpu, number: number, value: bigint) =>

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { SEG, STATE } from '../../isa/registers.ts';
-import { ACCESS, atLevel, GDT, LDT, TestCpu } from './testing.ts';
+import { ACCESS, atLevel, GDT, LDT, TestCpu } from './test-cpu.case.ts';
 
 const LDT_SELECTOR = 0x70;
 

@@ -3,7 +3,7 @@ import { describe, it } from 'node:test';
 import { CR0, FLAG, SEG, STATE, VECTOR_OF } from '../../isa/registers.ts';
 import { deliverException } from './exceptions.ts';
 import { GuestPageIn } from './port.ts';
-import { ACCESS, atLevel, GDT, IDT, TestCpu, TSS } from './testing.ts';
+import { ACCESS, atLevel, GDT, IDT, TestCpu, TSS } from './test-cpu.case.ts';
 
 const NEW = 0x9000;
 const OLD_SELECTOR = 0x40;
