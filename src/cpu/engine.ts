@@ -153,7 +153,7 @@ export class Engine {
       this.mmu.dispatch(base);
       this.#running = false;
       if (this.#stops.length > 0) this.#removeStops();
-      if (this.#thrown !== undefined) this.#rethrow();
+      if (this.#thrown !== undefined) this.#rethrow(budget);
       exit = this.#settle(state.u32(STATE.pending));
     }
     this.#retired += budget - state.u32(STATE.budget) - this.#withheld;
@@ -262,8 +262,10 @@ export class Engine {
     this.#stops = [];
   }
 
-  #rethrow(): void {
+  /** Throws what a system call or a device has thrown. The instruction has not happened. */
+  #rethrow(budget: number): void {
     const thrown = this.#thrown;
+    this.#retired += budget - this.state.u32(STATE.budget) - this.#withheld - this.#unexecuted(1);
     this.#thrown = undefined;
     throw thrown;
   }

@@ -32,8 +32,6 @@ const u64 = (name: string): Field => layout.u64(name);
 const REGISTERS = {
   /** RIP of the next instruction, exact whenever no guest code runs; inside a block see `ripBase`. */
   rip: u64('rip'),
-  /** RIP of the current block's page offset 0: RIP = ripBase + page offset. */
-  ripBase: u64('ripBase'),
   /** Arithmetic flags: ZF = (flagResult = 0), SF and PF from its sign and low byte, each inverted by bits of flagCarry. */
   flagResult: u64('flagResult'),
   /** Bit 63 CF, bits 63 xor 62 OF, bit 3 AF, bit 0 inverts SF, bit 1 inverts PF; other bits mean nothing. */
@@ -98,6 +96,8 @@ const REGISTERS = {
 
 /** What engines and helpers tell each other; not architectural, and not saved. */
 const ENGINE = {
+  /** RIP of the current block's page offset 0: RIP = ripBase + page offset. */
+  ripBase: u64('ripBase'),
   /** Instructions that may still run in this slice; taken off a block at a time. */
   budget: u32('budget'),
   /** Address of the decoded record that executes, set before anything that may fault or look at the time. */
