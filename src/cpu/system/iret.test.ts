@@ -171,6 +171,14 @@ describe('IRET in long mode', () => {
     assert.equal(iret(nested, 64), '#GP(0)');
   });
 
+  it('to level 3 leaves the base of a null FS as its MSR has set it', () => {
+    const cpu = long().push([0x1234, 27, 0x202, 0x7770, 35], 8);
+    cpu.helpers.call('loadSegment', BigInt(SEG.FS), 0n);
+    cpu.helpers.call('wrmsr', 0xc0000100n, 0x7f0012340000n);
+    assert.equal(iret(cpu, 64), '');
+    assert.equal(cpu.state.segment(SEG.FS).base, 0x7f0012340000n);
+  });
+
   it('ignores VM', () => {
     const cpu = long().push([0x1234, 8, 0x20202, 0x7770, 0], 8);
     assert.equal(iret(cpu, 64), '');

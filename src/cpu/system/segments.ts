@@ -87,16 +87,16 @@ export function mayHoldData(descriptor: Descriptor, rpl: number, cpl: number): b
 
 /**
  * After a return to less privilege: data segments that the new level may not use become null (SDM 2, RET and IRET).
- * One that is null already keeps its base, which 64-bit systems rely on for FS and GS.
+ * One that is null already keeps its base, which 64-bit code has from a MSR.
  * @param cpl the new level
  */
 export function dropPrivilegedSegments(state: CpuState, cpl: number): void {
   for (const index of [SEG.ES, SEG.DS, SEG.FS, SEG.GS]) {
-    if (isNullSelector(segmentSelector(state, index))) continue;
     const rights = segmentRights(state, index);
+    if ((rights & RIGHTS.present) === 0) continue;
     const conforming = (rights & (RIGHTS.code | RIGHTS.expandDown)) === (RIGHTS.code | RIGHTS.expandDown);
     const dpl = (rights >> RIGHTS.dplShift) & 3;
-    if ((rights & RIGHTS.present) === 0 || (dpl < cpl && !conforming)) state.setSegment(index, NULL_SEGMENT);
+    if (dpl < cpl && !conforming) state.setSegment(index, NULL_SEGMENT);
   }
 }
 
