@@ -172,8 +172,8 @@ test('Linux boots to the same state twice, and from where it was saved', async (
   if (found instanceof Error) return t.skip(`no Debian kernel here: ${found.message.split('\n')[0]}`);
   const boot = { kernel: found[0], initrd: packInitramfs(found[1]), commandLine: 'earlyprintk=ttyS0 console=ttyS0' };
   const guest: TestGuest = { boot, memoryBytes: 128 << 20 };
-  const end = 150_000_000;
-  const saveAt = 50_000_000 + numbers(5n)(50_000_000);
+  const end = 160_000_000;
+  const saveAt = 100_000_000 + numbers(5n)(50_000_000);
   const [first, second] = [makeTestMachine(guest), makeTestMachine(guest)];
   runTo(first.machine, end);
   runTo(second.machine, saveAt);

@@ -20,7 +20,7 @@ export interface VmConfig {
   readonly initrd?: Uint8Array;
   /** The kernel's command line: text without NUL. */
   readonly commandLine: string;
-  /** `host`: guest time follows the host's. `virtual`: it follows the count of retired instructions alone. */
+  /** `host`: guest time and date follow the host's. `virtual`: time follows the count of retired instructions alone, from the start of 2026. */
   readonly clock: 'host' | 'virtual';
   /** Seeds every random number the guest can see: 64 bits, unsigned. */
   readonly seed: bigint;

@@ -13,6 +13,8 @@ const SLICE_MILLIS = 2;
 const FIRST_SLICE = 50_000;
 const SHORTEST_SLICE = 1_000;
 const LONGEST_SLICE = 1 << 27;
+/** When machines under the virtual clock are switched on: their run must not depend on the host's date. */
+const VIRTUAL_START_EPOCH_MS = Date.UTC(2026, 0, 1);
 /** The longest an idle machine sleeps without looking at its clock. */
 const LONGEST_SLEEP_MILLIS = 1_000;
 
@@ -24,10 +26,13 @@ export class Vm implements VmControl {
   readonly #listeners = new Set<(event: VmEvent) => void>();
   #status: VmStatus = 'paused';
   #running: Promise<Shutdown> | undefined;
-  #pausing: (() => void) | undefined;
-  #wantsPause = false;
+  /** There while a pause is wanted that has not begun. */
+  #pausing: PromiseWithResolvers<void> | undefined;
   #goOn: (() => void) | undefined;
   #slice = FIRST_SLICE;
+  #inSlice = false;
+  /** What waits for the end of the slice. */
+  #deferred: (() => void)[] = [];
 
   private constructor(config: VmConfig) {
     this.#config = config;
@@ -36,7 +41,7 @@ export class Vm implements VmControl {
       memoryBytes: config.memoryBytes,
       clock: config.clock,
       hostNanos: () => config.host.monotonicNanos(),
-      startEpochMs: config.host.utcMillis(),
+      startEpochMs: config.clock === 'virtual' ? VIRTUAL_START_EPOCH_MS : config.host.utcMillis(),
       seed: config.seed,
       serial: config.serial,
       debugExitPort: config.debugExitPort,
@@ -72,27 +77,37 @@ export class Vm implements VmControl {
 
   async pause(): Promise<void> {
     if (this.#status !== 'running') return;
-    this.#wantsPause = true;
+    this.#pausing ??= Promise.withResolvers();
     this.#loop.wake();
-    await new Promise<void>((resolve) => {
-      this.#pausing = resolve;
-    });
+    await this.#pausing.promise;
   }
 
   async resume(): Promise<void> {
-    this.#goOn?.();
+    await this.#pausing?.promise;
+    const goOn = this.#goOn;
+    if (goOn === undefined) return;
+    this.#goOn = undefined;
+    this.#machine.clock.resume();
+    this.#status = 'running';
+    this.#emit({ kind: 'resume' });
+    goOn();
   }
 
   async reset(): Promise<void> {
-    this.#machine.reset();
-    this.#emit({ kind: 'reset', byGuest: false });
-    this.#loop.wake();
+    await this.#betweenSlices(() => {
+      if (this.#machine.ended !== undefined) return;
+      this.#machine.reset();
+      this.#emit({ kind: 'reset', byGuest: false });
+      this.#loop.wake();
+    });
   }
 
   pressPowerButton(): void {
-    this.#machine.board.powerButton.set(true);
-    this.#machine.board.powerButton.set(false);
-    this.#emit({ kind: 'powerdown' });
+    void this.#betweenSlices(() => {
+      this.#machine.board.powerButton.set(true);
+      this.#machine.board.powerButton.set(false);
+      this.#emit({ kind: 'powerdown' });
+    });
   }
 
   onEvent(listen: (event: VmEvent) => void): () => void {
@@ -100,15 +115,32 @@ export class Vm implements VmControl {
     return () => void this.#listeners.delete(listen);
   }
 
-  /** The state of the whole machine. The machine must not be running. */
+  /** The state of the whole machine, to be written by `serialize`. @throws {Error} it is called by a device's access */
   save(): DeviceState {
+    this.#requireBetweenSlices();
     return this.#machine.save();
+  }
+
+  /**
+   * Makes the machine go on as a saved one of the same configuration would have.
+   * @throws {Error} it is called by a device's access, or the state is of another version or kind of machine
+   */
+  restore(state: DeviceState): void {
+    this.#requireBetweenSlices();
+    this.#machine.restore(state);
+    this.#loop.wake();
+  }
+
+  /** A 64-bit hash of all that the guest's future depends on. Under the virtual clock the same run has the same hashes. */
+  stateHash(): bigint {
+    this.#requireBetweenSlices();
+    return this.#machine.stateHash();
   }
 
   async #runUntilShutdown(): Promise<Shutdown> {
     this.#status = 'running';
     for (;;) {
-      if (this.#wantsPause) await this.#stayPaused();
+      if (this.#pausing !== undefined) await this.#stayPaused();
       const exit = this.#runSlice();
       if (exit.kind === 'shutdown') {
         if (exit.reason === 'reset' && !this.#config.noReboot) this.#rebootByGuest();
@@ -125,10 +157,13 @@ export class Vm implements VmControl {
     let exit: RunExit;
     do {
       const [from, at] = [this.#machine.vcpu.retired, host.monotonicNanos()];
+      this.#inSlice = true;
       exit = this.#machine.run(this.#slice);
+      this.#inSlice = false;
       const [run, nanos] = [this.#machine.vcpu.retired - from, Number(host.monotonicNanos() - at)];
       if (run > SHORTEST_SLICE && nanos > 0) this.#fitSlice((run / nanos) * SLICE_MILLIS * 1e6);
-    } while (exit.kind === 'budget' && !this.#wantsPause && host.monotonicNanos() < end);
+    } while (exit.kind === 'budget' && this.#pausing === undefined && host.monotonicNanos() < end);
+    for (const action of this.#deferred.splice(0)) action();
     return exit;
   }
 
@@ -137,33 +172,45 @@ export class Vm implements VmControl {
     this.#slice = Math.round(Math.min(LONGEST_SLICE, Math.max(SHORTEST_SLICE, smoothed)));
   }
 
+  /** Has something done to the machine that must not happen while guest code runs, as it does when a device calls. */
+  #betweenSlices(action: () => void): Promise<void> {
+    if (!this.#inSlice) {
+      action();
+      return Promise.resolve();
+    }
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#deferred.push(() => {
+      action();
+      resolve();
+    });
+    return promise;
+  }
+
+  #requireBetweenSlices(): void {
+    if (this.#inSlice) throw new Error('the machine is running guest code');
+  }
+
   /** Waits for the next deadline or for an interrupt from outside; guest time that can be skipped is. */
   async #idle(): Promise<void> {
-    const { clock, board } = this.#machine;
-    const deadline = clock.nextDeadlineNanos();
-    if (board.processor.interruptPending()) return;
-    if (deadline !== undefined && clock.skipTo(deadline)) {
+    const { clock } = this.#machine;
+    if (this.#machine.awake || this.#machine.skipIdle()) {
       await this.#loop.turn();
       return;
     }
+    const deadline = clock.nextDeadlineNanos();
     const millis = deadline === undefined ? LONGEST_SLEEP_MILLIS : Number(deadline - clock.nowNanos()) / 1e6;
     await this.#loop.sleep(Math.min(millis, LONGEST_SLEEP_MILLIS));
-    clock.fireDue();
   }
 
   async #stayPaused(): Promise<void> {
-    this.#wantsPause = false;
+    const { promise, resolve: goOn } = Promise.withResolvers<void>();
+    this.#goOn = goOn;
     this.#machine.clock.pause();
     this.#status = 'paused';
     this.#emit({ kind: 'stop' });
-    this.#pausing?.();
-    await new Promise<void>((resolve) => {
-      this.#goOn = resolve;
-    });
-    this.#goOn = undefined;
-    this.#machine.clock.resume();
-    this.#status = 'running';
-    this.#emit({ kind: 'resume' });
+    this.#pausing?.resolve();
+    this.#pausing = undefined;
+    await promise;
   }
 
   #rebootByGuest(): void {
@@ -174,6 +221,7 @@ export class Vm implements VmControl {
   #shutDown(exit: Shutdown): Shutdown {
     this.#status = exit.reason === 'panic' || exit.reason === 'tripleFault' ? 'guest-panicked' : 'shutdown';
     this.#emit({ kind: 'shutdown', reason: exit.reason });
+    this.#pausing?.resolve();
     return exit;
   }
 
