@@ -5,7 +5,7 @@ import { FAULT_CASES } from './cases-faults.ts';
 import { LONG_CASES } from './cases-long.ts';
 import { PAGING_CASES } from './cases-paging.ts';
 import { TRANSFER_CASES } from './cases-transfers.ts';
-import { DISAGREEMENTS, NOT_YET } from './disagreements.ts';
+import { DISAGREEMENTS } from './disagreements.ts';
 import { differences, type Image, image32, image64 } from './image.ts';
 import { runOnInterpreter } from './run-interpreter.ts';
 import { runOnQemu } from './run-qemu.ts';
@@ -42,7 +42,7 @@ for (const half of HALVES) {
     const image = half.image(half.cases);
     const results = resultsOf(runOnInterpreter(image));
     for (const [number, { name, place }] of half.cases.entries()) {
-      it(`${place}: ${name}`, { todo: NOT_YET[name] }, () => {
+      it(`${place}: ${name}`, () => {
         assert.equal(differenceOf(image, results, number), '');
       });
     }

@@ -8,7 +8,6 @@ import {
   type SystemContext,
   segmentLimit,
   segmentRights,
-  segmentSelector,
   selectorError,
 } from './context.ts';
 import {
