@@ -3,7 +3,9 @@ const BASE_X2APIC = 0x400;
 const BASE_ENABLE = 0x800;
 const BASE_MODE = BASE_X2APIC | BASE_ENABLE;
 const BASE_DEFAULT_GPA = 0xfee0_0000;
-const BASE_RESERVED = ~(((1n << 52n) - 1n) & ~0x2ffn);
+/** As CPUID leaf 80000008H tells it. */
+const PHYSICAL_BITS = 40n;
+const BASE_RESERVED = ~(((1n << PHYSICAL_BITS) - 1n) & ~0x2ffn);
 
 /** IA32_APIC_BASE (Intel SDM 3A 11.4.4 and 11.12.1). */
 export class ApicBase {

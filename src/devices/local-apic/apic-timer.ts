@@ -53,7 +53,7 @@ export class ApicTimer {
 
   get currentCount(): number {
     const s = this.#s;
-    if (s.mode === TSC_DEADLINE || s.initialCount === 0) return 0;
+    if (s.mode === TSC_DEADLINE || isStopped(s)) return 0;
     const elapsed = this.#ticksSinceStart();
     const left = BigInt(s.startCount) - elapsed;
     if (left > 0n) return Number(left);
@@ -151,7 +151,7 @@ export class ApicTimer {
   #nextExpiry(): bigint | null {
     const { mode, tscDeadline, initialCount, startCount, startNanos } = this.#s;
     if (mode === TSC_DEADLINE) return tscDeadline === 0n ? null : this.#tsc.nanosAt(tscDeadline);
-    if (initialCount === 0 || (mode !== PERIODIC && this.currentCount === 0)) return null;
+    if (isStopped(this.#s) || (mode !== PERIODIC && this.currentCount === 0)) return null;
     const now = this.#clock.nowNanos();
     const first = startNanos + this.#nanosOfTicks(BigInt(startCount));
     if (first > now || mode !== PERIODIC) return first;
@@ -174,6 +174,11 @@ export class ApicTimer {
     this.#schedule();
     this.#onExpiry();
   }
+}
+
+/** Without a count; a one-shot count that has ended stays at zero in periodic mode too, until a new one is written. */
+function isStopped({ initialCount, startCount }: ApicTimerState): boolean {
+  return initialCount === 0 || startCount === 0;
 }
 
 function stoppedTimer(): ApicTimerState {

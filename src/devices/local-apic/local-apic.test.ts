@@ -258,6 +258,20 @@ test('the periodic timer interrupts every period without drift', () => {
   assert.equal(bench.output, false);
 });
 
+test('a one-shot count that has ended stays at zero when the timer becomes periodic', () => {
+  const bench = new Bench().enable();
+  bench.write(DIVIDE, 0xb);
+  bench.write(LVT_TIMER, 0x40);
+  bench.write(INITIAL_COUNT, 1_000_000);
+  bench.wait(1_500_000n);
+  bench.apic.acknowledge();
+  bench.write(EOI, 0);
+  bench.write(LVT_TIMER, 0x20040);
+  bench.wait(10_200_000n);
+  assert.equal(bench.read(CURRENT_COUNT), 0);
+  assert.equal(bench.output, false);
+});
+
 test('a masked timer counts without interrupting', () => {
   const bench = new Bench().enable();
   bench.write(DIVIDE, 0xb);
@@ -378,7 +392,7 @@ test('x2APIC mode is entered from xAPIC mode only and left through disabled only
   assert.equal(apic.readMsr(0x802), undefined);
   assert.equal(apic.writeMsr(BASE_MSR, 0xfee00400n), false);
   assert.equal(apic.writeMsr(BASE_MSR, 0xfee00901n), false);
-  assert.equal(apic.writeMsr(BASE_MSR, 1n << 52n), false);
+  assert.equal(apic.writeMsr(BASE_MSR, 1n << 40n), false);
   assert.equal(apic.writeMsr(BASE_MSR, 0xfee00d00n), true);
   assert.equal(apic.mmioEnabled, false);
   assert.equal(apic.writeMsr(BASE_MSR, 0xfee00900n), false);
