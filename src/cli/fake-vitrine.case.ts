@@ -14,6 +14,7 @@ function echo({ serial: [console] }: VmConfig): Promise<Shutdown> {
     console?.onByte((byte) => {
       if (byte === 0x2e) resolve(shutdown('powerOff'));
       else for (const reply of Buffer.from(String.fromCharCode(byte).toUpperCase())) console.send(reply);
+      return true;
     });
   });
 }

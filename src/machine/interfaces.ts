@@ -120,8 +120,8 @@ export interface NetPort {
 export interface CharPort {
   /** Takes a byte from the guest. */
   send(byte: number): void;
-  /** Where bytes from outside arrive; the receiver buffers or drops. */
-  onByte(receive: (byte: number) => void): void;
+  /** Where bytes from outside arrive. The receiver gives false for a byte it has no room for: offer it again later. */
+  onByte(receive: (byte: number) => boolean): void;
 }
 
 /** Why guest code stopped executing. */
@@ -129,7 +129,11 @@ export type RunExit =
   | { readonly kind: 'budget' }
   | { readonly kind: 'halted' }
   | { readonly kind: 'pageIn'; readonly gpa: number }
-  | { readonly kind: 'shutdown'; readonly reason: 'powerOff' | 'reset' | 'tripleFault' | 'panic' | 'debugExit'; readonly code: number };
+  | {
+      readonly kind: 'shutdown';
+      readonly reason: 'powerOff' | 'reset' | 'tripleFault' | 'panic' | 'debugExit';
+      readonly code: number;
+    };
 
 /** One virtual processor as the run loop sees it. */
 export interface VirtualCpu {

@@ -144,9 +144,10 @@ export class Uart16550 implements Device {
     this.#tellInboundSpace(lengthBefore);
   }
 
-  #onByte(byte: number): void {
-    if (!this.#inbound.push(byte & 0xff)) this.#r.overrun = true;
+  #onByte(byte: number): boolean {
+    const taken = this.#inbound.push(byte & 0xff);
     this.#receive();
+    return taken;
   }
 
   get #fifosEnabled(): boolean {
