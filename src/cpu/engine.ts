@@ -361,6 +361,15 @@ export class Engine {
       this.view.setUint8(pageFlags + page, flags & ~told);
       this.#environment.firstWrite(page * PAGE_BYTES, told);
     }
-    if (flags & PAGE_CODE) this.invalidateCode(gpa, bytes);
+    if (flags & PAGE_CODE) {
+      this.invalidateCode(gpa, bytes);
+      this.#stopStaleRecord();
+    }
+  }
+
+  /** A REP that overwrites itself must not go on: its next iteration is the new code's. */
+  #stopStaleRecord(): void {
+    const handler = this.view.getUint32(this.state.u32(STATE.record) + RECORD.handler, true);
+    if (handler === this.handlers.special(this.mode.mode.bits).stale.slot) this.requestStop();
   }
 }

@@ -177,6 +177,7 @@ export class Vcpu implements VirtualCpu {
     const result = this.system.call(name, a, b);
     if (this.state.u32(STATE.eflags) & FLAG.RF) this.#resumeAt = this.engine.retiredAfterCurrent;
     if (this.state.u32(STATE.shadow) !== 0) this.#holdInterrupts();
+    if (this.halted) this.engine.requestStop();
     return result;
   }
 

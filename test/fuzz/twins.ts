@@ -67,7 +67,7 @@ class Twin {
       portWrite: (_port, _bytes, value) => {
         if (value % 64 === 1) this.vcpu.setA20Mask(value % 256 === 1 ? ~(1n << 20n) : -1n);
       },
-      mmioRead: answer,
+      mmioRead: (gpa, bytes) => new Random(gpa).next() >>> (32 - 8 * bytes),
       mmioWrite: () => undefined,
       interruptPending: () => this.interrupt >= 0,
       acknowledgeInterrupt: () => {

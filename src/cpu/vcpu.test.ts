@@ -1,0 +1,70 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { CR0, STATE } from '../isa/registers.ts';
+import type { CpuEnvironment } from './environment.ts';
+import { layOutMemory } from './memory-layout.ts';
+import { Vcpu } from './vcpu.ts';
+
+const RAM_BYTES = 1 << 20;
+const CODE = 0x1000;
+
+const NO_DEVICES: CpuEnvironment = {
+  portRead: () => 0,
+  portWrite: () => undefined,
+  mmioRead: () => 0,
+  mmioWrite: () => undefined,
+  interruptPending: () => false,
+  acknowledgeInterrupt: () => -1,
+  takeNmi: () => false,
+  apicRead: () => undefined,
+  apicWrite: () => false,
+  random: () => 0n,
+  nowNanos: () => 0n,
+  firstWrite: () => undefined,
+};
+
+/** A processor in real mode about to execute `code`; the vector table is all zero, so that exceptions lead to 0:0. */
+function realMode(code: readonly number[]): { vcpu: Vcpu; ram: Uint8Array } {
+  const layout = layOutMemory([{ gpa: 0, length: RAM_BYTES, hostOffset: 0 }], 1 << 16);
+  const maximumPages = layout.wasmPages;
+  const memory = new WebAssembly.Memory({ initial: maximumPages, maximum: maximumPages });
+  const machine = { memory, layout, shared: false, memory64: false, maximumPages };
+  const vcpu = new Vcpu(machine, NO_DEVICES, { apicId: 0, tscHz: 1e9, apicTimerHz: 1e9 });
+  const ram = new Uint8Array(memory.buffer, layout.ram, RAM_BYTES);
+  ram.set(code, CODE);
+  vcpu.state.setU64(STATE.cr0, BigInt(CR0.ET));
+  vcpu.state.setSegment(1, { ...vcpu.state.segment(1), selector: 0, base: 0n });
+  vcpu.state.setU64(STATE.rip, BigInt(CODE));
+  vcpu.contextChanged();
+  return { vcpu, ram };
+}
+
+test('nothing is executed behind HLT', () => {
+  const { vcpu } = realMode([0xf4, 0x40, 0x40]); // hlt; inc ax; inc ax
+  assert.deepEqual(vcpu.run(100), { kind: 'halted' });
+  assert.equal(vcpu.retired, 1);
+  assert.equal(vcpu.state.gpr32(0), 0);
+  assert.equal(vcpu.state.u64(STATE.rip), BigInt(CODE + 1));
+});
+
+test('a guest that can only fault spends its budget', () => {
+  const { vcpu, ram } = realMode([0x0f, 0x0b]); // ud2
+  ram.set([0x0f, 0x0b], 0);
+  assert.deepEqual(vcpu.run(1000), { kind: 'budget' });
+  assert.equal(vcpu.retired, 1000);
+});
+
+test('a triple fault in the middle of a slice loses no instructions from the count', () => {
+  const { vcpu } = realMode([0x40, 0x40, 0xcd, 0x20, 0x40]); // inc ax; inc ax; int 20h
+  vcpu.state.setU32(STATE.idtrLimit, 0);
+  assert.deepEqual(vcpu.run(100), { kind: 'shutdown', reason: 'tripleFault', code: 0 });
+  assert.equal(vcpu.retired, 2);
+});
+
+test('REP STOSB that overwrites itself goes on with what it has written', () => {
+  // mov di, 1008h; mov cx, 4; mov al, 40h; rep stosb; hlt: the first byte stored makes INC AX of the REP prefix
+  const { vcpu } = realMode([0xbf, 0x08, 0x10, 0xb9, 0x04, 0x00, 0xb0, 0x40, 0xf3, 0xaa, 0xf4]);
+  assert.deepEqual(vcpu.run(6), { kind: 'budget' });
+  assert.equal(vcpu.state.gpr32(1), 3);
+  assert.equal(vcpu.state.u64(STATE.rip), BigInt(CODE + 10));
+});
