@@ -1,32 +1,11 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { type Case, type Result, readResults } from './cases.ts';
-import { FAULT_CASES } from './cases-faults.ts';
-import { LONG_CASES } from './cases-long.ts';
-import { PAGING_CASES } from './cases-paging.ts';
-import { TRANSFER_CASES } from './cases-transfers.ts';
+import { type Result, readResults } from './cases.ts';
 import { DISAGREEMENTS } from './disagreements.ts';
-import { differences, type Image, image32, image64 } from './image.ts';
+import { HALVES } from './halves.ts';
+import { differences, type Image } from './image.ts';
 import { runOnInterpreter } from './run-interpreter.ts';
 import { runOnQemu } from './run-qemu.ts';
-
-/** One image of the suite. */
-interface Half {
-  readonly name: string;
-  readonly cases: readonly Case[];
-  readonly image: (cases: readonly Case[]) => Image;
-  readonly qemu: 'qemu-system-i386' | 'qemu-system-x86_64';
-}
-
-const HALVES: readonly Half[] = [
-  {
-    name: '16 and 32 bits',
-    cases: [...FAULT_CASES, ...TRANSFER_CASES, ...PAGING_CASES],
-    image: image32,
-    qemu: 'qemu-system-i386',
-  },
-  { name: '64 bits', cases: LONG_CASES, image: image64, qemu: 'qemu-system-x86_64' },
-];
 
 function resultsOf(output: string): Map<number, Result> {
   return new Map(readResults(output).map((result) => [result.number, result]));
