@@ -1,6 +1,6 @@
-import { CR0, CR4, EFER, SEG, STATE } from '../isa/registers.ts';
-import type { Vcpu } from '../cpu/vcpu.ts';
 import { RIGHTS, type SegmentValue } from '../cpu/state.ts';
+import type { Vcpu } from '../cpu/vcpu.ts';
+import { CR0, CR4, EFER, SEG, STATE } from '../isa/registers.ts';
 import type { CpuStart } from './loaders/index.ts';
 
 const FLAT_LIMIT = 0xffffffff;
