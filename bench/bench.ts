@@ -4,7 +4,7 @@ import { availableParallelism, cpus, loadavg, tmpdir, totalmem } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type BootOrder, nowMillis } from './boot.ts';
-import { fetchKernel, type Kernel } from './kernels.ts';
+import { findKernel } from './kernels.ts';
 import { firstLine, MACHINES, type Machine, runGuest } from './machines.ts';
 import { type GuestRun, measure } from './measure.ts';
 import { type BenchOptions, HELP, parseOptions } from './options.ts';
@@ -38,7 +38,7 @@ async function main(): Promise<void> {
 
 async function measureWidth(options: BenchOptions, bits: Bits, folder: string): Promise<WidthReport> {
   const workload = buildWorkload(options.source, bits, options.scale, options.rows);
-  const kernel = await chooseKernel(options, bits);
+  const kernel = await findKernel(bits, options.kernels[bits], folder);
   const initrd = join(folder, `initrd${bits}`);
   writeFileSync(initrd, workload.initrd);
   const rows = [...workload.native.keys()].join(' ');
@@ -50,11 +50,6 @@ async function measureWidth(options: BenchOptions, bits: Bits, folder: string): 
     if (found !== undefined) machines.push(found);
   }
   return { bits, kernel: kernel.version, native: Object.fromEntries(workload.native), machines };
-}
-
-async function chooseKernel({ kernels }: BenchOptions, bits: Bits): Promise<Kernel> {
-  const path = kernels[bits];
-  return path === undefined ? fetchKernel(bits) : { path, version: path };
 }
 
 async function measureMachine(
