@@ -7,15 +7,16 @@ import { instructionTable } from '../../src/isa/instruction-table.ts';
 import type { Row } from '../../src/isa/rows.ts';
 import { decodeAll } from '../oracle/generate.ts';
 import { readVectorFile } from '../oracle/vectors.ts';
-import { FAULT_CASES } from '../privileged/cases-faults.ts';
-import { image32 } from '../privileged/image.ts';
+import { HALVES } from '../privileged/halves.ts';
 import { runOnInterpreter } from '../privileged/run-interpreter.ts';
 
 const VECTORS = new URL('../vectors/', import.meta.url);
 
 /** The rows of the recorded vectors and those that the privileged suite leads through. */
 export function testedRows(): ReadonlySet<Row> {
-  const suite = rowsDecodedDuring(() => runOnInterpreter(image32(FAULT_CASES)));
+  const suite = rowsDecodedDuring(() => {
+    for (const { image, cases } of HALVES) runOnInterpreter(image(cases));
+  });
   return new Set([...rowsOfVectors(), ...suite]);
 }
 
