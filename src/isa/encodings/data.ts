@@ -29,7 +29,7 @@ C5 /r                | LDS Gz,Mp                  | i64
 87 /r                | XCHG Ev,Gv                 | lock
 90+r                 | XCHG Zv,rAX
 90                   | NOP                        | norexb
-F3 90                | PAUSE                      | norexb
+F3 90                | PAUSE
 0F C8+r              | BSWAP Zv
 98                   | CBW/CWDE/CDQE
 99                   | CWD/CDQ/CQO

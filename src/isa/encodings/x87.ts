@@ -127,6 +127,15 @@ DB E2                | FNCLEX
 DB E3                | FNINIT
 DB E4                | FNSETPM                    | sem=fnoeffect
 DD C0+i              | FFREE STi
+DF C0+i              | FFREEP STi
+D9 D8+i              | FSTP STi                   | alias sem=fstpquiet
+DC D0+i              | FCOM STi                   | alias
+DC D8+i              | FCOMP STi                  | alias
+DD C8+i              | FXCH STi                   | alias
+DE D0+i              | FCOMP STi                  | alias
+DF C8+i              | FXCH STi                   | alias
+DF D0+i              | FSTP STi                   | alias
+DF D8+i              | FSTP STi                   | alias
 D9 /5 mem            | FLDCW Mw
 D9 /7 mem            | FNSTCW Mw
 DD /7 mem            | FNSTSW Mw

@@ -118,9 +118,10 @@ function inspect(name: SystemCall): Semantics {
   };
 }
 
+/** The destination need not be writable where its RPL is high enough already. */
 const arpl: Semantics = (l) => {
   requireProtectedMode(l);
-  const destination = l.readForWrite(0);
+  const destination = l.read(0);
   const rpl = l.read(1).and(3);
   const lower = destination.and(3).ltU(rpl);
   l.b.if(lower, () => l.write(0, destination.and(~3).or(rpl)));

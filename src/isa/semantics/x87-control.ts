@@ -7,10 +7,14 @@ import {
   CONDITION_CODES,
   FSW,
   getField,
+  isEmpty,
+  popStack,
   raisePending,
+  readStack,
   recordInstruction,
   startControl,
   startWaiting,
+  writeStack,
 } from './x87-stack.ts';
 import { initialize, setControlAndStatus, statusWord } from './x87-status.ts';
 
@@ -27,6 +31,22 @@ function free(l: Lift): void {
   startWaiting(l);
   const register = l.get(STATE.top).add(l.registerNumber(0)).and(7);
   l.set(STATE.ftw, l.get(STATE.ftw).and(l.b.i32(1).shl(register).not()));
+  l.set(STATE.fsw, l.get(STATE.fsw).and(~FSW.C1));
+  recordInstruction(l);
+}
+
+/** FFREE, then a pop; not in the manual, but on all processors and used by compilers. */
+function freeAndPop(l: Lift): void {
+  free(l);
+  popStack(l.b, l.b.i32(1));
+}
+
+/** D9 D8+i, not in the manual: FSTP that takes no notice of an empty register. */
+function storeQuietly(l: Lift): void {
+  startWaiting(l);
+  const number = readStack(l.b, 0);
+  l.b.if(isEmpty(number).eqz(), () => writeStack(l.b, l.registerNumber(0), number));
+  popStack(l.b, l.b.i32(1));
   l.set(STATE.fsw, l.get(STATE.fsw).and(~FSW.C1));
   recordInstruction(l);
 }
@@ -70,6 +90,8 @@ export const X87_CONTROL: SemanticsTable = {
   },
   fnclex: clearExceptions,
   ffree: free,
+  ffreep: freeAndPop,
+  fstpquiet: storeQuietly,
   fdecstp: moveTop(-1),
   fincstp: moveTop(1),
   fldcw: loadControl,
