@@ -173,12 +173,3 @@ export function enterLong64(cpu: SystemContext, entry: LongEntry): void {
   port.flushTlb('all');
   port.contextChanged();
 }
-
-/** After power-on: real mode at cs:ip, caches on. */
-export function enterReal(cpu: SystemContext, cs: number, ip: number): void {
-  const { state } = cpu;
-  state.setU64(STATE.cr0, BigInt(CR0.ET));
-  state.setSegment(SEG.CS, realSegment(cs, BigInt(cs << 4), DATA));
-  state.setU64(STATE.rip, BigInt(ip));
-  cpu.port.contextChanged();
-}
