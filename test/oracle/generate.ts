@@ -1,6 +1,6 @@
 /** Makes cases from the encoding rows: every form of every user-mode instruction with chosen operands. */
 
-import { decode } from '../../src/isa/decode.ts';
+import { decode, tryDecode } from '../../src/isa/decode.ts';
 import { addressSizes, EncodeError, encode } from '../../src/isa/encode.ts';
 import { chooseOperands, type Form, forms, type OperandChoice } from '../../src/isa/encode-forms.ts';
 import {
@@ -220,8 +220,8 @@ function finishCase(bits: Bits, profile: Profile, code: readonly number[], seed:
   return { test: { bits, profile, seed, code }, instructions };
 }
 
-/** Flags that would end the case by themselves (TF, AC) or outlive it (NT). */
-const TRAP_FLAGS = FLAG.TF | FLAG.AC | FLAG.NT;
+/** Flags that would end the case by themselves (TF, AC) or outlive it (NT, ID). */
+const TRAP_FLAGS = FLAG.TF | FLAG.AC | FLAG.NT | FLAG.ID;
 const background = new DataView(backgroundMemory().buffer);
 
 /** Whether one of {@link TRAP_FLAGS} lies on top of the stack, as far as it can be known before the code runs. */
@@ -230,13 +230,13 @@ function popsTrap(bits: Bits, profile: Profile, seed: number): boolean {
   return (background.getUint32(sp, true) & TRAP_FLAGS) !== 0;
 }
 
-/** All instructions of a case's code. @throws Error when the code is not whole instructions */
+/** The instructions of a case's code, as far as there are any. */
 export function decodeAll(bits: Bits, code: readonly number[]): Decoded[] {
   const instructions: Decoded[] = [];
   for (let at = 0; at < code.length; ) {
     const start = at;
     const decoded = decode((offset) => code[start + offset] ?? 0xcc, { bits });
-    if (decoded === undefined) throw new Error(`case code ${code.join(' ')} cannot be decoded`);
+    if (decoded === undefined) break;
     instructions.push(decoded);
     at += decoded.length;
   }
@@ -265,4 +265,66 @@ export function generateSequence(all: readonly Form[], random: Random): Generate
   const clean = instructions.every((decoded) => everyCount.every((cl) => undefinedFlags(decoded, cl) === 0));
   if (!clean || instructions.length < 2) return undefined;
   return finishCase(bits, 'int', code, random.next());
+}
+
+const PREFIX_BYTES = [0x66, 0x67, 0xf2, 0xf3, 0xf0, 0x26, 0x2e, 0x36, 0x3e];
+const REX_BYTES = [0x40, 0x41, 0x44, 0x48, 0x4f];
+/** Bytes of a raw case: no instruction is longer. */
+const RAW_BYTES = 15;
+
+/**
+ * What a processor may have and this one has not: bytes that the manual of this one's day calls undefined or hints, or
+ * that mean more with a prefix. `map` 0 is the one-byte map, 1 is 0F, 2 is 0F 38, 3 is 0F 3A.
+ */
+const NEWER: readonly { readonly map: number; readonly opcodes: readonly number[] }[] = [
+  { map: 0, opcodes: [0x62, 0xc4, 0xc5, 0xc6, 0xc7] }, // VEX, EVEX, transactions
+  { map: 1, opcodes: [0x01, 0x0d, 0x1a, 0x1b, 0x37, 0xae, 0xb8, 0xbc, 0xbd, 0xc7] },
+  {
+    map: 2,
+    opcodes: [
+      0x8a, 0x8b, 0xc8, 0xc9, 0xca, 0xcb, 0xcc, 0xcd, 0xcf, 0xf0, 0xf1, 0xf2, 0xf3, 0xf5, 0xf6, 0xf7, 0xf8, 0xf9,
+    ],
+  },
+  { map: 3, opcodes: [0xcc, 0xce, 0xcf, 0xf0] },
+];
+
+/** FS and GS belong to the process. */
+const LAST_FLAT_SEGMENT = 3;
+
+/** Map and opcode of raw bytes, behind their prefixes. */
+function opcodeOf(bits: Bits, bytes: readonly number[]): { map: number; opcode: number } {
+  let at = 0;
+  while (PREFIX_BYTES.includes(bytes[at]) || (bits === 64 && (bytes[at] & 0xf0) === 0x40)) at++;
+  if (bytes[at] !== 0x0f) return { map: 0, opcode: bytes[at] };
+  if (bytes[at + 1] === 0x38) return { map: 2, opcode: bytes[at + 2] };
+  if (bytes[at + 1] === 0x3a) return { map: 3, opcode: bytes[at + 2] };
+  return { map: 1, opcode: bytes[at + 1] };
+}
+
+function rawBytes(bits: Bits, random: Random): number[] {
+  const bytes: number[] = [];
+  for (let n = random.below(4); n > 0; n--) bytes.push(random.pick(PREFIX_BYTES));
+  if (bits === 64 && random.below(2) === 0) bytes.push(random.pick(REX_BYTES));
+  bytes.push(...random.pick([[], [0x0f], [0x0f], [0x0f, 0x38], [0x0f, 0x3a]]));
+  while (bytes.length < RAW_BYTES) bytes.push(random.next() & 0xff);
+  return bytes;
+}
+
+/** Any bytes with any prefixes: an instruction, or none. Undefined where they may not be asked about. */
+export function generateRaw(bits: Bits, random: Random): Generated | undefined {
+  const bytes = rawBytes(bits, random);
+  const { map, opcode } = opcodeOf(bits, bytes);
+  if (NEWER.some((newer) => newer.map === map && newer.opcodes.includes(opcode))) return undefined;
+  const result = tryDecode((at) => bytes[at] ?? 0xcc, { bits });
+  if (result.kind !== 'instruction')
+    return { test: { bits, profile: 'int', seed: random.next(), code: bytes }, instructions: [] };
+  const { decoded } = result;
+  const { row } = decoded;
+  if (
+    decoded.segOverride > LAST_FLAT_SEGMENT ||
+    EXCLUDED.has(row.semantics) ||
+    decoded.operands.some((o) => o.kind === 'rel')
+  )
+    return undefined;
+  return finishCase(bits, profileOf(row, random), bytes.slice(0, decoded.length), random.next());
 }

@@ -9,14 +9,23 @@ import { parseArgs } from 'node:util';
 import type { Form } from '../../src/isa/encode-forms.ts';
 import { ROWS } from '../../src/isa/rows.ts';
 import { type CaseRunner, EvaluatorRunner, InterpreterRunner } from './engines.ts';
-import { type Generated, generateCase, generateSequence, hasFeature, sequenceForms, userForms } from './generate.ts';
+import {
+  type Generated,
+  generateCase,
+  generateRaw,
+  generateSequence,
+  hasFeature,
+  sequenceForms,
+  userForms,
+} from './generate.ts';
 import { type Bits, Random } from './initial-state.ts';
 import { describe, judge } from './judge.ts';
 import { hostProcessor, NativeOracle } from './native.ts';
 import { type Vector, writeVectorFile } from './vectors.ts';
 
 const VECTORS = new URL('../vectors/', import.meta.url);
-const SEQUENCES_PER_MODE = 4000;
+/** Sequences, and pieces of random bytes, tried for each mode beside the default number of cases per form. */
+const EXTRA_PER_MODE = 4000;
 /** Differences shown for a file and engine. */
 const SHOWN = 10;
 const RUNNERS: Readonly<Record<string, () => CaseRunner>> = {
@@ -66,8 +75,9 @@ function generateAll(bits: Bits, all: readonly Form[], options: Options): Map<st
     for (let n = 0; n < options.perForm; n++) add(`${form.row.family}-${bits}`, generateCase(form, random));
   }
   const pool = sequenceForms(all);
-  const sequences = wanted('sequence') ? (SEQUENCES_PER_MODE * options.perForm) / 20 : 0;
-  for (let n = 0; n < sequences; n++) add(`sequence-${bits}`, generateSequence(pool, random));
+  const more = (EXTRA_PER_MODE * options.perForm) / 20;
+  for (let n = 0; n < more && wanted('sequence'); n++) add(`sequence-${bits}`, generateSequence(pool, random));
+  for (let n = 0; n < more && wanted('raw'); n++) add(`raw-${bits}`, generateRaw(bits, random));
   return files;
 }
 
