@@ -28,6 +28,8 @@ export class Vcpu implements VirtualCpu {
   /** Retired count at which interrupts are held off: the instruction before was STI or loaded SS. */
   #shadowAt = -1;
   #endRequested = false;
+  /** An interrupt's vector that was acknowledged and waits for a page to be brought in before it is delivered; or -1. */
+  #accepted = -1;
   /** Retired count at which RF in EFLAGS holds. */
   #resumeAt = -1;
 
@@ -89,6 +91,7 @@ export class Vcpu implements VirtualCpu {
   reset(): void {
     this.system.reset();
     this.#shadowAt = -1;
+    this.#accepted = -1;
   }
 
   /** One line for people: mode, privilege and place. */
@@ -196,11 +199,14 @@ export class Vcpu implements VirtualCpu {
       deliverNmi(this.system.context);
       return;
     }
-    if ((state.u32(STATE.eflags) & FLAG.IF) === 0 || !this.#environment.interruptPending()) return;
-    const vector = this.#environment.acknowledgeInterrupt();
-    if (vector < 0) return;
+    if ((state.u32(STATE.eflags) & FLAG.IF) === 0) return;
+    if (this.#accepted < 0 && this.#environment.interruptPending()) {
+      this.#accepted = this.#environment.acknowledgeInterrupt();
+    }
+    if (this.#accepted < 0) return;
     state.setU32(STATE.halted, 0);
-    deliverInterrupt(this.system.context, vector);
+    deliverInterrupt(this.system.context, this.#accepted);
+    this.#accepted = -1;
   }
 
   #holdInterrupts(): void {
@@ -220,6 +226,7 @@ export class Vcpu implements VirtualCpu {
       registers: saveRegisters(this.state),
       retired: this.engine.retired,
       interruptsHeld: this.#interruptsHeld(),
+      accepted: this.#accepted,
       tscOffset: this.#port.tscOffset,
       system: this.system.save(),
       translations: this.engine.saveTranslations(),
@@ -236,6 +243,7 @@ export class Vcpu implements VirtualCpu {
     this.engine.retired = saved.retired as number;
     this.#shadowAt = saved.interruptsHeld ? this.engine.retired : -1;
     this.#resumeAt = this.engine.retired;
+    this.#accepted = saved.accepted as number;
     this.#port.tscOffset = saved.tscOffset as bigint;
     this.system.restore(saved.system as ReturnType<SystemHelpers['save']>);
     this.engine.cache.flush();

@@ -1,22 +1,20 @@
 import type { CpuState } from '../state.ts';
 
-/** Thrown by system helpers: an exception of the guest. State must be as before the instruction. */
-export class GuestFault extends Error {
+/** Thrown by system helpers: an exception of the guest. State must be as before the instruction. No Error: traces cost time. */
+export class GuestFault {
   readonly vector: number;
   readonly errorCode: number;
   /** @param errorCode pushed where the vector has one */
   constructor(vector: number, errorCode = 0) {
-    super(`guest exception ${vector} (${errorCode.toString(16)})`);
     this.vector = vector;
     this.errorCode = errorCode;
   }
 }
 
 /** Thrown by system helpers: a page must be brought in, then the instruction is executed again. */
-export class GuestPageIn extends Error {
+export class GuestPageIn {
   readonly gpa: number;
   constructor(gpa: number) {
-    super('page-in');
     this.gpa = gpa;
   }
 }
