@@ -130,8 +130,8 @@ function clockRatio({ options }: SystemContext): bigint {
   return BigInt(Math.round(options.tscHz / 1e8)) << 8n;
 }
 
-/** What MISC_ENABLE lets be changed: fast strings, thermal control, SpeedStep, MONITOR, CPUID limit, XD disable. */
-const MISC_ENABLE_WRITABLE = 0x4_0045_1809n;
+/** What MISC_ENABLE lets be changed: fast strings, thermal control, SpeedStep, MONITOR, CPUID limit, xTPR, XD disable. */
+const MISC_ENABLE_WRITABLE = 0x4_00c5_1809n;
 
 const RULES = new Map<number, MsrRule>([
   [MSR.P5_MC_ADDR, ignored(0n)],

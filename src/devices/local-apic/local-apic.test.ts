@@ -411,6 +411,7 @@ test('x2APIC registers are reached by MSR, and reserved ones fault', () => {
   assert.equal(apic.writeMsr(0x80d, 0n), false);
   assert.equal(apic.readMsr(0x80e), undefined);
   assert.equal(apic.readMsr(0x831), undefined);
+  assert.equal(apic.writeMsr(0x831, 0n), false);
   assert.equal(apic.readMsr(0x80b), undefined);
   assert.equal(apic.writeMsr(0x80b, 1n), false);
   assert.equal(apic.writeMsr(0x808, 0x100n), false);

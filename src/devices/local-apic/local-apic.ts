@@ -24,6 +24,7 @@ import {
   WRITABLE,
   X2APIC_FIRST_MSR,
   X2APIC_LAST_MSR,
+  X2APIC_READ_ONLY,
 } from './registers.ts';
 import {
   type ApicRegisters,
@@ -174,8 +175,8 @@ export class LocalApic implements Device {
     const low = Number(value & 0xffff_ffffn);
     const high = Number(value >> 32n);
     const writable = WRITABLE[register] ?? 0;
-    const known = WRITABLE[register] !== undefined && register !== REG.ldr && register !== REG.dfr;
-    if (!known || (low & ~writable) !== 0 || (high !== 0 && register !== REG.icrLow)) return false;
+    const absent = WRITABLE[register] === undefined || X2APIC_READ_ONLY.has(register);
+    if (absent || (low & ~writable) !== 0 || (high !== 0 && register !== REG.icrLow)) return false;
     if (register === REG.icrLow) this.#r.icrHigh = high;
     this.#writeRegister(register, low);
     return true;

@@ -72,6 +72,9 @@ export const WRITABLE: Readonly<Record<number, number>> = {
   [REG.selfIpi]: 0xff,
 };
 
+/** What x2APIC mode lets nobody write or lacks (Intel SDM 3A, table 11-6); the upper half of ICR is part of the lower's MSR. */
+export const X2APIC_READ_ONLY: ReadonlySet<number> = new Set([REG.ldr, REG.dfr, REG.icrHigh]);
+
 /** The local vector table's entries by register. */
 export const LVT_OF: Readonly<Record<number, keyof LocalVectorTable>> = {
   [REG.lvtTimer]: 'timer',
