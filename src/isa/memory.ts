@@ -18,7 +18,10 @@ const inLongMode = defineHelper(
   (b, segment, offset) => offset.add(b.load('i64', 8, b.cpu.add(segment.mul(SEGMENT_BYTES)), SEGMENTS + SEGMENT.base)),
 );
 
-/** Other modes: offset and last byte within the limits, right of access, base added modulo 2³² (SDM 3A, 5.3). */
+/**
+ * Other modes: offset and last byte within the limits, right of access, base added modulo 2³² (SDM 3A, 5.3). An access
+ * across the end of a segment of 4 GiB wraps around, as it does in a flat segment.
+ */
 const inLegacyMode = defineHelper(
   'segmentedAddress32',
   { params: ['i32', 'i64', 'i32', 'i32'], result: 'i64', mayFault: true },
@@ -27,7 +30,8 @@ const inLegacyMode = defineHelper(
     const low = b.load('i64', 4, record, SEGMENTS + SEGMENT.low);
     const high = b.load('i64', 4, record, SEGMENTS + SEGMENT.high);
     const access = b.load('i32', 4, record, SEGMENTS + SEGMENT.access);
-    const outside = offset.ltU(low).or(offset.add(extra.extU()).gtU(high));
+    const last = offset.add(extra.extU()).and(0xffffffffn);
+    const outside = offset.ltU(low).or(offset.gtU(high)).or(last.gtU(high));
     const forbidden = access.shrU(write).and(1).eqz();
     b.if(outside.or(forbidden), () => {
       const vector = b.i32(VECTOR_OF.SS).selectIf(segment.eq(SEG.SS), VECTOR_OF.GP);
