@@ -35,11 +35,21 @@ export class Flags {
 
   /** After INC (`plus`) or DEC: as add or sub of 1, but CF stays. */
   increment(width: number, a: Val, r: Val, plus: boolean): void {
-    const cf = this.read('CF');
-    const one = this.#b.const(a.type, 1);
-    if (plus) this.add(width, a, one, r);
-    else this.sub(width, a, one, r);
-    this.write('CF', cf);
+    const kept = this.#carry();
+    const word = carryWord(width, plus ? a.and(r.not()) : a.not().and(r));
+    const overflow = kept
+      .xor(word)
+      .shrU(1)
+      .xor(word)
+      .and(1n << 62n);
+    this.#setResult(width, r);
+    this.#set(
+      STATE.flagCarry,
+      word
+        .and(LOW_62)
+        .or(kept.and(1n << 63n))
+        .or(overflow),
+    );
   }
 
   /** ZF, SF, PF from `r`; CF and OF (i32, 0 or 1) as given; AF (undefined) as given or clear. */
@@ -78,14 +88,12 @@ export class Flags {
       return;
     }
     const of = this.read('OF');
-    const rest = this.#carry().and((1n << 62n) - 1n);
-    this.#set(STATE.flagCarry, rest.or(topBits(value, of)));
+    this.#set(STATE.flagCarry, this.#carry().and(LOW_62).or(topBits(value, of)));
   }
 
   /** Sets CF and OF (i32, 0 or 1); the others stay. */
   writeCarryOverflow(cf: Val, of: Val): void {
-    const rest = this.#carry().and((1n << 62n) - 1n);
-    this.#set(STATE.flagCarry, rest.or(topBits(cf, of)));
+    this.#set(STATE.flagCarry, this.#carry().and(LOW_62).or(topBits(cf, of)));
   }
 
   /** The six flags at their places in EFLAGS, i32, other bits zero. */
@@ -151,14 +159,7 @@ export class Flags {
 
   #store(width: number, r: Val, carries: Val): void {
     this.#setResult(width, r);
-    const word =
-      width === 64
-        ? carries.and(~3n)
-        : carries
-            .extU()
-            .shl(64 - width)
-            .or(carries.and(8).extU());
-    this.#set(STATE.flagCarry, word);
+    this.#set(STATE.flagCarry, carryWord(width, carries));
   }
 
   #setResult(width: number, r: Val): void {
@@ -181,6 +182,18 @@ export class Flags {
   #set(field: { offset: number }, value: Val): void {
     this.#b.store(8, this.#b.cpu, field.offset, value);
   }
+}
+
+const LOW_62 = (1n << 62n) - 1n;
+
+/** The carry word from the carries out of each bit of a `width`-bit operation. */
+function carryWord(width: number, carries: Val): Val {
+  if (width === 64) return carries.and(~3n);
+  const af = carries.and(8).extU();
+  return carries
+    .extU()
+    .shl(64 - width)
+    .or(af);
 }
 
 /** Bits 63 and 62 of the carry word: CF, and CF xor OF. */
