@@ -18,6 +18,12 @@ const HALTED: RunExit = { kind: 'halted' };
 /** DR6 bit of a single-step trap (SDM 3B, 17.2.3). */
 const DR6_BS = 1 << 14;
 
+/** An event between two instructions that is to be delivered. */
+type Delivery =
+  | { readonly kind: 'interrupt'; readonly vector: number }
+  | { readonly kind: 'nmi' }
+  | { readonly kind: 'debugTrap'; readonly dr6: number; readonly repeating: boolean };
+
 /** A virtual processor on the interpreter. */
 export class Vcpu implements VirtualCpu {
   readonly engine: Engine;
@@ -28,8 +34,8 @@ export class Vcpu implements VirtualCpu {
   /** Retired count at which interrupts are held off: the instruction before was STI or loaded SS. */
   #shadowAt = -1;
   #endRequested = false;
-  /** An interrupt's vector that was acknowledged and waits for a page to be brought in before it is delivered; or -1. */
-  #accepted = -1;
+  /** What could not be delivered yet, since a page must be brought in first. */
+  #undelivered: Delivery | undefined;
   /** Retired count at which RF in EFLAGS holds. */
   #resumeAt = -1;
 
@@ -91,7 +97,7 @@ export class Vcpu implements VirtualCpu {
   reset(): void {
     this.system.reset();
     this.#shadowAt = -1;
-    this.#accepted = -1;
+    this.#undelivered = undefined;
   }
 
   /** One line for people: mode, privilege and place. */
@@ -106,6 +112,7 @@ export class Vcpu implements VirtualCpu {
     const end = this.engine.retired + instructions;
     this.#endRequested = false;
     try {
+      if (this.#undelivered !== undefined) this.#deliverBetween(this.#undelivered);
       while (this.engine.retired < end) {
         this.#clearSpentResumeFlag();
         this.#takeInterrupt();
@@ -164,7 +171,7 @@ export class Vcpu implements VirtualCpu {
     const stepped = eflags & FLAG.TF && !context.trapDelivered;
     const dr6 = state.u32(STATE.debugHits) | (stepped ? DR6_BS : 0);
     const repeating = state.u32(STATE.restarted) !== 0;
-    if (dr6 !== 0) deliverException(context, VECTOR_OF.DB, 0, { dr6, repeating });
+    if (dr6 !== 0) this.#deliverBetween({ kind: 'debugTrap', dr6, repeating });
     return undefined;
   }
 
@@ -196,17 +203,24 @@ export class Vcpu implements VirtualCpu {
     if (this.#interruptsHeld()) return;
     if (state.u32(STATE.nmiBlocked) === 0 && this.#environment.takeNmi()) {
       state.setU32(STATE.halted, 0);
-      deliverNmi(this.system.context);
+      this.#deliverBetween({ kind: 'nmi' });
       return;
     }
-    if ((state.u32(STATE.eflags) & FLAG.IF) === 0) return;
-    if (this.#accepted < 0 && this.#environment.interruptPending()) {
-      this.#accepted = this.#environment.acknowledgeInterrupt();
-    }
-    if (this.#accepted < 0) return;
+    if ((state.u32(STATE.eflags) & FLAG.IF) === 0 || !this.#environment.interruptPending()) return;
+    const vector = this.#environment.acknowledgeInterrupt();
+    if (vector < 0) return;
     state.setU32(STATE.halted, 0);
-    deliverInterrupt(this.system.context, this.#accepted);
-    this.#accepted = -1;
+    this.#deliverBetween({ kind: 'interrupt', vector });
+  }
+
+  /** Delivers what came between two instructions. It is tried again where a page has to be brought in first. */
+  #deliverBetween(delivery: Delivery): void {
+    const { context } = this.system;
+    this.#undelivered = delivery;
+    if (delivery.kind === 'nmi') deliverNmi(context);
+    else if (delivery.kind === 'interrupt') deliverInterrupt(context, delivery.vector);
+    else deliverException(context, VECTOR_OF.DB, 0, delivery);
+    this.#undelivered = undefined;
   }
 
   #holdInterrupts(): void {
@@ -226,7 +240,7 @@ export class Vcpu implements VirtualCpu {
       registers: saveRegisters(this.state),
       retired: this.engine.retired,
       interruptsHeld: this.#interruptsHeld(),
-      accepted: this.#accepted,
+      undelivered: this.#undelivered,
       tscOffset: this.#port.tscOffset,
       system: this.system.save(),
       translations: this.engine.saveTranslations(),
@@ -243,7 +257,7 @@ export class Vcpu implements VirtualCpu {
     this.engine.retired = saved.retired as number;
     this.#shadowAt = saved.interruptsHeld ? this.engine.retired : -1;
     this.#resumeAt = this.engine.retired;
-    this.#accepted = saved.accepted as number;
+    this.#undelivered = saved.undelivered as Delivery | undefined;
     this.#port.tscOffset = saved.tscOffset as bigint;
     this.system.restore(saved.system as ReturnType<SystemHelpers['save']>);
     this.engine.cache.flush();

@@ -1,13 +1,17 @@
-/** Two processors with the same guest: one runs blocks of code, the other one instruction at a time. */
+/**
+ * Two processors with the same guest: one runs blocks of code and has to wait for pages, the other executes one
+ * instruction at a time and has all pages.
+ */
 
 import type { MachineMemory } from '../../src/cpu/engine.ts';
 import type { CpuEnvironment } from '../../src/cpu/environment.ts';
 import { saveRegisters } from '../../src/cpu/state-record.ts';
 import { Vcpu } from '../../src/cpu/vcpu.ts';
+import { PAGE_ABSENT, PAGE_BYTES, PAGE_DEVICE } from '../../src/machine/guest-memory.ts';
 import type { RunExit } from '../../src/machine/interfaces.ts';
 import { Random } from '../oracle/initial-state.ts';
 import { expect } from './finding.ts';
-import { GuestImage } from './guest-image.ts';
+import { GuestImage, PLACES } from './guest-image.ts';
 import { type CaseReport, makeMemory, RAM_BYTES, TARGETS } from './hostile-processor.ts';
 import { MODES, type ProcessorMode, startInMode } from './processor-modes.ts';
 
@@ -37,6 +41,28 @@ class Twin {
   load(image: GuestImage): void {
     this.vcpu.engine.invalidateCode(0, RAM_BYTES);
     this.ram.fill(0).set(image.bytes);
+  }
+
+  /** Makes pages absent, as far as they are RAM. */
+  takeAway(pages: readonly number[]): void {
+    for (const page of pages) if ((this.#pageFlags[page] & PAGE_DEVICE) === 0) this.#pageFlags[page] |= PAGE_ABSENT;
+  }
+
+  /** Runs guest code, bringing in pages that it waits for. */
+  run(instructions: number): RunExit {
+    const end = this.vcpu.retired + instructions;
+    for (;;) {
+      const exit = this.vcpu.run(end - this.vcpu.retired);
+      if (exit.kind !== 'pageIn') return exit;
+      const page = Math.floor(exit.gpa / PAGE_BYTES);
+      expect((this.#pageFlags[page] & PAGE_ABSENT) !== 0, () => `page ${page} was asked for though it is there`);
+      this.#pageFlags[page] &= ~PAGE_ABSENT;
+    }
+  }
+
+  get #pageFlags(): Uint8Array {
+    const { layout, memory } = this.machine;
+    return new Uint8Array(memory.buffer, layout.pageFlags, layout.pageCount);
   }
 
   start(mode: ProcessorMode, seed: number): void {
@@ -113,7 +139,10 @@ export class Twins {
     const instructions = random.pick(SLICES);
     const interrupt = random.below(3) === 0 ? random.below(256) : -1;
     for (const twin of this.#twins) twin.interrupt = interrupt;
-    const exit = this.#blocks.vcpu.run(instructions);
+    const absent = Array.from({ length: random.below(16) }, () => random.below(PLACES.end / PAGE_BYTES));
+    this.#blocks.takeAway(absent);
+    for (const twin of this.#twins) twin.vcpu.contextChanged();
+    const exit = this.#blocks.run(instructions);
     const stepped = this.#step(this.#blocks.vcpu.retired, exit.kind);
     this.#compare('how the slice ended', exit.kind, stepped.kind);
     this.#compare('registers', this.#blocks.print(), this.#steps.print());
