@@ -246,7 +246,8 @@ export class GuestImage {
     const self = BigInt(n * PAGE);
     const kind = random.below(32);
     if (kind === 0) return cornerInteger(random);
-    if (kind === 1) return BigInt(random.pick(this.#options.targets.addresses) & ~0xfff) | BigInt(random.below(0x200));
+    if (kind === 1)
+      return (BigInt(random.pick(this.#options.targets.addresses)) & ~0xfffn) | BigInt(random.below(0x200));
     if (kind < 4) return self | BigInt(random.below(0x200));
     if (kind === 4) return self | MAPPED | (1n << 63n);
     if (kind === 5) return self | 1n | BigInt(random.below(8));
@@ -257,7 +258,7 @@ export class GuestImage {
     const random = this.#random;
     const kind = random.below(8);
     if (kind === 0) return cornerInteger(random);
-    if (kind === 1) return BigInt(random.pick(this.#options.targets.addresses) & ~0xfff) | MAPPED;
+    if (kind === 1) return (BigInt(random.pick(this.#options.targets.addresses)) & ~0xfffn) | MAPPED;
     if (kind === 2) return (random.next64() & 0xff_ffe0_0000n) | 0xe7n;
     return kind < 5 ? 0n : BigInt(next) | MAPPED;
   }

@@ -36,6 +36,8 @@ const REGIONS = [
   { gpa: 0, length: 0xa0000, hostOffset: 0 },
   { gpa: 0xc0000, length: RAM_BYTES - 0xc0000, hostOffset: 0xc0000 },
 ];
+/** RAM above 4 GiB, as large machines have it. */
+const HIGH_REGION = { gpa: 2 ** 32, length: 1 << 20, hostOffset: RAM_BYTES };
 /** Room for some 2,000 instructions, so that the code cache is flushed often. */
 const RECORD_AREA = 64 << 10;
 const SLICES = [1, 2, 7, 100, 1000, 3000];
@@ -50,16 +52,21 @@ export const TARGETS: Targets = {
   addresses: [
     ...[PLACES.code, PLACES.code + 0x1000, PLACES.idt, PLACES.gdt, PLACES.tss, PLACES.tables, PLACES.data],
     ...[0xa0000 - 4, 0xa0000, 0xc0000, RAM_BYTES - 4, RAM_BYTES, 0xfee00000, 0xfffffff0, 0xffff, 0x7fffffff],
+    ...[2 ** 32 - 4, 2 ** 32, 2 ** 32 + 0x1000, 2 ** 32 + (1 << 20)],
   ],
   selectors: [...Object.values(SELECTOR), 0, 3, 4, 0x0c, 0x14, 0x24, 0x7c, 0xfff8, 0xffff],
 };
 
-/** Memory of a small machine. @param recordBytes room for decoded code */
-export function makeMemory(recordBytes: number): MachineMemory {
-  const layout = layOutMemory(REGIONS, recordBytes);
-  const maximumPages = layout.wasmPages;
-  const memory = new WebAssembly.Memory({ initial: maximumPages, maximum: maximumPages });
-  return { memory, layout, shared: false, memory64: false, maximumPages };
+/** Memory of a small machine. @param recordBytes room for decoded code @param high RAM above 4 GiB too, by 64-bit addresses */
+export function makeMemory(recordBytes: number, high = false): MachineMemory {
+  const layout = layOutMemory(high ? [...REGIONS, HIGH_REGION] : REGIONS, recordBytes);
+  const pages = layout.wasmPages;
+  const memory = new WebAssembly.Memory(
+    high
+      ? { initial: BigInt(pages), maximum: BigInt(pages), address: 'i64' }
+      : { initial: pages, maximum: pages, shared: false },
+  );
+  return { memory, layout, shared: false, memory64: high, maximumPages: pages };
 }
 
 /** Runs hostile cases on one processor, one after the other. */
@@ -72,7 +79,7 @@ export class HostileProcessor {
 
   constructor(random: Random) {
     this.#random = random;
-    this.#machine = makeMemory(RECORD_AREA);
+    this.#machine = makeMemory(RECORD_AREA, random.below(4) === 0);
     const { layout, memory } = this.#machine;
     this.#vcpu = new Vcpu(this.#machine, this.#environment(), { apicId: 0, tscHz: 1e9, apicTimerHz: 1e9 });
     this.#pageFlags = new Uint8Array(memory.buffer, layout.pageFlags, layout.pageCount);
