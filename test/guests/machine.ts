@@ -42,11 +42,12 @@ export function makeTestMachine(options: Pick<PcMachineOptions, 'boot'> & Partia
   return { machine, serial };
 }
 
-/** Runs to an exact instruction count; idle time is skipped. @throws {Error} the run ends before */
+/** Runs to an exact instruction count; idle time is skipped. @throws {Error} the run ends before, or nothing wakes the processor */
 export function runTo(machine: PcMachine, count: number): void {
   while (machine.vcpu.retired < count) {
     const exit = machine.run(count - machine.vcpu.retired);
-    const goesOn = exit.kind === 'budget' || (exit.kind === 'halted' && (machine.awake || machine.skipIdle()));
+    const wakes = machine.awake || (machine.vcpu.acceptsInterrupts && machine.skipIdle());
+    const goesOn = exit.kind === 'budget' || (exit.kind === 'halted' && wakes);
     if (!goesOn) throw new Error(`the run ended: ${JSON.stringify(exit)}, ${machine.vcpu.describe()}`);
   }
 }
