@@ -51,6 +51,27 @@ function overflowed(low: Val, high: Val, width: number): Val {
   return low.signExtend(width).shrS(31).zeroExtend(width).ne(high);
 }
 
+/** Bits of the doubles 2^62 and 2^64; those of positive doubles are in the order of the numbers. */
+const TWO_TO_62 = 0x43d0_0000_0000_0000n;
+const TWO_TO_64 = 0x43f0_0000_0000_0000n;
+
+/**
+ * Whether the signed product of two i64 does not fit. The product of the nearest doubles is within a few parts in 2^53
+ * and decides, unless it is close to 2^63.
+ */
+function overflows64(b: Builder, x: Val, y: Val, low: Val): Val {
+  const double = (value: Val) => b.op('f64.convert_i64_s', value);
+  const size = b.op('i64.reinterpret_f64', b.op('f64.mul', double(x), double(y))).and(SIGN_64 - 1n);
+  const fits = size.ltU(TWO_TO_62);
+  const large = size.gtU(TWO_TO_64);
+  return b.choose(
+    'i32',
+    fits.or(large),
+    () => large,
+    () => overflowed(low, highOfSignedProduct(x, y), 64),
+  );
+}
+
 function multiply(signed: boolean): Semantics {
   return (l) => {
     const w = l.width(0);
@@ -70,8 +91,9 @@ const imul: Semantics = (l) => {
   }
   const w = l.width(0);
   const [first, second] = operands.length === 2 ? [0, 1] : [1, 2];
-  const [low, high] = product(l.read(first), l.read(second), w, true);
-  const carry = overflowed(low, high, w);
+  const [a, b] = [l.read(first), l.read(second)];
+  const [low, high] = w === 64 ? [a.mul(b), undefined] : product(a, b, w, true);
+  const carry = high === undefined ? overflows64(l.b, a, b, low) : overflowed(low, high, w);
   l.write(0, low);
   l.flags.result(w, low, carry, carry);
 };
