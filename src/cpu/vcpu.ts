@@ -1,5 +1,5 @@
 import { requireVersion } from '../base/state-version.ts';
-import { FLAG, STATE, VECTOR_OF } from '../isa/registers.ts';
+import { FLAG, SHADOW, STATE, VECTOR_OF } from '../isa/registers.ts';
 import type { SystemCall } from '../isa/system-calls.ts';
 import type { DeviceState, RunExit, VirtualCpu } from '../machine/interfaces.ts';
 import { executionHits, hasBreakpoints } from './breakpoints.ts';
@@ -33,6 +33,8 @@ export class Vcpu implements VirtualCpu {
   readonly #port: EnginePort;
   /** Retired count at which interrupts are held off: the instruction before was STI or loaded SS. */
   #shadowAt = -1;
+  /** Retired count at which debug exceptions are held off too: the instruction before loaded SS (SDM 3A, 6.8.3). */
+  #debugHeldAt = -1;
   #endRequested = false;
   /** What could not be delivered yet, since a page must be brought in first. */
   #undelivered: Delivery | undefined;
@@ -97,6 +99,7 @@ export class Vcpu implements VirtualCpu {
   reset(): void {
     this.system.reset();
     this.#shadowAt = -1;
+    this.#debugHeldAt = -1;
     this.#undelivered = undefined;
   }
 
@@ -155,21 +158,24 @@ export class Vcpu implements VirtualCpu {
   #debugStep(): RunExit | undefined {
     const { state, engine } = this;
     const eflags = state.u32(STATE.eflags);
-    const breakpoints = eflags & FLAG.RF ? 0 : executionHits(state, state.u64(STATE.rip));
+    const held = this.#debugHeldAt === engine.retired;
+    const breakpoints = eflags & FLAG.RF || held ? 0 : executionHits(state, state.u64(STATE.rip));
     if (breakpoints !== 0) {
       this.#deliver(VECTOR_OF.DB, 0, { dr6: breakpoints });
       return undefined;
     }
     const { context } = this.system;
     context.trapDelivered = false;
-    state.setU32(STATE.debugHits, 0);
+    if (!held) state.setU32(STATE.debugHits, 0);
     state.setU32(STATE.restarted, 0);
     engine.mode.setSingle(true);
     const before = engine.retired;
     const exit = engine.run(1);
     if (exit.kind !== 'event' || engine.retired === before) return this.#afterRun(exit);
+    if (this.#debugHeldAt === engine.retired) return undefined;
     const stepped = eflags & FLAG.TF && !context.trapDelivered;
     const dr6 = state.u32(STATE.debugHits) | (stepped ? DR6_BS : 0);
+    state.setU32(STATE.debugHits, 0);
     const repeating = state.u32(STATE.restarted) !== 0;
     if (dr6 !== 0) this.#deliverBetween({ kind: 'debugTrap', dr6, repeating });
     return undefined;
@@ -224,8 +230,10 @@ export class Vcpu implements VirtualCpu {
   }
 
   #holdInterrupts(): void {
-    this.state.setU32(STATE.shadow, 0);
-    this.#shadowAt = this.engine.retiredAfterCurrent;
+    const { state, engine } = this;
+    this.#shadowAt = engine.retiredAfterCurrent;
+    if (state.u32(STATE.shadow) === SHADOW.stackSegment) this.#debugHeldAt = this.#shadowAt;
+    state.setU32(STATE.shadow, 0);
     if (this.#environment.interruptPending()) this.engine.requestStop();
   }
 
@@ -240,6 +248,7 @@ export class Vcpu implements VirtualCpu {
       registers: saveRegisters(this.state),
       retired: this.engine.retired,
       interruptsHeld: this.#interruptsHeld(),
+      heldDebugHits: this.#debugHeldAt === this.engine.retired ? this.state.u32(STATE.debugHits) : null,
       undelivered: this.#undelivered,
       tscOffset: this.#port.tscOffset,
       system: this.system.save(),
@@ -256,6 +265,8 @@ export class Vcpu implements VirtualCpu {
     restoreRegisters(this.state, saved.registers as RegisterRecord);
     this.engine.retired = saved.retired as number;
     this.#shadowAt = saved.interruptsHeld ? this.engine.retired : -1;
+    this.#debugHeldAt = saved.heldDebugHits === null ? -1 : this.engine.retired;
+    this.state.setU32(STATE.debugHits, Number(saved.heldDebugHits));
     this.#resumeAt = this.engine.retired;
     this.#undelivered = saved.undelivered as Delivery | undefined;
     this.#port.tscOffset = saved.tscOffset as bigint;

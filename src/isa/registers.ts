@@ -84,7 +84,7 @@ const REGISTERS = {
   fdp: u64('fdp'),
   fcs: u32('fcs'),
   fds: u32('fds'),
-  /** 1: interrupts are held off for one instruction (after STI or a load of SS). */
+  /** Not 0: interrupts are held off for one instruction, by one of {@link SHADOW}. */
   shadow: u32('shadow'),
   /** 1: an NMI is being handled and further ones are held until IRET. */
   nmiBlocked: u32('nmiBlocked'),
@@ -155,6 +155,9 @@ const ENGINE = {
   /** 0 where x87 instructions may run, else #NM (CR0.EM or CR0.TS); MMX ones raise #UD under CR0.EM. Follows the context. */
   fpuFault: u32('fpuFault'),
 } as const;
+
+/** What holds off interrupts for one instruction; a load of SS holds off debug exceptions too (SDM 3A, 6.8.3). */
+export const SHADOW = { sti: 1, stackSegment: 2 } as const;
 
 /** The named fields of the state block. */
 export const STATE = { ...REGISTERS, ...ENGINE } as const;

@@ -417,8 +417,8 @@ const SINGLE_STEP: readonly Case[] = [
   {
     name: 'MOV SS holds the trap off',
     place: 'ring0',
-    code: 'push 0x102\n popfd\n mov ax, DATA0\n.next: nop',
-    expect: 'DB next',
+    code: 'mov eax, ss\n push 0x102\n popfd\n mov ss, ax\n nop\n.next: nop',
+    expect: { event: 'DB next', dr6: 0xffff4ff0 },
   },
   {
     name: 'a faulting instruction faults before it traps',

@@ -63,6 +63,13 @@ export function deliverTrap(cpu: SystemContext, vector: number, source: EventSou
   cpu.trapDelivered = true;
 }
 
+/** INT1: #DB as a trap, together with the data breakpoints that a load of SS just before has held off. Errors as {@link deliverTrap}. */
+export function deliverDebugTrap(cpu: SystemContext): void {
+  deliverTrap(cpu, VECTOR_OF.DB, 'privileged');
+  recordDebugException(cpu.state, cpu.state.u32(STATE.debugHits));
+  cpu.state.setU32(STATE.debugHits, 0);
+}
+
 function deliverUntilDone(cpu: SystemContext, first: GuestEvent, resumeFlag: number): void {
   let event = first;
   let pushedFlags = resumeFlag;

@@ -1,4 +1,4 @@
-import { CR4, FLAG, STATE } from '../../isa/registers.ts';
+import { CR4, FLAG, SHADOW, STATE } from '../../isa/registers.ts';
 import type { CpuState } from '../state.ts';
 import { changeFlags, generalProtection, ioPrivilege, isV86, type SystemContext } from './context.ts';
 
@@ -64,7 +64,7 @@ export function clearVirtualInterruptFlag({ state }: SystemContext): void {
 export function setInterruptFlag(cpu: SystemContext): void {
   const { state } = cpu;
   if (state.u32(STATE.cpl) <= ioPrivilege(state)) {
-    if ((state.u32(STATE.eflags) & FLAG.IF) === 0) state.setU32(STATE.shadow, 1);
+    if ((state.u32(STATE.eflags) & FLAG.IF) === 0) state.setU32(STATE.shadow, SHADOW.sti);
     changeFlags(state, FLAG.IF, FLAG.IF);
     cpu.port.requestEvent();
     return;

@@ -4,7 +4,7 @@ import type { ProcessorOptions, SystemContext } from './context.ts';
 import { loadMachineStatus, readCr8, writeControlRegister, writeExtendedControl } from './control-registers.ts';
 import { cpuid } from './cpuid.ts';
 import { readDebugRegister, writeDebugRegister } from './debug.ts';
-import { deliverException, deliverTrap } from './exceptions.ts';
+import { deliverDebugTrap, deliverException, deliverTrap } from './exceptions.ts';
 import { type FarTarget, farCall, farJump, farReturn } from './far-transfer.ts';
 import { clearVirtualInterruptFlag, flagsImageInV86, popFlags, setInterruptFlag } from './flags.ts';
 import { portIn, portOut, requirePorts } from './io.ts';
@@ -65,7 +65,7 @@ const CALLS: Readonly<Record<SystemCall, SystemFunction>> = {
   softwareInterrupt: (cpu, vector) => softwareInterrupt(cpu, Number(vector)),
   breakpointInterrupt: (cpu) => deliverTrap(cpu, VECTOR_OF.BP, 'software'),
   overflowInterrupt: (cpu) => deliverTrap(cpu, VECTOR_OF.OF, 'software'),
-  debugInterrupt: (cpu) => deliverTrap(cpu, VECTOR_OF.DB, 'privileged'),
+  debugInterrupt: deliverDebugTrap,
   sysenter,
   sysexit: (cpu, size) => sysexit(cpu, Number(size)),
   syscall,

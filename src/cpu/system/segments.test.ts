@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { SEG, STATE } from '../../isa/registers.ts';
+import { SEG, SHADOW, STATE } from '../../isa/registers.ts';
 import { ACCESS, atLevel, GDT, LDT, TestCpu } from './test-cpu.case.ts';
 
 const LDT_SELECTOR = 0x70;
@@ -57,7 +57,7 @@ describe('loading a segment register', () => {
   it('of SS holds interrupts off', () => {
     const cpu = machine();
     cpu.helpers.call('loadSegment', BigInt(SEG.SS), 16n);
-    assert.equal(cpu.state.u32(STATE.shadow), 1);
+    assert.equal(cpu.state.u32(STATE.shadow), SHADOW.stackSegment);
   });
 
   it('in 64-bit mode SS may be null below level 3, with RPL = CPL', () => {

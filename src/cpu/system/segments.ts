@@ -1,4 +1,4 @@
-import { SEG, STATE, VECTOR_OF } from '../../isa/registers.ts';
+import { SEG, SHADOW, STATE, VECTOR_OF } from '../../isa/registers.ts';
 import { type CpuState, NULL_SEGMENT, RIGHTS, type SegmentValue } from '../state.ts';
 import {
   generalProtection,
@@ -57,7 +57,7 @@ export function loadSegment(cpu: SystemContext, index: number, selector: number)
   else if (isRealMode(state)) state.setSegment(index, realModeSegment(state, index, selector));
   else if (index === SEG.SS) state.setSegment(index, ownStackSegment(cpu, selector));
   else state.setSegment(index, dataSegment(cpu, selector));
-  if (index === SEG.SS) state.setU32(STATE.shadow, 1);
+  if (index === SEG.SS) state.setU32(STATE.shadow, SHADOW.stackSegment);
   cpu.port.contextChanged();
 }
 
@@ -86,7 +86,7 @@ export function mayHoldData(descriptor: Descriptor, rpl: number, cpl: number): b
 
 /**
  * After a return to less privilege: data segments that the new level may not use become null (SDM 2, RET and IRET).
- * One that is null already keeps its base, which 64-bit code has from a MSR.
+ * They keep their base, which 64-bit code has from a MSR.
  * @param cpl the new level
  */
 export function dropPrivilegedSegments(state: CpuState, cpl: number): void {
@@ -95,7 +95,7 @@ export function dropPrivilegedSegments(state: CpuState, cpl: number): void {
     if ((rights & RIGHTS.present) === 0) continue;
     const conforming = (rights & (RIGHTS.code | RIGHTS.expandDown)) === (RIGHTS.code | RIGHTS.expandDown);
     const dpl = (rights >> RIGHTS.dplShift) & 3;
-    if (dpl < cpl && !conforming) state.setSegment(index, NULL_SEGMENT);
+    if (dpl < cpl && !conforming) state.setSegment(index, { ...NULL_SEGMENT, base: state.segment(index).base });
   }
 }
 
