@@ -30,6 +30,7 @@ export const IMAGE_FOLDERS: readonly ImageFolder[] = [
     images: [
       ...BOTH,
       { name: 'apic', environment: NOT_KVM },
+      { name: 'debug' },
       { name: 'idt_test' },
       { name: 'ioapic' },
       { name: 'memory' },
