@@ -166,10 +166,14 @@ export class ConstantLift extends Lift {
     this.b.return();
   }
 
-  override jumpRelative(operand: number): void {
+  override relativeTarget(operand: number): Val {
     const o = this.#decoded.operands[operand];
     if (o.kind !== 'rel') throw new Error(`operand ${operand} is not a displacement`);
-    this.jump(this.truncate(this.nextRip().add(o.disp), this.shape.bits === 64 ? 64 : this.size));
+    return this.truncate(this.nextRip().add(o.disp), this.shape.bits === 64 ? 64 : this.size);
+  }
+
+  override jumpRelative(operand: number): void {
+    this.jump(this.relativeTarget(operand));
   }
 
   override markRecord(): void {}

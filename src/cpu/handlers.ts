@@ -148,6 +148,7 @@ const EMPTY_SHAPE: Shape = {
   stackSize: 32,
   flat: true,
   flatStack: true,
+  flatCode: true,
   rep: 0,
   lock: false,
   cc: 0,
@@ -165,6 +166,7 @@ export function shapeOf(decoded: Decoded, mode: CodeMode): Shape {
     stackSize: mode.stackSize,
     flat: isFlat(segmentOf(decoded), mode) && decoded.operands.every((o) => o.kind !== 'mem' || isFlat(o.seg, mode)),
     flatStack: long || mode.flatStack,
+    flatCode: long || mode.flatCode || row.family !== 'control',
     rep: row.rep === 'none' ? 0 : decoded.rep,
     lock: decoded.lock,
     cc: Math.max(0, row.condition),
@@ -201,7 +203,7 @@ function addressingOf(decoded: Decoded): Addressing {
 function keyOf(decoded: Decoded, shape: Shape, addressing: Addressing): string {
   let kinds = '';
   for (const o of decoded.operands) kinds += o.kind === 'mem' ? 'm' : o.kind === 'reg' ? 'r' : 'i';
-  const flags = (shape.flat ? 1 : 0) | (shape.flatStack ? 2 : 0) | (shape.lock ? 4 : 0);
+  const flags = (shape.flat ? 1 : 0) | (shape.flatStack ? 2 : 0) | (shape.lock ? 4 : 0) | (shape.flatCode ? 8 : 0);
   return `${decoded.row.id}.${shape.size}.${shape.addressSize}.${shape.bits}.${shape.stackSize}.${flags}.${shape.rep}.${kinds}.${addressing}`;
 }
 

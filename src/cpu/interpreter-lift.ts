@@ -113,12 +113,14 @@ export class InterpreterLift extends Lift {
     this.leave();
   }
 
-  override jumpRelative(_operand: number): void {
+  override relativeTarget(_operand: number): Val {
+    const target = this.nextRip().add(this.b.load('i64', 8, this.#record, RECORD.immediate));
+    return this.truncate(target, this.shape.bits === 64 ? 64 : this.size);
+  }
+
+  override jumpRelative(operand: number): void {
     this.#branches = true;
-    this.#follow(RECORD.linkTaken, () => {
-      const target = this.nextRip().add(this.b.load('i64', 8, this.#record, RECORD.immediate));
-      return this.truncate(target, this.shape.bits === 64 ? 64 : this.size);
-    });
+    this.#follow(RECORD.linkTaken, () => this.relativeTarget(operand));
   }
 
   /** Goes to the block that a link field names, or by way of `target`. */

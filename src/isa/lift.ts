@@ -22,6 +22,8 @@ export interface Shape {
   readonly flat: boolean;
   /** As `flat`, for the stack segment. */
   readonly flatStack: boolean;
+  /** Branch targets need no limit check. Tells about the code segment for branches alone. */
+  readonly flatCode: boolean;
   readonly rep: 0 | 0xf2 | 0xf3;
   readonly lock: boolean;
   /** Condition code for rows of condition families, else 0. */
@@ -68,6 +70,8 @@ export abstract class Lift {
   abstract currentRip(): Val;
   /** Ends the instruction with a jump to `target` (i64, already truncated to the operand size). */
   abstract jump(target: Val): void;
+  /** The target of a relative branch, i64, truncated to the operand size. */
+  abstract relativeTarget(operand: number): Val;
   /** Ends the instruction with a jump relative to the next one by the operand's displacement. */
   abstract jumpRelative(operand: number): void;
   /** Makes the instruction's address known to whoever may fault or look at the time. */

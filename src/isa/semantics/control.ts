@@ -12,8 +12,19 @@ function checkTarget(l: Lift, target: Val): void {
     if (l.size === 64) l.raiseIf(notCanonical(target), VECTOR_OF.GP);
     return;
   }
+  if (l.shape.flatCode) return;
   const limit = l.b.load('i64', 4, l.b.cpu, SEGMENTS + SEG.CS * SEGMENT_BYTES + SEGMENT.high);
   l.raiseIf(target.gtU(limit), VECTOR_OF.GP);
+}
+
+/** As {@link checkTarget}, for a relative branch; in 64-bit mode the fetch checks it. */
+function checkRelative(l: Lift): void {
+  if (!l.shape.flatCode) checkTarget(l, l.relativeTarget(0));
+}
+
+function branch(l: Lift): void {
+  checkRelative(l);
+  l.jumpRelative(0);
 }
 
 function pushReturnAddress(l: Lift): void {
@@ -21,11 +32,11 @@ function pushReturnAddress(l: Lift): void {
   l.push(l.size === 64 ? next : next.wrap(), l.size);
 }
 
-const jcc: Semantics = (l) => l.b.if(l.flags.condition(l.shape.cc), () => l.jumpRelative(0));
+const jcc: Semantics = (l) => l.b.if(l.flags.condition(l.shape.cc), () => branch(l));
 
 const jmp: Semantics = (l) => {
   if (l.shape.operands[0].kind === 'rel') {
-    l.jumpRelative(0);
+    branch(l);
     return;
   }
   const target = l.read(0).extU();
@@ -35,6 +46,7 @@ const jmp: Semantics = (l) => {
 
 const call: Semantics = (l) => {
   if (l.shape.operands[0].kind === 'rel') {
+    checkRelative(l);
     pushReturnAddress(l);
     l.jumpRelative(0);
     return;
@@ -58,14 +70,15 @@ function loop(zero?: 0 | 1): Semantics {
   return (l) => {
     const w = l.shape.addressSize;
     const count = l.gpr(RCX, w).sub(1).zeroExtend(w);
-    l.setGpr(RCX, w, count);
     const more = count.nez();
     const taken = zero === undefined ? more : more.and(l.flags.read('ZF').eq(zero));
+    if (!l.shape.flatCode) l.b.if(taken, () => checkRelative(l));
+    l.setGpr(RCX, w, count);
     l.b.if(taken, () => l.jumpRelative(0));
   };
 }
 
-const jcxz: Semantics = (l) => l.b.if(l.gpr(RCX, l.shape.addressSize).eqz(), () => l.jumpRelative(0));
+const jcxz: Semantics = (l) => l.b.if(l.gpr(RCX, l.shape.addressSize).eqz(), () => branch(l));
 
 /** Selector with the operand size above it, and offset, of a far pointer operand: direct or in memory. */
 function farTarget(l: Lift): [Val, Val] {
