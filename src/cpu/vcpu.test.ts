@@ -5,7 +5,7 @@ import type { CpuEnvironment } from './environment.ts';
 import { layOutMemory } from './memory-layout.ts';
 import { Vcpu } from './vcpu.ts';
 
-const RAM_BYTES = 1 << 20;
+const RAM_BYTES = 2 << 20;
 const CODE = 0x1000;
 
 const NO_DEVICES: CpuEnvironment = {
@@ -24,12 +24,12 @@ const NO_DEVICES: CpuEnvironment = {
 };
 
 /** A processor in real mode about to execute `code`; the vector table is all zero, so that exceptions lead to 0:0. */
-function realMode(code: readonly number[]): { vcpu: Vcpu; ram: Uint8Array } {
+function realMode(code: readonly number[], devices: Partial<CpuEnvironment> = {}): { vcpu: Vcpu; ram: Uint8Array } {
   const layout = layOutMemory([{ gpa: 0, length: RAM_BYTES, hostOffset: 0 }], 1 << 16);
   const maximumPages = layout.wasmPages;
   const memory = new WebAssembly.Memory({ initial: maximumPages, maximum: maximumPages });
   const machine = { memory, layout, shared: false, memory64: false, maximumPages };
-  const vcpu = new Vcpu(machine, NO_DEVICES, { apicId: 0, tscHz: 1e9, apicTimerHz: 1e9 });
+  const vcpu = new Vcpu(machine, { ...NO_DEVICES, ...devices }, { apicId: 0, tscHz: 1e9, apicTimerHz: 1e9 });
   const ram = new Uint8Array(memory.buffer, layout.ram, RAM_BYTES);
   ram.set(code, CODE);
   vcpu.state.setU64(STATE.cr0, BigInt(CR0.ET));
@@ -45,6 +45,17 @@ test('nothing is executed behind HLT', () => {
   assert.equal(vcpu.retired, 1);
   assert.equal(vcpu.state.gpr32(0), 0);
   assert.equal(vcpu.state.u64(STATE.rip), BigInt(CODE + 1));
+});
+
+test('code behind an OUT that closes the A20 gate is fetched without that address line', () => {
+  const { vcpu, ram } = realMode([0xe6, 0x92, 0xf4], { portWrite: () => vcpu.setA20Mask(~(1n << 20n)) }); // out 92h, al; hlt
+  ram.copyWithin(CODE + (1 << 20), CODE, CODE + 3);
+  ram.set([0x40, 0x40], CODE); // what lies there when A20 is closed: inc ax, twice; then
+  ram.set([0x40, 0xf4], CODE + 2); // inc ax; hlt
+  vcpu.state.setSegment(1, { ...vcpu.state.segment(1), base: 1n << 20n });
+  vcpu.contextChanged();
+  assert.deepEqual(vcpu.run(100), { kind: 'halted' });
+  assert.equal(vcpu.state.gpr32(0), 1);
 });
 
 test('a guest that can only fault spends its budget', () => {

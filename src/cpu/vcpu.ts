@@ -87,6 +87,7 @@ export class Vcpu implements VirtualCpu {
     if (this.state.u64(STATE.a20Mask) === value) return;
     this.state.setU64(STATE.a20Mask, value);
     this.#port.flushTlb('all');
+    this.engine.requestStop();
   }
 
   /** To be called after registers were set from outside: nothing that was derived from them holds any more. */

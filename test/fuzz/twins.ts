@@ -5,7 +5,6 @@
 
 import type { MachineMemory } from '../../src/cpu/engine.ts';
 import type { CpuEnvironment } from '../../src/cpu/environment.ts';
-import { saveRegisters } from '../../src/cpu/state-record.ts';
 import { Vcpu } from '../../src/cpu/vcpu.ts';
 import { PAGE_ABSENT, PAGE_BYTES, PAGE_DEVICE } from '../../src/machine/guest-memory.ts';
 import type { RunExit } from '../../src/machine/interfaces.ts';
@@ -76,7 +75,7 @@ class Twin {
   /** What a guest can see, as text. */
   print(): string {
     const { vcpu } = this;
-    const registers = JSON.stringify(saveRegisters(vcpu.state), (_key, value) => {
+    const registers = JSON.stringify(vcpu.save().registers, (_key, value) => {
       if (typeof value === 'bigint') return value.toString(16);
       return value instanceof Uint8Array ? Buffer.from(value).toString('hex') : value;
     });
@@ -125,7 +124,7 @@ export class Twins {
     for (let life = 0; life < LIVES; life++) {
       const seed = random.next();
       for (const twin of this.#twins) twin.start(mode, seed);
-      for (let n = 0; n < MOST_SLICES && this.#slice(random) !== 'shutdown'; n++);
+      for (let n = 0; n < MOST_SLICES && this.#slice(mode, random) !== 'shutdown'; n++);
       retired += this.#blocks.vcpu.retired;
     }
     return { mode: `twins, ${mode.name}`, retired, families: image.families, handlers: 0 };
@@ -135,12 +134,14 @@ export class Twins {
     return [this.#blocks, this.#steps];
   }
 
-  #slice(random: Random): RunExit['kind'] {
+  /** Pages are taken away without paging only: what is pushed over the page tables is pushed again after a page-in. */
+  #slice(mode: ProcessorMode, random: Random): RunExit['kind'] {
     const instructions = random.pick(SLICES);
     const interrupt = random.below(3) === 0 ? random.below(256) : -1;
     for (const twin of this.#twins) twin.interrupt = interrupt;
-    const absent = Array.from({ length: random.below(16) }, () => random.below(PLACES.end / PAGE_BYTES));
-    this.#blocks.takeAway(absent);
+    if (mode.paging === 'none') {
+      this.#blocks.takeAway(Array.from({ length: random.below(16) }, () => random.below(PLACES.end / PAGE_BYTES)));
+    }
     for (const twin of this.#twins) twin.vcpu.contextChanged();
     const exit = this.#blocks.run(instructions);
     const stepped = this.#step(this.#blocks.vcpu.retired, exit.kind);
