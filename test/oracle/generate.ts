@@ -94,6 +94,8 @@ const FORMS_16: readonly (readonly [number, number])[] = [
     [3, -1],
   ] as const),
 ];
+/** Added to a branch's displacement, it leads out of the code page. */
+const OUT_OF_PAGE = 0x900n;
 const POINTERS_32 = [3, 5, 6, 7, 4];
 const POINTERS_64 = [3, 5, 6, 7, 4, 12, 13];
 
@@ -147,7 +149,7 @@ class Chooser implements OperandChoice {
 
   #displacement(bits: number): bigint {
     const random = this.#random;
-    const distance = BigInt(20 + random.below(80));
+    const distance = BigInt(20 + random.below(80)) + (bits > 8 && random.below(4) === 0 ? OUT_OF_PAGE : 0n);
     return BigInt.asUintN(bits, random.below(2) === 0 ? distance : -distance - 20n);
   }
 
