@@ -78,7 +78,12 @@ export class ModeTracker {
     state.setU64(STATE.linearMask, long ? 0xffff_ffff_ffff_ffffn : 0xffff_ffffn);
     const limit = this.#segment(SEG.CS, SEGMENT.limit);
     state.setU64(STATE.codeLimit, long ? 0xffff_ffff_ffff_ffffn : BigInt(limit));
-    state.setU32(STATE.tlb, state.u32(STATE.tlbArea) + this.#context() * TLB_BYTES);
+    const tlbWith = (ac: boolean) => state.u32(STATE.tlbArea) + this.#context(ac) * TLB_BYTES;
+    state.setU32(STATE.tlbAcClear, tlbWith(false));
+    state.setU32(STATE.tlbAcSet, tlbWith(true));
+    const ac = (state.u32(STATE.eflags) & FLAG.AC) !== 0;
+    state.setU32(STATE.alignmentChecked, this.#checksAlignment(ac) ? 1 : 0);
+    state.setU32(STATE.tlb, state.u32(ac ? STATE.tlbAcSet : STATE.tlbAcClear));
     state.setU32(STATE.simdFault, this.#simdFault());
     state.setU32(STATE.fpuFault, state.low(STATE.cr0) & (CR0.EM | CR0.TS) ? VECTOR_OF.NM : 0);
     this.#setCodeKey();
@@ -130,14 +135,16 @@ export class ModeTracker {
     );
   }
 
-  #context(): number {
+  #checksAlignment(ac: boolean): boolean {
     const state = this.#state;
-    const ac = (state.u32(STATE.eflags) & FLAG.AC) !== 0;
-    const user = state.u32(STATE.cpl) === 3;
-    const aligned = user && ac && (state.low(STATE.cr0) & CR0.AM) !== 0;
-    state.setU32(STATE.alignmentChecked, aligned ? 1 : 0);
-    if (aligned || hasBreakpoints(state)) return CONTEXT.slow;
-    if (user) return CONTEXT.user;
+    return ac && state.u32(STATE.cpl) === 3 && (state.low(STATE.cr0) & CR0.AM) !== 0;
+  }
+
+  /** @param ac EFLAGS.AC */
+  #context(ac: boolean): number {
+    const state = this.#state;
+    if (this.#checksAlignment(ac) || hasBreakpoints(state)) return CONTEXT.slow;
+    if (state.u32(STATE.cpl) === 3) return CONTEXT.user;
     return !ac && state.low(STATE.cr4) & CR4.SMAP ? CONTEXT.supervisorSmap : CONTEXT.supervisor;
   }
 

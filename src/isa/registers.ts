@@ -126,6 +126,9 @@ const ENGINE = {
   restarted: u32('restarted'),
   /** Address of the TLB of the current access context. */
   tlb: u32('tlb'),
+  /** What `tlb` becomes when EFLAGS.AC is cleared or set above CPL 3. */
+  tlbAcClear: u32('tlbAcClear'),
+  tlbAcSet: u32('tlbAcSet'),
   /** Address of this vCPU's TLBs (user, supervisor, supervisor with AC, always-slow), one after the other. */
   tlbArea: u32('tlbArea'),
   /** First and last linear page address that the TLBs have from a large page: INVLPG between them drops everything. */

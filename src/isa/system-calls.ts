@@ -96,8 +96,6 @@ export const SYSTEM_CALLS = [
   'portPermission',
   /** Transcendental functions of the x87; see src/isa/semantics/x87. */
   'fpuTranscendental',
-  /** What engines derive from CPL, mode, EFLAGS.AC and the segments is computed again. The caller leaves afterwards. */
-  'contextChanged',
   /** a linear address. CPL 0 is checked. */
   'monitor',
   /** A waiting x87 instruction finds an unmasked exception with CR0.NE clear: FERR#. Gives 1 where IGNNE# lets it go on, else 0: it starts again. */

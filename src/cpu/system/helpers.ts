@@ -87,7 +87,6 @@ const CALLS: Readonly<Record<SystemCall, SystemFunction>> = {
   portPermission: (cpu, port, bytes) => requirePorts(cpu, Number(port), Number(bytes)),
   fpuError: ({ port }) => BigInt(signalFpuError(port)),
   fpuTranscendental: ({ state }, which) => fpuTranscendental(state, Number(which)),
-  contextChanged: ({ port }) => port.contextChanged(),
 };
 
 /** The state of a processor that its state block does not hold. */

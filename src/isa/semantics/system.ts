@@ -269,10 +269,7 @@ function setAc(ac: boolean): Semantics {
     l.raiseIf(l.get(STATE.cpl).nez(), VECTOR_OF.UD);
     const old = l.get(STATE.eflags);
     l.set(STATE.eflags, ac ? old.or(FLAG.AC) : old.and(~FLAG.AC));
-    l.b.if(old.and(FLAG.AC).ne(ac ? FLAG.AC : 0), () => {
-      l.system('contextChanged');
-      leaveToNext(l);
-    });
+    l.set(STATE.tlb, l.get(ac ? STATE.tlbAcSet : STATE.tlbAcClear));
   };
 }
 
