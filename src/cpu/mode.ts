@@ -35,7 +35,7 @@ const KEYS = 4096;
 export class ModeTracker {
   readonly #state: CpuState;
   readonly #modes = new Map<number, KeyedMode>();
-  readonly #codeKeys = new Map<string, number>();
+  readonly #codeKeys = new Map<string | number, number>();
   #generation = 0;
   #single = false;
   #mode: KeyedMode = modeOf(0);
@@ -152,8 +152,8 @@ export class ModeTracker {
     const { key, flatCode, bits } = this.#mode;
     const user = this.#state.u32(STATE.cpl) === 3 ? 1 : 0;
     const free = !flatCode && bits !== 64;
-    const segment = free ? `${this.#base(SEG.CS)}:${this.#segment(SEG.CS, SEGMENT.limit)}` : '';
-    const name = `${key}.${user}.${segment}`;
+    const plain = key * 2 + user;
+    const name = free ? `${plain}:${this.#base(SEG.CS)}:${this.#segment(SEG.CS, SEGMENT.limit)}` : plain;
     let index = this.#codeKeys.get(name);
     if (index === undefined) {
       if (this.#codeKeys.size >= KEYS - 1) this.#startOver();

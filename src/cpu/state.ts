@@ -98,14 +98,17 @@ export class CpuState {
 
   /** The six arithmetic flags, out of their lazy form. */
   arithmeticFlags(): number {
-    const result = this.u64(STATE.flagResult);
-    const carry = this.u64(STATE.flagCarry);
-    const low = Number(carry & 0xffn);
-    const cf = Number(carry >> 63n);
-    const of = cf ^ Number((carry >> 62n) & 1n);
-    const sf = Number(result >> 63n) ^ (low & 1);
-    const pf = parityEven(Number(result & 0xffn)) ^ ((low >> 1) & 1);
-    return cf | (pf << 2) | ((low & 8) << 1) | (result === 0n ? FLAG.ZF : 0) | (sf << 7) | (of << 11);
+    const { view } = this;
+    const result = view.getUint32(STATE.flagResult.offset, true);
+    const resultHigh = view.getUint32(STATE.flagResult.offset + 4, true);
+    const carry = view.getUint32(STATE.flagCarry.offset, true);
+    const carryHigh = view.getUint32(STATE.flagCarry.offset + 4, true);
+    const cf = carryHigh >>> 31;
+    const of = cf ^ ((carryHigh >>> 30) & 1);
+    const sf = (resultHigh >>> 31) ^ (carry & 1);
+    const pf = parityEven(result & 0xff) ^ ((carry >>> 1) & 1);
+    const zf = (result | resultHigh) === 0 ? FLAG.ZF : 0;
+    return cf | (pf << 2) | ((carry & 8) << 1) | zf | (sf << 7) | (of << 11);
   }
 
   #setArithmeticFlags(value: number): void {
@@ -113,8 +116,11 @@ export class CpuState {
     const cf = value & 1;
     const of = value & FLAG.OF ? 1 : 0;
     const low = (value & FLAG.SF ? 1 : 0) | (((value >> 2) & 1) ^ zf ? 2 : 0) | (value & FLAG.AF ? 8 : 0);
-    this.setU64(STATE.flagResult, zf ? 0n : 1n);
-    this.setU64(STATE.flagCarry, (BigInt(cf) << 63n) | (BigInt(cf ^ of) << 62n) | BigInt(low));
+    const { view } = this;
+    view.setUint32(STATE.flagResult.offset, zf ^ 1, true);
+    view.setUint32(STATE.flagResult.offset + 4, 0, true);
+    view.setUint32(STATE.flagCarry.offset, low, true);
+    view.setUint32(STATE.flagCarry.offset + 4, (cf << 31) | ((cf ^ of) << 30), true);
   }
 
   segment(index: number): SegmentValue {
