@@ -1,6 +1,6 @@
 import { STATE } from '../isa/registers.ts';
 import type { CpuState } from './state.ts';
-import { CODE_TLB_OFFSET, TLB, TLB_EMPTY_BYTE, TRANSLATION } from './tlb.ts';
+import { CODE_TLB_OFFSET, CONTEXT, TLB, TLB_BYTES, TLB_EMPTY_BYTE, TRANSLATION } from './tlb.ts';
 
 const USER_RING = 3;
 const PAGE_NUMBERS = 2 ** 36;
@@ -106,8 +106,10 @@ export class CodeTranslations {
     return page;
   }
 
-  /** Lets guest code find the page in the current context. */
+  /** Lets guest code find the page in the current context; not in the slow one, which levels of privilege share. */
   #fill(linearPage: bigint, page: number): void {
+    const slow = this.#state.u32(STATE.tlbArea) + CONTEXT.slow * TLB_BYTES;
+    if (this.#state.u32(STATE.tlb) === slow) return;
     const view = this.#view();
     const index = Number((linearPage >> 12n) & BigInt(TLB.entries - 1));
     const entry = this.#state.u32(STATE.tlb) + CODE_TLB_OFFSET + index * TLB.bytes;
