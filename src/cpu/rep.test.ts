@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { CR0, FLAG, SEG, STATE } from '../isa/registers.ts';
-import type { CpuEnvironment } from './environment.ts';
 import { layOutMemory } from './memory-layout.ts';
+import { NO_DEVICES } from './no-devices.case.ts';
 import { RIGHTS } from './state.ts';
 import { Vcpu } from './vcpu.ts';
 
@@ -10,21 +10,6 @@ const RAM_BYTES = 1 << 20;
 const CODE = 0x1000;
 const HLT = 0xf4;
 const [RAX, RCX, RSI, RDI] = [0, 1, 6, 7];
-
-const NO_DEVICES: CpuEnvironment = {
-  portRead: () => 0,
-  portWrite: () => undefined,
-  mmioRead: () => 0,
-  mmioWrite: () => undefined,
-  interruptPending: () => false,
-  acknowledgeInterrupt: () => -1,
-  takeNmi: () => false,
-  apicRead: () => undefined,
-  apicWrite: () => false,
-  random: () => 0n,
-  nowNanos: () => 0n,
-  firstWrite: () => undefined,
-};
 
 interface Registers {
   readonly eax?: number;

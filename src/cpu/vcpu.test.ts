@@ -3,25 +3,11 @@ import { test } from 'node:test';
 import { CR0, STATE } from '../isa/registers.ts';
 import type { CpuEnvironment } from './environment.ts';
 import { layOutMemory } from './memory-layout.ts';
+import { NO_DEVICES } from './no-devices.case.ts';
 import { Vcpu } from './vcpu.ts';
 
 const RAM_BYTES = 2 << 20;
 const CODE = 0x1000;
-
-const NO_DEVICES: CpuEnvironment = {
-  portRead: () => 0,
-  portWrite: () => undefined,
-  mmioRead: () => 0,
-  mmioWrite: () => undefined,
-  interruptPending: () => false,
-  acknowledgeInterrupt: () => -1,
-  takeNmi: () => false,
-  apicRead: () => undefined,
-  apicWrite: () => false,
-  random: () => 0n,
-  nowNanos: () => 0n,
-  firstWrite: () => undefined,
-};
 
 /** A processor in real mode about to execute `code`; the vector table is all zero, so that exceptions lead to 0:0. */
 function realMode(code: readonly number[], devices: Partial<CpuEnvironment> = {}): { vcpu: Vcpu; ram: Uint8Array } {

@@ -1,10 +1,10 @@
 /** Runs cases on the project's own engines. */
 
 import { Engine } from '../../src/cpu/engine.ts';
-import type { CpuEnvironment } from '../../src/cpu/environment.ts';
 import { EvaluatorEngine } from '../../src/cpu/evaluator-engine.ts';
 import type { CodeMode } from '../../src/cpu/handlers.ts';
 import { layOutMemory } from '../../src/cpu/memory-layout.ts';
+import { NO_DEVICES } from '../../src/cpu/no-devices.case.ts';
 import { type CpuState, NULL_SEGMENT, RIGHTS } from '../../src/cpu/state.ts';
 import { GuestFault } from '../../src/cpu/system/port.ts';
 import { fpuTranscendental } from '../../src/cpu/system/transcendental.ts';
@@ -229,21 +229,6 @@ const PAGE = 4096;
 const TABLES = [0x1000, 0x2000, 0x3000, 0x4000];
 const PRESENT_WRITABLE_USER = 7n;
 const NO_EXECUTE = 1n << 63n;
-
-const NO_DEVICES: CpuEnvironment = {
-  portRead: () => 0,
-  portWrite: () => undefined,
-  mmioRead: () => 0,
-  mmioWrite: () => undefined,
-  interruptPending: () => false,
-  acknowledgeInterrupt: () => -1,
-  takeNmi: () => false,
-  apicRead: () => undefined,
-  apicWrite: () => false,
-  random: () => 0n,
-  nowNanos: () => 0n,
-  firstWrite: () => undefined,
-};
 
 /** Cases on the interpreter, under page tables that map code and data alone. */
 export class InterpreterRunner implements CaseRunner {

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
 import type { CpuEnvironment } from '../../src/cpu/environment.ts';
 import { layOutMemory } from '../../src/cpu/memory-layout.ts';
+import { NO_DEVICES } from '../../src/cpu/no-devices.case.ts';
 import { type CpuState, RIGHTS } from '../../src/cpu/state.ts';
 import { Vcpu } from '../../src/cpu/vcpu.ts';
 import { SEG, STATE } from '../../src/isa/registers.ts';
@@ -81,20 +82,8 @@ const REAL_MODE_RIGHTS = RIGHTS.present | RIGHTS.notSystem | RIGHTS.writable | R
 /** More than any case takes; REP iterations count. */
 const MOST_INSTRUCTIONS = 1000;
 
-const NO_DEVICES: CpuEnvironment = {
-  portRead: (_port, bytes) => 2 ** (8 * bytes) - 1,
-  portWrite: () => undefined,
-  mmioRead: () => 0,
-  mmioWrite: () => undefined,
-  interruptPending: () => false,
-  acknowledgeInterrupt: () => -1,
-  takeNmi: () => false,
-  apicRead: () => undefined,
-  apicWrite: () => false,
-  random: () => 0n,
-  nowNanos: () => 0n,
-  firstWrite: () => undefined,
-};
+/** Ports read as ones, as on a bus without devices. */
+const OPEN_BUS: CpuEnvironment = { ...NO_DEVICES, portRead: (_port, bytes) => 2 ** (8 * bytes) - 1 };
 
 /** A machine with 2 MiB of flat RAM. */
 export class Machine286 {
@@ -106,7 +95,7 @@ export class Machine286 {
     const layout = layOutMemory([{ gpa: 0, length: RAM_BYTES, hostOffset: 0 }], 64 << 20);
     const memory = new WebAssembly.Memory({ initial: layout.wasmPages, maximum: layout.wasmPages });
     const machine = { memory, layout, shared: false, memory64: false, maximumPages: layout.wasmPages };
-    this.#vcpu = new Vcpu(machine, NO_DEVICES, { apicId: 0, tscHz: 1e9, apicTimerHz: 1e9 });
+    this.#vcpu = new Vcpu(machine, OPEN_BUS, { apicId: 0, tscHz: 1e9, apicTimerHz: 1e9 });
     this.#ram = new Uint8Array(memory.buffer, layout.ram, RAM_BYTES);
   }
 
