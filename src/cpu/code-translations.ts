@@ -30,7 +30,7 @@ export class CodeTranslations {
   readonly #local = new Map<number, number>();
   /** Stretches of LARGE_PAGES that hold large pages. */
   readonly #large = new Set<number>();
-  readonly #view: () => DataView;
+  readonly #view: DataView;
   /** Addresses of the entries in memory that are filled. */
   readonly #filled = new Set<number>();
 
@@ -38,7 +38,7 @@ export class CodeTranslations {
    * @param view the whole memory
    * @param walk translates a linear address to a page with bits of TRANSLATION; throws what the fetch raises
    */
-  constructor(state: CpuState, view: () => DataView, walk: (linear: bigint) => bigint) {
+  constructor(state: CpuState, view: DataView, walk: (linear: bigint) => bigint) {
     this.#state = state;
     this.#view = view;
     this.#walk = walk;
@@ -77,7 +77,7 @@ export class CodeTranslations {
     }
     const tag = BigInt.asUintN(64, linear) & ~0xfffn;
     for (const entry of this.#filled) {
-      if (this.#view().getBigUint64(entry + TLB.readTag, true) === tag) this.#empty(entry);
+      if (this.#view.getBigUint64(entry + TLB.readTag, true) === tag) this.#empty(entry);
     }
   }
 
@@ -110,7 +110,7 @@ export class CodeTranslations {
   #fill(linearPage: bigint, page: number): void {
     const slow = this.#state.u32(STATE.tlbArea) + CONTEXT.slow * TLB_BYTES;
     if (this.#state.u32(STATE.tlb) === slow) return;
-    const view = this.#view();
+    const view = this.#view;
     const index = Number((linearPage >> 12n) & BigInt(TLB.entries - 1));
     const entry = this.#state.u32(STATE.tlb) + CODE_TLB_OFFSET + index * TLB.bytes;
     view.setBigUint64(entry + TLB.readTag, linearPage, true);
@@ -119,7 +119,7 @@ export class CodeTranslations {
   }
 
   #empty(entry: number): void {
-    this.#view().setUint8(entry + TLB.readTag, TLB_EMPTY_BYTE);
+    this.#view.setUint8(entry + TLB.readTag, TLB_EMPTY_BYTE);
   }
 }
 

@@ -112,10 +112,8 @@ export class Engine {
     };
     this.handlers = new HandlerFactory(linker);
     this.cache = new CodeCache(layout, this.view, (page) => this.mmu.watchPage(layout.state, page));
-    this.code = new CodeTranslations(
-      this.state,
-      () => this.view,
-      (linear) => BigInt.asUintN(64, this.checked(this.mmu.translateCode(layout.state, linear))),
+    this.code = new CodeTranslations(this.state, this.view, (linear) =>
+      BigInt.asUintN(64, this.checked(this.mmu.translateCode(layout.state, linear))),
     );
     this.#decoder = new BlockDecoder(this.state, this.cache, this.handlers, {
       translate: (linear) => this.code.translate(linear),
