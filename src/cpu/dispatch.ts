@@ -1,13 +1,10 @@
 import type { Builder } from '../ir/builder.ts';
 import { defineHelper } from '../ir/define.ts';
 import type { Val } from '../ir/val.ts';
-import type { Field } from '../isa/layout.ts';
+import { getField as get, putField as put } from '../isa/fields.ts';
 import { PENDING, SEG, SEGMENT, SEGMENT_BYTES, SEGMENTS, STATE } from '../isa/registers.ts';
 import { BLOCK, BLOCK_HASH, BLOCK_TABLE, JUMP_CACHE, RECORD, RECORD_BYTES } from './records.ts';
-import { CODE_TLB_OFFSET, TLB } from './tlb.ts';
-
-const get = (b: Builder, field: Field) => b.load(field.type, field.bytes, b.cpu, field.offset);
-const put = (b: Builder, field: Field, value: Val) => b.store(field.bytes, b.cpu, field.offset, value);
+import { CODE_TLB_OFFSET, entryOffset, TLB } from './tlb.ts';
 
 /** Continues with the record at `record`. */
 export function continueAt(b: Builder, record: Val): void {
@@ -32,12 +29,7 @@ function linearOf(b: Builder, rip: Val): Val {
 /** Finds the decoded block at `rip` through the TLB and the block table, and enters it in the jump cache; else 0. */
 const findBlock = defineHelper('findBlock', { params: ['i64', 'i32'], result: 'i32' }, (b, rip, cacheEntry) => {
   const linear = linearOf(b, rip);
-  const index = linear
-    .shrU(12)
-    .wrap()
-    .and(TLB.entries - 1)
-    .mul(TLB.bytes);
-  const entry = get(b, STATE.tlb).add(index).add(CODE_TLB_OFFSET);
+  const entry = get(b, STATE.tlb).add(entryOffset(linear)).add(CODE_TLB_OFFSET);
   b.if(b.load('i64', 8, entry, TLB.readTag).ne(linear.and(~0xfffn)), () => b.return(0));
   const gpa = b.load('i64', 4, entry, TLB.page).shl(12).or(linear.and(0xfff));
   const key = gpa.or(get(b, STATE.modeKey).extU().shl(48));

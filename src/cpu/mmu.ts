@@ -1,17 +1,14 @@
 import type { Builder, GuestAccess, HostPlace } from '../ir/builder.ts';
 import { defineHelper } from '../ir/define.ts';
 import type { Val } from '../ir/val.ts';
-import type { Field } from '../isa/layout.ts';
+import { getField as get, putField as put } from '../isa/fields.ts';
 import { raiseIn } from '../isa/memory.ts';
 import { EFER, SEG, STATE, VECTOR_OF } from '../isa/registers.ts';
 import { PAGE_ABSENT, PAGE_DEVICE } from '../machine/guest-memory.ts';
 import { anyEnabled, noteDataBreakpoints } from './breakpoints.ts';
 import { translateAny } from './page-walk.ts';
 import { absent, flagsOf, hostAddress, physicalLoad, physicalStore } from './physical.ts';
-import { ACCESS, CONTEXT, TLB, TLB_BYTES, TLB_EMPTY_BYTE, TLB_FLAG, TRANSLATION } from './tlb.ts';
-
-const get = (b: Builder, field: Field) => b.load(field.type, field.bytes, b.cpu, field.offset);
-const put = (b: Builder, field: Field, value: Val) => b.store(field.bytes, b.cpu, field.offset, value);
+import { ACCESS, CONTEXT, entryOffset, TLB, TLB_BYTES, TLB_EMPTY_BYTE, TLB_FLAG, TRANSLATION } from './tlb.ts';
 
 const PAGE_MASK = ~0xfffn;
 /** Offsets in the largest large page that CPUID offers: 4 MiB. */
@@ -19,12 +16,7 @@ const LARGE_MASK = 0x3f_ffffn;
 
 /** The entry of the current context's TLB where `address` is looked for. */
 function entryOf(b: Builder, address: Val): Val {
-  const index = address
-    .shrU(12)
-    .wrap()
-    .and(TLB.entries - 1)
-    .mul(TLB.bytes);
-  return get(b, STATE.tlb).add(index);
+  return get(b, STATE.tlb).add(entryOffset(address));
 }
 
 /** Enters a translation into the current context's TLB, as far as the page's flags let guest code at it directly. */
@@ -189,12 +181,7 @@ export const flushPage = defineHelper('flushPage', { params: ['i64'] }, (b, addr
     b.call(flushTlbs, 0);
     b.return();
   });
-  const index = address
-    .shrU(12)
-    .wrap()
-    .and(TLB.entries - 1)
-    .mul(TLB.bytes);
-  const entry = b.variable('i32', get(b, STATE.tlbArea).add(index), 'entry');
+  const entry = b.variable('i32', get(b, STATE.tlbArea).add(entryOffset(address)), 'entry');
   const n = b.variable('i32', CONTEXT.slow, 'n');
   b.loop((again) => {
     invalidate(b, b.get(entry));
@@ -229,12 +216,7 @@ function forEachEntry(b: Builder, start: Val, visit: (entry: Val) => void): void
 
 /** Host address, i64, where the TLB lets `bytes` at `address` be reached directly, else 0 in `hit`. */
 function lookUp(b: Builder, address: Val, bytes: number, tag: number): HostPlace {
-  const page = address
-    .shrU(12)
-    .wrap()
-    .and(TLB.entries - 1)
-    .mul(TLB.bytes);
-  const entry = get(b, STATE.tlb).add(page);
+  const entry = entryOf(b, address);
   const last = bytes === 1 ? address : address.add(bytes - 1);
   const hit = b.load('i64', 8, entry, tag).eq(last.and(PAGE_MASK));
   return { hit, host: address.add(b.load('i64', 8, entry, TLB.addend)) };

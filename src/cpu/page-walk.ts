@@ -2,14 +2,11 @@ import type { Builder } from '../ir/builder.ts';
 import { defineHelper } from '../ir/define.ts';
 import type { Variable } from '../ir/nodes.ts';
 import type { Val } from '../ir/val.ts';
-import type { Field } from '../isa/layout.ts';
+import { getField as get, putField as put } from '../isa/fields.ts';
 import { raiseIn } from '../isa/memory.ts';
 import { CR0, CR4, EFER, FLAG, STATE, VECTOR_OF } from '../isa/registers.ts';
 import { physicalLoad, physicalStore } from './physical.ts';
 import { ACCESS, TRANSLATION } from './tlb.ts';
-
-const get = (b: Builder, field: Field) => b.load(field.type, field.bytes, b.cpu, field.offset);
-const put = (b: Builder, field: Field, value: Val) => b.store(field.bytes, b.cpu, field.offset, value);
 
 const PAGE_MASK = ~0xfffn;
 /** Physical-address bits that page-table entries may have set: 40 bits, as CPUID leaf 80000008h says. */

@@ -1,7 +1,7 @@
 import type { Builder } from '../ir/builder.ts';
 import { declareHostFunction, defineHelper } from '../ir/define.ts';
 import type { Val } from '../ir/val.ts';
-import type { Field } from '../isa/layout.ts';
+import { getField as get, putField as put } from '../isa/fields.ts';
 import { PENDING, STATE } from '../isa/registers.ts';
 import { PAGE_ABSENT, PAGE_DEVICE, PAGE_READ_ONLY } from '../machine/guest-memory.ts';
 
@@ -10,9 +10,6 @@ const mmioRead = declareHostFunction('mmioRead', { params: ['i64', 'i32'], resul
 const mmioWrite = declareHostFunction('mmioWrite', { params: ['i64', 'i32', 'i64'] });
 /** Tells that guest code is about to write `bytes` to a page that has flags. */
 const pageWritten = declareHostFunction('pageWritten', { params: ['i64', 'i32'] });
-
-const get = (b: Builder, field: Field) => b.load(field.type, field.bytes, b.cpu, field.offset);
-const put = (b: Builder, field: Field, value: Val) => b.store(field.bytes, b.cpu, field.offset, value);
 
 const FOUR_GIB = 1n << 32n;
 const NO_RAM = -1n;

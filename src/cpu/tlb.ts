@@ -1,3 +1,5 @@
+import type { Val } from '../ir/val.ts';
+
 /**
  * The software TLB: per access context a direct-mapped array of entries. A tag is the linear page address; an access
  * matches when the page of its last byte equals the tag found under its first byte, so that one compare also catches
@@ -53,3 +55,12 @@ export const ACCESS = {
   /** By the processor for its own tables: supervisor whatever the CPL, never cached. */
   system: 4,
 } as const;
+
+/** Offset, in one context's TLB, of the entry under which linear `address` (i64) is looked for. */
+export function entryOffset(address: Val): Val {
+  return address
+    .shrU(12)
+    .wrap()
+    .and(TLB.entries - 1)
+    .mul(TLB.bytes);
+}
