@@ -6,6 +6,7 @@ import { layOutMemory, type MemoryLayout } from '../cpu/memory-layout.ts';
 import { Vcpu } from '../cpu/vcpu.ts';
 import { pcRamRegions, RamMemory } from '../machine/guest-memory.ts';
 import type { CharPort, DeviceState, RunExit } from '../machine/interfaces.ts';
+import type { PciCard } from '../machine/pci-slot.ts';
 import { hashRam, type RamState, restoreRam, saveRam } from '../machine/ram-state.ts';
 import { HostClock, type MachineClock, VirtualClock } from '../machine/virtual-time.ts';
 import { buildAcpi } from './acpi.ts';
@@ -29,6 +30,8 @@ export interface PcMachineOptions {
   readonly sharedMemory: boolean;
   /** Told when an interrupt line wants an idle processor. */
   readonly wake: () => void;
+  /** The PCI cards besides the board's own functions. */
+  readonly cards?: readonly PciCard[];
 }
 
 /** Ticks of the time-stamp counter and of the local APIC's timer per second. */
@@ -211,6 +214,7 @@ export class PcMachine {
       startEpochMs: options.startEpochMs,
       serial: options.serial,
       debugExitPort: options.debugExitPort,
+      cards: options.cards,
       ended: (shutdown) => {
         this.#ended ??= shutdown;
         this.vcpu.requestEnd();

@@ -9,6 +9,7 @@ import { MmioBus, PortBus } from '../machine/bus.ts';
 import type { Device, DeviceState, IrqLine, MessageSink } from '../machine/interfaces.ts';
 import { WiredOr } from '../machine/irq.ts';
 import { BusWindow, PciBus, type PciFunction } from '../machine/pci.ts';
+import { type PciCard, windowsOn } from '../machine/pci-slot.ts';
 import { type InterruptOptions, Interrupts } from './interrupts.ts';
 import { type ChipOptions, makeChips, type PcChips, PORT_MAP, type Shutdown } from './pc-chips.ts';
 import { APIC_PAGE_BYTES, PC_MEMORY, PC_PORTS, PC_SLOT, pirqOf } from './pc-map.ts';
@@ -23,6 +24,10 @@ export interface PcOptions extends ChipOptions, InterruptOptions {
   readonly debugExitPort?: number;
   /** called when the guest ends its run, while it executes the access that does so */
   readonly ended: (shutdown: Shutdown) => void;
+  /** the PCI cards */
+  readonly cards?: readonly PciCard[];
+  /** brings a page of guest memory in; absent where none is ever absent */
+  readonly pageIn?: (gpa: number) => Promise<void>;
 }
 
 /** A part of the board with a record of its own in a saved state. */
@@ -72,6 +77,7 @@ export class PcBoard {
     this.pci.attach(...PC_SLOT.hostBridge, makeI440fx());
     this.pci.attach(...PC_SLOT.isaBridge, piix3);
     this.pci.attach(...PC_SLOT.powerManagement, new Piix4Pm(pmWindow));
+    for (const card of options.cards ?? []) this.#plug(card, options);
     this.#atPowerOn = this.save();
   }
 
@@ -138,6 +144,18 @@ export class PcBoard {
       if (!record) throw new Error(`PcBoard: the saved state has no ${name}`);
       part.restore(record);
     }
+  }
+
+  #plug({ slot, fn = 0, plug }: PciCard, { clock, memory, pageIn }: PcOptions): void {
+    const card = plug({
+      clock,
+      memory,
+      interrupt: this.pciInterrupt(slot, 0),
+      messages: this.messages,
+      pageIn: pageIn ?? (async () => {}),
+      window: windowsOn(this.ports, this.mmio),
+    });
+    this.pci.attach(slot, fn, card);
   }
 
   #mapChips(debugExitPort: number | undefined): void {
