@@ -59,6 +59,8 @@ export interface PciCapability {
   readonly id: number;
   readonly bytes: Uint8Array;
   readonly writable: Uint8Array;
+  /** Told the capability's bytes after the guest has written to configuration space, and when they are restored. */
+  readonly changed?: (bytes: Uint8Array) => void;
 }
 
 /** What a function's configuration header says (PCI 3.0 section 6.1). */
@@ -123,6 +125,8 @@ export class PciConfigSpace implements PciFunction {
   readonly #writable = new Uint8Array(PCI_CONFIG_BYTES);
   readonly #clearable = new Uint8Array(PCI_CONFIG_BYTES);
   readonly #bars: readonly PciBar[];
+  /** Capabilities that want to know of changes, with a view of their bytes. */
+  readonly #listening: (() => void)[] = [];
   readonly #intx: IrqLine | undefined;
 
   /** @param intx where the interrupt pin leads */
@@ -175,6 +179,7 @@ export class PciConfigSpace implements PciFunction {
       this.#bytes[i] = kept | (byte & this.#writable[i]);
     }
     if (offset < REG.capabilities) this.#decode();
+    for (const tell of this.#listening) tell();
   }
 
   save(): DeviceState {
@@ -188,6 +193,7 @@ export class PciConfigSpace implements PciFunction {
     }
     this.#bytes.set(bytes);
     this.#decode();
+    for (const tell of this.#listening) tell();
   }
 
   get #command(): number {
@@ -207,11 +213,13 @@ export class PciConfigSpace implements PciFunction {
     this.#bytes[REG.status] |= STATUS_CAPABILITIES;
     let link: number = REG.capabilities;
     let offset: number = REG.firstCapability;
-    for (const { id, bytes, writable } of capabilities) {
+    for (const { id, bytes, writable, changed } of capabilities) {
       this.#bytes[link] = offset;
       this.#bytes[offset] = id;
       this.#bytes.set(bytes, offset + 2);
       this.#writable.set(writable, offset + 2);
+      const own = this.#bytes.subarray(offset + 2, offset + 2 + bytes.length);
+      if (changed) this.#listening.push(() => changed(own));
       link = offset + 1;
       offset = (offset + 2 + bytes.length + 3) & ~3;
     }
