@@ -1,5 +1,6 @@
 import type { SocketAddress } from '../host/node/listen.ts';
 import { MEMORY_LIMITS } from '../vm/config.ts';
+import { type DiskOption, parseDisk } from './drive-options.ts';
 import { UsageError } from './errors.ts';
 import {
   formatSize,
@@ -20,6 +21,9 @@ export interface RawRunOptions {
   readonly initrd?: string;
   readonly append?: string;
   readonly serial?: readonly string[];
+  readonly disk?: readonly string[];
+  readonly cdrom?: string;
+  readonly floppy?: readonly string[];
   readonly accel: string;
   readonly clock: string;
   readonly seed?: string;
@@ -39,6 +43,9 @@ export interface RunOptions {
   readonly initrd?: FileOption;
   readonly append?: string;
   readonly serial: readonly SerialTarget[];
+  readonly disks: readonly DiskOption[];
+  readonly cdrom?: FileOption;
+  readonly floppies: readonly FileOption[];
   readonly clock: 'host' | 'virtual';
   readonly seed?: bigint;
   readonly noReboot: boolean;
@@ -56,6 +63,7 @@ export interface FileOption {
 }
 
 const SERIAL_LINES = 2;
+const FLOPPY_DRIVES = 2;
 const PAGE_BYTES = 4096;
 const MAX_SEED = 2n ** 64n - 1n;
 const MAX_PORT = 0xffffn;
@@ -72,6 +80,9 @@ export function readRunOptions(image: string | undefined, raw: RawRunOptions, ho
     initrd: readInitrd(kernel, raw.initrd),
     append: raw.append,
     serial: readSerial(raw.serial ?? ['stdio']),
+    disks: (raw.disk ?? []).map(parseDisk),
+    cdrom: optional(raw.cdrom, (path) => ({ option: '--cdrom', path })),
+    floppies: readFloppies(raw.floppy ?? []),
     clock: parseWord('--clock', raw.clock, ['host', 'virtual']),
     seed: optional(raw.seed, (text) => parseInteger('--seed', text, MAX_SEED)),
     noReboot: !raw.reboot,
@@ -125,4 +136,11 @@ function readSerial(texts: readonly string[]): SerialTarget[] {
   const stdio = targets.filter(({ kind }) => kind === 'stdio');
   if (stdio.length > 1) throw new UsageError('--serial', 'stdio twice', 'stdio for one serial line only');
   return targets;
+}
+
+function readFloppies(paths: readonly string[]): FileOption[] {
+  if (paths.length > FLOPPY_DRIVES) {
+    throw new UsageError('--floppy', `${paths.length} of them`, `at most ${FLOPPY_DRIVES}`);
+  }
+  return paths.map((path) => ({ option: '--floppy', path }));
 }

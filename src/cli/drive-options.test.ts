@@ -1,0 +1,28 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { parseDisk } from './drive-options.ts';
+
+describe('--disk', () => {
+  it('takes a file alone for an IDE disk whose format is found out', () => {
+    assert.deepEqual(parseDisk('a=b.img'), { option: '--disk', path: 'a=b.img', bus: 'ide', readOnly: false });
+  });
+
+  it('takes format, bus, readonly and overlay in any order', () => {
+    const rest = { option: '--disk', path: 'd', readOnly: true, format: 'qcow2', bus: 'virtio' };
+    assert.deepEqual(parseDisk('d,readonly,bus=virtio,format=qcow2'), rest);
+    assert.deepEqual(parseDisk('d,overlay').overlay, 'temporary');
+    assert.deepEqual(parseDisk('d,overlay=x=y').overlay, { path: 'x=y' });
+  });
+
+  it('takes two commas for one in a file name', () => {
+    const { path, overlay } = parseDisk('a,,b,overlay=c,,d');
+    assert.equal(path, 'a,b');
+    assert.deepEqual(overlay, { path: 'c,d' });
+  });
+
+  for (const wrong of ['', ',readonly', 'd,', 'd,readonly=1', 'd,format=', 'd,bus', 'd,bus=usb', 'd,overlay=', 'd,x']) {
+    it(`refuses "${wrong}" in words`, () => {
+      assert.throws(() => parseDisk(wrong), /^UsageError|^Error: --disk: found ".*", expected (FILE|bus=ide, ahci)/);
+    });
+  }
+});
