@@ -43,6 +43,19 @@ async function fetchFile(file: PackagedFile, folder: string): Promise<Uint8Array
   return readPackagedFile(path, file.pattern);
 }
 
+/** Fetches whole packages from the host's own package source.
+ * @returns the paths of their files, which are there until this process ends
+ * @throws {Error} one cannot be had */
+export async function debianPackages(architecture: Architecture, names: readonly string[]): Promise<string[]> {
+  const folder = join(cacheFolder(), 'test-files');
+  await mkdir(folder, { recursive: true });
+  const archive = await archiveOf(architecture, folder);
+  const found = await archive.find(names);
+  const absent = names.filter((name) => !found.some((candidate) => candidate.name === name));
+  if (absent.length > 0) throw new Error(`the package lists have no ${absent.join(', ')}`);
+  return archive.download(found, () => {});
+}
+
 /** An archive with lists of its own: the host may have none of the other architecture. */
 function archiveOf(architecture: Architecture, folder: string): Promise<DebianArchive> {
   let archive = refreshed.get(architecture);
