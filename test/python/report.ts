@@ -8,7 +8,7 @@ export type Report = ReadonlyMap<string, ReadonlyMap<string, Outcome>>;
 
 /** Reads what the suite's script wrote to its results' stream. */
 export function parseReport(text: string): Report {
-  const pattern = new RegExp(`^${REPORT.begin} (\\S+)\\s([sS]*?)^${REPORT.end}`, 'gm');
+  const pattern = new RegExp(`^${REPORT.begin} (\\S+)\\s([\\s\\S]*?)^${REPORT.end}`, 'gm');
   return new Map([...text.matchAll(pattern)].map(([, module = '', xml = '']) => [module, parseModule(xml)]));
 }
 
