@@ -29,8 +29,8 @@ const LAYERS: Readonly<Record<string, LayerRule>> = {
   api: { imports: [] },
   'host/node': { imports: [], types: ['machine', 'disk', 'net', 'display', 'vm'], host: true },
   'host/browser': { imports: [], types: ['machine', 'disk', 'net', 'display', 'vm'] },
-  manager: { imports: ['api', 'vm', 'host/node'], host: true },
-  cli: { imports: ['api', 'vm', 'host/node'], host: true },
+  manager: { imports: ['api', 'vm', 'disk', 'host/node'], host: true },
+  cli: { imports: ['api', 'vm', 'disk', 'host/node'], host: true },
   console: { imports: ['api', 'host/browser'] },
 };
 
