@@ -14,6 +14,7 @@ import { SystemControlPortB } from '../devices/pit8254/system-control-port-b.ts'
 import { PVPANIC_PANICKED, Pvpanic } from '../devices/pvpanic/pvpanic.ts';
 import { Uart16550 } from '../devices/uart16550/uart16550.ts';
 import type { BusWidth } from '../machine/bus.ts';
+import type { HostWork } from '../machine/host-work.ts';
 import type { CharPort, Clock, GuestMemory, RunExit } from '../machine/interfaces.ts';
 import { WiredOr } from '../machine/irq.ts';
 import type { PciBus } from '../machine/pci.ts';
@@ -27,6 +28,7 @@ export type Shutdown = Extract<RunExit, { kind: 'shutdown' }>;
 export interface ChipOptions {
   readonly clock: Clock;
   readonly memory: GuestMemory;
+  readonly hostWork: HostWork;
   /** time of the real-time clock at power-on, in milliseconds since 1970 */
   readonly startEpochMs: number;
   /** outside ends of COM1 and COM2; an absent one is not connected */

@@ -5,7 +5,8 @@ import { requireVersion } from '../base/state-version.ts';
 import { layOutMemory, type MemoryLayout } from '../cpu/memory-layout.ts';
 import { Vcpu } from '../cpu/vcpu.ts';
 import { pcRamRegions, RamMemory } from '../machine/guest-memory.ts';
-import type { CharPort, DeviceState, RunExit } from '../machine/interfaces.ts';
+import { HostWork } from '../machine/host-work.ts';
+import { type CharPort, type DeviceState, PageAbsent, type RunExit } from '../machine/interfaces.ts';
 import type { PciCard } from '../machine/pci-slot.ts';
 import { hashRam, type RamState, restoreRam, saveRam } from '../machine/ram-state.ts';
 import { HostClock, type MachineClock, VirtualClock } from '../machine/virtual-time.ts';
@@ -34,6 +35,9 @@ export interface PcMachineOptions {
   readonly cards?: readonly PciCard[];
 }
 
+/** Why a machine stopped executing. `hostWork`: guest time must wait for a result of the host. */
+export type MachineExit = RunExit | { readonly kind: 'hostWork' };
+
 /** Ticks of the time-stamp counter and of the local APIC's timer per second. */
 const TSC_HZ = 1_000_000_000;
 const APIC_TIMER_HZ = 1_000_000_000;
@@ -53,6 +57,8 @@ export class PcMachine {
   readonly board: PcBoard;
   readonly clock: MachineClock;
   readonly ram: RamMemory;
+  /** What the host does for chips. */
+  readonly hostWork: HostWork;
   readonly #random: SplitMix64;
   readonly #clockKind: PcMachineOptions['clock'];
   readonly #boot: Omit<BootOptions, 'rsdpGpa'>;
@@ -71,6 +77,8 @@ export class PcMachine {
       options.clock === 'virtual'
         ? new VirtualClock(retired, earlier, VIRTUAL_NANOS_PER_INSTRUCTION)
         : new HostClock(retired, options.hostNanos, earlier);
+    const pacing = options.clock === 'virtual' ? 'deadline' : 'arrival';
+    this.hostWork = new HostWork(this.clock, pacing, options.wake, () => this.vcpu?.requestEnd());
     this.ram = new RamMemory(
       {
         bytes: () => new Uint8Array(machine.memory.buffer),
@@ -117,16 +125,19 @@ export class PcMachine {
     return this.vcpu.acceptsInterrupts && processor.interruptPending();
   }
 
-  /** Runs `instructions` instructions, fewer where the processor halts or the run ends. Alarms fire when they are due. */
-  run(instructions: number): RunExit {
+  /** Runs `instructions` instructions, fewer where the processor halts, the run ends or the host should get a turn. Alarms
+   * fire and results of the host arrive when they are due. */
+  run(instructions: number): MachineExit {
     const end = this.vcpu.retired + instructions;
     for (;;) {
       this.clock.fireDue();
+      const held = this.#deliverHostWork();
       if (this.#ended !== undefined) return this.#ended;
+      if (held) return held;
       const exit = this.vcpu.run(this.#untilDeadline(end - this.vcpu.retired));
       if (exit.kind === 'shutdown') this.#ended ??= exit;
       if (this.#ended !== undefined) return this.#ended;
-      if (exit.kind !== 'budget' || this.vcpu.retired >= end) return exit;
+      if (exit.kind !== 'budget' || this.vcpu.retired >= end || this.hostWork.wantsTurn) return exit;
     }
   }
 
@@ -186,6 +197,17 @@ export class PcMachine {
     return hash.value;
   }
 
+  /** @returns why guest code cannot go on, if so */
+  #deliverHostWork(): MachineExit | undefined {
+    try {
+      this.hostWork.deliver();
+    } catch (error) {
+      if (!(error instanceof PageAbsent)) throw error;
+      return { kind: 'pageIn', gpa: error.gpa };
+    }
+    return this.hostWork.late ? { kind: 'hostWork' } : undefined;
+  }
+
   #untilDeadline(instructions: number): number {
     const deadline = this.clock.nextDeadlineNanos();
     if (deadline === undefined) return instructions;
@@ -200,6 +222,7 @@ export class PcMachine {
     return new PcBoard({
       clock: this.clock,
       memory: this.ram,
+      hostWork: this.hostWork,
       cpu: {
         requestEvent: () => {
           this.vcpu?.requestStop();

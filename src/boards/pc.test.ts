@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { RamMemory } from '../machine/guest-memory.ts';
+import { HostWork } from '../machine/host-work.ts';
 import type { DeviceState } from '../machine/interfaces.ts';
 import { ManualClock } from '../machine/manual-clock.ts';
 import { PciConfigSpace } from '../machine/pci.ts';
@@ -33,6 +34,7 @@ function setUp(options: { debugExitPort?: number } = {}) {
   const board = new PcBoard({
     clock,
     memory,
+    hostWork: new HostWork(clock, 'arrival'),
     cpu: { requestEvent: () => seen.events++, setA20: (open) => (seen.a20 = open), init: () => {}, startUp: () => {} },
     tsc: new ClockTsc(clock, 1_000_000_000, () => 0n),
     apicTimerHz: 1_000_000_000,

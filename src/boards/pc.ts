@@ -146,10 +146,11 @@ export class PcBoard {
     }
   }
 
-  #plug({ slot, fn = 0, plug }: PciCard, { clock, memory, pageIn }: PcOptions): void {
+  #plug({ slot, fn = 0, plug }: PciCard, { clock, memory, hostWork, pageIn }: PcOptions): void {
     const card = plug({
       clock,
       memory,
+      hostWork,
       interrupt: this.pciInterrupt(slot, 0),
       messages: this.messages,
       pageIn: pageIn ?? (async () => {}),

@@ -1,4 +1,5 @@
 import type { MmioBus, PortBus } from './bus.ts';
+import type { HostWork } from './host-work.ts';
 import type { Clock, Device, GuestMemory, IrqLine, MessageSink } from './interfaces.ts';
 import { BusWindow, type PciBar, type PciFunction, type PciWindow } from './pci.ts';
 
@@ -7,6 +8,8 @@ export interface PciSlot {
   readonly clock: Clock;
   /** Memory as a bus master reaches it. */
   readonly memory: GuestMemory;
+  /** What the host does for the card: disk requests go there through a DiskQueue. */
+  readonly hostWork: HostWork;
   /** INTA# */
   readonly interrupt: IrqLine;
   /** Where MSI and MSI-X go. */

@@ -1,4 +1,4 @@
-import { PcMachine } from '../boards/pc-machine.ts';
+import { type MachineExit, PcMachine } from '../boards/pc-machine.ts';
 import type { DeviceState, RunExit } from '../machine/interfaces.ts';
 import type { VmConfig } from './config.ts';
 import type { VmControl, VmEvent, VmStats, VmStatus } from './control.ts';
@@ -13,6 +13,8 @@ const SLICE_MILLIS = 2;
 const FIRST_SLICE = 50_000;
 const SHORTEST_SLICE = 1_000;
 const LONGEST_SLICE = 1 << 27;
+/** How much shorter slices are while the host has work whose result should be seen soon. */
+const PENDING_WORK_DIVISOR = 16;
 /** When machines under the virtual clock are switched on: their run must not depend on the host's date. */
 const VIRTUAL_START_EPOCH_MS = Date.UTC(2026, 0, 1);
 /** The longest an idle machine sleeps without looking at its clock. */
@@ -146,23 +148,25 @@ export class Vm implements VmControl {
         if (exit.reason === 'reset' && !this.#config.noReboot) this.#rebootByGuest();
         else return this.#shutDown(exit);
       } else if (exit.kind === 'halted') await this.#idle();
+      else if (exit.kind === 'hostWork') await this.#loop.sleep(LONGEST_SLEEP_MILLIS);
       else await this.#loop.turn();
     }
   }
 
   /** Runs one slice and fits the length of the next to the speed seen. */
-  #runSlice(): RunExit {
+  #runSlice(): MachineExit {
     const { host } = this.#config;
+    const { hostWork } = this.#machine;
     const end = host.monotonicNanos() + BigInt(SLICE_MILLIS * 1e6);
-    let exit: RunExit;
+    let exit: MachineExit;
     do {
       const [from, at] = [this.#machine.vcpu.retired, host.monotonicNanos()];
       this.#inSlice = true;
-      exit = this.#machine.run(this.#slice);
+      exit = this.#machine.run(hostWork.wantsTurn ? Math.ceil(this.#slice / PENDING_WORK_DIVISOR) : this.#slice);
       this.#inSlice = false;
       const [run, nanos] = [this.#machine.vcpu.retired - from, Number(host.monotonicNanos() - at)];
       if (run > SHORTEST_SLICE && nanos > 0) this.#fitSlice((run / nanos) * SLICE_MILLIS * 1e6);
-    } while (exit.kind === 'budget' && this.#pausing === undefined && host.monotonicNanos() < end);
+    } while (exit.kind === 'budget' && !this.#pausing && !hostWork.wantsTurn && host.monotonicNanos() < end);
     for (const action of this.#deferred.splice(0)) action();
     return exit;
   }
