@@ -6,11 +6,14 @@ import { type DmaPort, type GuestMemory, NotRam, PageAbsent } from './interfaces
  * @throws {PageAbsent} a page has not been brought in yet
  */
 export function readGuest(memory: GuestMemory, gpa: number, target: Uint8Array): void {
-  for (const { at, from, to } of pieces(gpa, target.length)) {
-    const view = unlessNotRam(() => memory.forRead(at, to - from));
-    if (view) target.set(view, from);
-    else target.fill(0xff, from, to);
-  }
+  const whole = unlessNotRam(() => memory.forRead(gpa, target.length));
+  if (whole) target.set(whole);
+  else
+    for (const { at, from, to } of pieces(gpa, target.length)) {
+      const view = unlessNotRam(() => memory.forRead(at, to - from));
+      if (view) target.set(view, from);
+      else target.fill(0xff, from, to);
+    }
 }
 
 /**
@@ -18,9 +21,21 @@ export function readGuest(memory: GuestMemory, gpa: number, target: Uint8Array):
  * @throws {PageAbsent} a page has not been brought in yet; pages before it may have been written
  */
 export function writeGuest(memory: GuestMemory, gpa: number, source: Uint8Array): void {
-  for (const { at, from, to } of pieces(gpa, source.length)) {
-    unlessNotRam(() => memory.forWrite(at, to - from))?.set(source.subarray(from, to));
-  }
+  const whole = unlessNotRam(() => memory.forWrite(gpa, source.length));
+  if (whole) whole.set(source);
+  else
+    for (const { at, from, to } of pieces(gpa, source.length)) {
+      unlessNotRam(() => memory.forWrite(at, to - from))?.set(source.subarray(from, to));
+    }
+}
+
+/**
+ * Does nothing but to make sure that a range can be read and written without waiting.
+ * @throws {PageAbsent} a page has not been brought in yet
+ */
+export function requirePresent(memory: GuestMemory, gpa: number, length: number): void {
+  if (unlessNotRam(() => memory.forRead(gpa, length))) return;
+  for (const { at, from, to } of pieces(gpa, length)) unlessNotRam(() => memory.forRead(at, to - from));
 }
 
 /** A bus master's port that waits for absent pages. */
