@@ -1,6 +1,6 @@
 import { ByteWriter } from '../base/bytes.ts';
 import { FW_CFG_KEY, type FwCfgItems } from '../devices/fw-cfg/items.ts';
-import { lowRamEnd, memoryMap } from './memory-map.ts';
+import { E820_RAM, lowRamEnd, ramRanges } from './memory-map.ts';
 import { encodeLoader, type TableSet } from './table-loader.ts';
 
 const E820_FILE = 'etc/e820';
@@ -14,7 +14,7 @@ export function configureFirmware(items: FwCfgItems, ramBytes: number, cpuCount:
   items.addItem(FW_CFG_KEY.maxCpus, cpus);
   items.addItem(FW_CFG_KEY.ramSize, new ByteWriter().u64(BigInt(ramBytes)).finish());
   const map = new ByteWriter();
-  for (const { base, length, type } of memoryMap(ramBytes)) map.u64(BigInt(base)).u64(BigInt(length)).u32(type);
+  for (const { base, length } of ramRanges(ramBytes)) map.u64(BigInt(base)).u64(BigInt(length)).u32(E820_RAM);
   items.addFile(E820_FILE, map.finish());
   for (const { name, bytes } of acpi.files) items.addFile(name, bytes);
   items.addFile(LOADER_FILE, encodeLoader(acpi));

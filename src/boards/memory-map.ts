@@ -16,6 +16,16 @@ export function lowRamEnd(ramBytes: number): number {
   return Math.min(ramBytes, PC_MEMORY.pciHole);
 }
 
+/** The RAM of a PC as firmware is told of it, which makes the holes below 1 MiB itself. @param ramBytes at least 1 MiB */
+export function ramRanges(ramBytes: number): { readonly base: number; readonly length: number }[] {
+  const low = lowRamEnd(ramBytes);
+  const ranges = [
+    { base: 0, length: low },
+    { base: PC_MEMORY.fourGibibytes, length: ramBytes - low },
+  ];
+  return ranges.filter(({ length }) => length > 0);
+}
+
 /** The memory map of a PC: RAM without EBDA, BIOS area and PCI hole. @param ramBytes at least 1 MiB */
 export function memoryMap(ramBytes: number): E820Entry[] {
   const low = lowRamEnd(ramBytes);

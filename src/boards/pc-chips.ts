@@ -35,7 +35,7 @@ export interface ChipOptions {
   readonly serial: readonly (CharPort | undefined)[];
   /** told when COM1 (0) or COM2 (1) can take input again */
   readonly onSerialSpace?: (port: number) => void;
-  /** where bytes written to port 0xE9 go */
+  /** where bytes written to ports 0xE9 and 0x402 go; the second is there only where someone listens */
   readonly debugOutput?: (byte: number) => void;
 }
 

@@ -12,10 +12,14 @@ import { hashRam, type RamState, restoreRam, saveRam } from '../machine/ram-stat
 import { HostClock, type MachineClock, VirtualClock } from '../machine/virtual-time.ts';
 import { buildAcpi } from './acpi.ts';
 import { directBoot } from './direct-boot.ts';
+import { type FirmwareBoot, prepareFirmware } from './firmware-boot.ts';
 import type { BootOptions } from './loaders/index.ts';
 import { PcBoard, type Shutdown } from './pc.ts';
 import { startCpu } from './start-cpu.ts';
 import { ClockTsc } from './tsc.ts';
+
+/** A kernel that is loaded by the machine itself. */
+export type KernelBoot = Pick<BootOptions, 'kernel' | 'initrd' | 'commandLine'>;
 
 /** What a PC is made of. */
 export interface PcMachineOptions {
@@ -26,7 +30,9 @@ export interface PcMachineOptions {
   readonly seed: bigint;
   readonly serial: readonly (CharPort | undefined)[];
   readonly debugExitPort?: number;
-  readonly boot: Pick<BootOptions, 'kernel' | 'initrd' | 'commandLine'>;
+  readonly boot: KernelBoot | FirmwareBoot;
+  /** Where messages on the debug ports go. */
+  readonly debugOutput?: (byte: number) => void;
   /** Whether the memory can be shared with other threads. */
   readonly sharedMemory: boolean;
   /** Told when an interrupt line wants an idle processor. */
@@ -61,10 +67,10 @@ export class PcMachine {
   readonly hostWork: HostWork;
   readonly #random: SplitMix64;
   readonly #clockKind: PcMachineOptions['clock'];
-  readonly #boot: Omit<BootOptions, 'rsdpGpa'>;
+  readonly #start: () => void;
   #ended: Shutdown | undefined;
 
-  /** @throws {BootImageInvalid} the kernel or initrd cannot be booted  @throws {RangeError} the host has not enough memory */
+  /** @throws {BootImageInvalid} the kernel or initrd cannot be booted  @throws {FirmwareInvalid} nor the firmware  @throws {RangeError} the host has not enough memory */
   constructor(options: PcMachineOptions) {
     const regions = pcRamRegions(options.memoryBytes);
     const layout = layOutMemory(regions, RECORD_BYTES);
@@ -109,8 +115,8 @@ export class PcMachine {
       },
       { apicId: 0, tscHz: TSC_HZ, apicTimerHz: APIC_TIMER_HZ },
     );
-    this.#boot = { ...options.boot, name: 'kernel', ramBytes: options.memoryBytes };
-    this.#start();
+    this.#start = this.#starter(options);
+    this.reset();
   }
 
   /** How the guest ended its run, once it has. */
@@ -214,8 +220,12 @@ export class PcMachine {
     return Math.max(1, Math.min(instructions, this.clock.instructionsUntil(deadline)));
   }
 
-  #start(): void {
-    startCpu(this.vcpu, directBoot(this.board, this.ram, buildAcpi({ cpuCount: 1 }), this.#boot));
+  /** What makes a machine that has been reset ready for its first instruction. */
+  #starter({ boot, memoryBytes }: PcMachineOptions): () => void {
+    const acpi = buildAcpi({ cpuCount: 1 });
+    if ('firmware' in boot) return () => prepareFirmware(this.board, acpi, memoryBytes, boot);
+    const kernel = { ...boot, name: 'kernel', ramBytes: memoryBytes };
+    return () => startCpu(this.vcpu, directBoot(this.board, this.ram, acpi, kernel));
   }
 
   #makeBoard(options: PcMachineOptions): PcBoard {
@@ -228,6 +238,7 @@ export class PcMachine {
           this.vcpu?.requestStop();
           options.wake();
         },
+        setPageAccess: (gpa, length, access) => this.vcpu?.setPageAccess(gpa, length, access),
         setA20: (open) => this.vcpu?.setA20Mask(open ? -1n : ~A20),
         init: () => {},
         startUp: () => {},
@@ -237,6 +248,8 @@ export class PcMachine {
       startEpochMs: options.startEpochMs,
       serial: options.serial,
       debugExitPort: options.debugExitPort,
+      debugOutput: options.debugOutput,
+      firmware: 'firmware' in options.boot ? options.boot.firmware : undefined,
       cards: options.cards,
       ended: (shutdown) => {
         this.#ended ??= shutdown;

@@ -38,6 +38,8 @@ export const PC_PORTS = {
   debug: [0xe9, 1],
   uart2: [0x2f8, 8],
   uart1: [0x3f8, 8],
+  /** Where firmware writes its messages; SeaBIOS and OVMF look for it. */
+  firmwareDebug: [0x402, 1],
   elcr: [0x4d0, 2],
   pvpanic: [0x505, 1],
   fwCfg: [0x510, 12],

@@ -1,7 +1,7 @@
 import { requireVersion } from '../base/state-version.ts';
 import { FwCfgItems } from '../devices/fw-cfg/items.ts';
 import type { I8042 } from '../devices/i8042/i8042.ts';
-import { makeI440fx } from '../devices/pci-host/i440fx.ts';
+import { I440fx } from '../devices/pci-host/i440fx.ts';
 import { Piix3 } from '../devices/pci-host/piix3.ts';
 import { Piix4Pm } from '../devices/piix4-pm/piix4-pm.ts';
 import type { Uart16550 } from '../devices/uart16550/uart16550.ts';
@@ -10,6 +10,7 @@ import type { Device, DeviceState, IrqLine, MessageSink } from '../machine/inter
 import { WiredOr } from '../machine/irq.ts';
 import { BusWindow, PciBus, type PciFunction } from '../machine/pci.ts';
 import { type PciCard, windowsOn } from '../machine/pci-slot.ts';
+import { mapFirmware } from './firmware-rom.ts';
 import { type InterruptOptions, Interrupts } from './interrupts.ts';
 import { type ChipOptions, makeChips, type PcChips, PORT_MAP, type Shutdown } from './pc-chips.ts';
 import { APIC_PAGE_BYTES, PC_MEMORY, PC_PORTS, PC_SLOT, pirqOf } from './pc-map.ts';
@@ -24,6 +25,8 @@ export interface PcOptions extends ChipOptions, InterruptOptions {
   readonly debugExitPort?: number;
   /** called when the guest ends its run, while it executes the access that does so */
   readonly ended: (shutdown: Shutdown) => void;
+  /** the ROM that the processor starts from; without it a loader says where it starts */
+  readonly firmware?: Uint8Array;
   /** the PCI cards */
   readonly cards?: readonly PciCard[];
   /** brings a page of guest memory in; absent where none is ever absent */
@@ -69,12 +72,13 @@ export class PcBoard {
       setA20: (open) => options.cpu.setA20(open),
       end: (reason, code = 0) => options.ended({ kind: 'shutdown', reason, code }),
     });
-    this.#mapChips(options.debugExitPort);
+    this.#mapChips(options);
     const piix3 = new Piix3(Array.from({ length: 16 }, (_, irq) => this.#interrupts.irq(irq)));
     this.#pirqs = piix3.pirqs.map((pirq) => new WiredOr(pirq));
     const [, pmLength] = PC_PORTS.powerManagement;
     const pmWindow = new BusWindow(this.ports, pmLength, this.#chips.powerManagement, 'power management', 4);
-    this.pci.attach(...PC_SLOT.hostBridge, makeI440fx());
+    const shadow = mapFirmware(this.mmio, options.memory, options.firmware, options.cpu.setPageAccess);
+    this.pci.attach(...PC_SLOT.hostBridge, new I440fx(shadow));
     this.pci.attach(...PC_SLOT.isaBridge, piix3);
     this.pci.attach(...PC_SLOT.powerManagement, new Piix4Pm(pmWindow));
     for (const card of options.cards ?? []) this.#plug(card, options);
@@ -159,8 +163,9 @@ export class PcBoard {
     this.pci.attach(slot, fn, card);
   }
 
-  #mapChips(debugExitPort: number | undefined): void {
+  #mapChips({ debugExitPort, debugOutput }: PcOptions): void {
     const chips = this.#chips;
+    if (debugOutput) this.ports.map(...PC_PORTS.firmwareDebug, chips.debugPort, 'firmwareDebug', 1);
     if (debugExitPort !== undefined) {
       const length = Math.min(DEBUG_EXIT_PORTS, PORT_COUNT - debugExitPort);
       this.ports.map(debugExitPort, length, chips.debugExit, 'debugExit', 4);

@@ -13,6 +13,13 @@ const PMBA = 0x40;
 const PMREGMISC = 0x80;
 const PMIOSE = 1;
 
+/** The host bridge's attribute maps, with reads and writes of all areas going to RAM. */
+const SHADOW_ALL = [
+  [0x59, 1, 0x30],
+  [0x5a, 4, 0x33333333],
+  [0x5e, 2, 0x3333],
+] as const;
+
 const COMMAND_IO_MEMORY = 0x0003;
 const BAR_IO = 1;
 const BAR_TYPE_64 = 4;
@@ -75,10 +82,11 @@ function routeInterrupt(pciFunction: PciFunction, slot: number): void {
   if (pin >= 1 && pin <= 4) pciFunction.writeConfig(INTERRUPT_LINE, 1, PC_PIRQ[pirqOf(slot, pin - 1)]);
 }
 
-/** The chip set's own registers: interrupt steering, and the power management function with its interrupt, the SCI. */
+/** The chip set's own registers: shadow RAM, interrupt steering, and the power management function with its interrupt, the SCI. */
 function setUpBoard(bus: PciBus): void {
   const at = ([slot, fn]: readonly [number, number]) => bus.at(slot * 8 + fn);
   for (const [i, irq] of PC_PIRQ.entries()) at(PC_SLOT.isaBridge)?.writeConfig(PIRQRC_FIRST + i, 1, irq);
+  for (const [offset, size, value] of SHADOW_ALL) at(PC_SLOT.hostBridge)?.writeConfig(offset, size, value);
   const power = at(PC_SLOT.powerManagement);
   power?.writeConfig(PMBA, 4, PC_PORTS.powerManagement[0]);
   power?.writeConfig(PMREGMISC, 1, PMIOSE);

@@ -3,6 +3,7 @@ import { CR8_AS_MSR } from '../cpu/system/port.ts';
 import type { LocalApic } from '../devices/local-apic/local-apic.ts';
 import type { ApicProcessor } from '../devices/local-apic/wiring.ts';
 import type { MmioBus, PortBus } from '../machine/bus.ts';
+import type { PageAccess } from '../machine/guest-memory.ts';
 import type { DeviceState, IrqLine } from '../machine/interfaces.ts';
 import { BusWindow } from '../machine/pci.ts';
 import { APIC_PAGE_BYTES } from './pc-map.ts';
@@ -11,6 +12,8 @@ import { APIC_PAGE_BYTES } from './pc-map.ts';
 export interface CpuPort {
   /** An interrupt or another request may be waiting: the processor looks before its next instruction. */
   requestEvent(): void;
+  /** Says how the processor reaches whole pages that have RAM behind them. */
+  setPageAccess(gpa: number, length: number, access: PageAccess): void;
   /** Opens or closes the gate of address line 20. */
   setA20(open: boolean): void;
   /** INIT and start-up, as the local APIC receives them. */

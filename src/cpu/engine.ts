@@ -1,6 +1,15 @@
 import { PENDING, STATE } from '../isa/registers.ts';
 import { SYSTEM_CALLS, type SystemCall } from '../isa/system-calls.ts';
-import { PAGE_BYTES, PAGE_CODE, PAGE_DEVICE, PAGE_SCREEN, PAGE_TRACKED } from '../machine/guest-memory.ts';
+import {
+  PAGE_ACCESS_FLAGS,
+  PAGE_BYTES,
+  PAGE_CODE,
+  PAGE_DEVICE,
+  PAGE_READ_ONLY,
+  PAGE_SCREEN,
+  PAGE_TRACKED,
+  type PageAccess,
+} from '../machine/guest-memory.ts';
 import { PageAbsent } from '../machine/interfaces.ts';
 import { BlockDecoder } from './block-decoder.ts';
 import { CodeCache } from './code-cache.ts';
@@ -222,6 +231,24 @@ export class Engine {
   /** Drops code made from `length` bytes at `gpa`, which are about to change. */
   invalidateCode(gpa: number, length: number): void {
     if (this.cache.invalidate(gpa, length)) this.mode.newGeneration();
+  }
+
+  /**
+   * Says how guest code reaches RAM from `gpa` on. Code made from these pages is dropped; the caller flushes the TLBs.
+   * @returns whether anything has changed
+   */
+  setPageAccess(gpa: number, length: number, access: PageAccess): boolean {
+    const { pageFlags } = this.#memory.layout;
+    const flag = PAGE_ACCESS_FLAGS[access];
+    let changed = false;
+    for (let page = gpa / PAGE_BYTES; page < (gpa + length) / PAGE_BYTES; page++) {
+      const flags = this.view.getUint8(pageFlags + page);
+      const next = (flags & ~(PAGE_DEVICE | PAGE_READ_ONLY)) | flag;
+      this.view.setUint8(pageFlags + page, next);
+      changed ||= next !== flags;
+    }
+    if (changed) this.invalidateCode(gpa, length);
+    return changed;
   }
 
   /** Passes `value` on, unless the helper that gave it left a fault pending. @throws {GuestFault} @throws {GuestPageIn} */

@@ -1,6 +1,7 @@
 import { requireVersion } from '../base/state-version.ts';
 import { FLAG, SHADOW, STATE, VECTOR_OF } from '../isa/registers.ts';
 import type { SystemCall } from '../isa/system-calls.ts';
+import type { PageAccess } from '../machine/guest-memory.ts';
 import type { DeviceState, RunExit, VirtualCpu } from '../machine/interfaces.ts';
 import { executionHits, hasBreakpoints } from './breakpoints.ts';
 import { Engine, type EngineExit, type MachineMemory, type TranslationsRecord } from './engine.ts';
@@ -86,6 +87,13 @@ export class Vcpu implements VirtualCpu {
     const value = BigInt.asUintN(64, mask);
     if (this.state.u64(STATE.a20Mask) === value) return;
     this.state.setU64(STATE.a20Mask, value);
+    this.#port.flushTlb('all');
+    this.engine.requestStop();
+  }
+
+  /** Says how guest code reaches the RAM of whole pages from `gpa` on. */
+  setPageAccess(gpa: number, length: number, access: PageAccess): void {
+    if (!this.engine.setPageAccess(gpa, length, access)) return;
     this.#port.flushTlb('all');
     this.engine.requestStop();
   }

@@ -16,6 +16,12 @@ export const PAGE_DEVICE = 16;
 /** The page is ROM: it is read like RAM, and writes go to the bus. */
 export const PAGE_READ_ONLY = 32;
 
+/** How the processor reaches a page that has RAM behind it: as RAM, for reading alone (the bus hears of writes), or not at all. */
+export type PageAccess = 'ram' | 'readOnly' | 'device';
+
+/** The flags that say so. */
+export const PAGE_ACCESS_FLAGS = { ram: 0, readOnly: PAGE_READ_ONLY, device: PAGE_DEVICE } as const;
+
 /** A stretch of RAM, page-aligned: guest-physical `gpa` lies at `hostOffset` from the start of RAM in host memory. */
 export interface RamRegion {
   readonly gpa: number;

@@ -2,14 +2,14 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { PciBus } from '../../machine/pci.ts';
 import { PciConfigPorts } from './config-ports.ts';
-import { makeI440fx } from './i440fx.ts';
+import { I440fx } from './i440fx.ts';
 import { Piix3 } from './piix3.ts';
 import { ResetControl } from './reset-control.ts';
 import { SystemControlPortA } from './system-control.ts';
 
 function setUp() {
   const bus = new PciBus();
-  bus.attach(0, 0, makeI440fx());
+  bus.attach(0, 0, new I440fx({ setAttributes: () => {} }));
   const levels = new Array<boolean>(16).fill(false);
   const piix3 = new Piix3(levels.map((_, irq) => ({ set: (level: boolean) => (levels[irq] = level) })));
   bus.attach(1, 0, piix3);

@@ -5,6 +5,9 @@ import { PciConfigSpace, type PciFunction, type PciWindow } from '../../machine/
 const PMBA = 0x40;
 const PMBA_IO = 1;
 const PMBA_ADDRESS = 0xffc0;
+/** APMC_EN is set from the start: a write to the APM control port has done its SMI, and firmware sets no handler up. */
+const DEVACTB = 0x58;
+const DEVACTB_APMC_EN = 1 << 25;
 const PMREGMISC = 0x80;
 const PMIOSE = 1;
 
@@ -26,6 +29,7 @@ export class Piix4Pm implements PciFunction {
     this.#window = window;
     this.#config.define(PMBA, 4, PMBA_IO, PMBA_ADDRESS);
     this.#config.define(PMREGMISC, 1, 0, PMIOSE);
+    this.#config.define(DEVACTB, 4, DEVACTB_APMC_EN, DEVACTB_APMC_EN);
   }
 
   readConfig(offset: number, size: number): number {

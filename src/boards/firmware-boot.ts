@@ -1,0 +1,46 @@
+import { ByteWriter } from '../base/bytes.ts';
+import { FW_CFG_KEY } from '../devices/fw-cfg/items.ts';
+import { cmosMemorySize, configureFirmware } from './configuration.ts';
+import type { PcBoard } from './pc.ts';
+import type { TableSet } from './table-loader.ts';
+
+/** Kinds of media to boot from, in the words of the command line. */
+export type BootMedium = 'floppy' | 'disk' | 'cd' | 'net';
+
+/** A machine that starts from its firmware. */
+export interface FirmwareBoot {
+  /** The ROM's content, ending at 4 GiB. */
+  readonly firmware: Uint8Array;
+  /** What to boot from, best first. */
+  readonly bootOrder?: readonly BootMedium[];
+  /** Milliseconds that the firmware waits for the key of its boot menu; without it there is no menu. */
+  readonly bootMenuMillis?: number;
+  /** Further files for the firmware by their names in fw_cfg, as option ROMs. */
+  readonly files?: readonly (readonly [name: string, bytes: Uint8Array])[];
+}
+
+/** What a PC without orders boots from. */
+const DEFAULT_ORDER: readonly BootMedium[] = ['disk', 'floppy', 'cd', 'net'];
+/** Codes of media in CMOS memory, where firmware finds the order (the convention of Bochs, taken over by QEMU). */
+const MEDIUM_CODE: Readonly<Record<BootMedium, number>> = { floppy: 1, disk: 2, cd: 3, net: 4 };
+const CMOS_BOOT_FIRST = 0x3d;
+const CMOS_BOOT_THIRD = 0x38;
+
+/**
+ * Tells firmware what it needs to know; everything else it does itself. The board must have been reset.
+ * @throws {RangeError} there are too many files
+ */
+export function prepareFirmware(board: PcBoard, acpi: TableSet, ramBytes: number, boot: FirmwareBoot): void {
+  configureFirmware(board.configuration, ramBytes, board.cpuCount, acpi);
+  for (const [index, value] of cmosMemorySize(ramBytes)) board.setCmos(index, value);
+  const [first = 0, second = 0, third = 0] = (boot.bootOrder ?? DEFAULT_ORDER).map((medium) => MEDIUM_CODE[medium]);
+  board.setCmos(CMOS_BOOT_FIRST, first | (second << 4));
+  board.setCmos(CMOS_BOOT_THIRD, third << 4);
+  addBootMenu(board, boot.bootMenuMillis);
+  for (const [name, bytes] of boot.files ?? []) board.configuration.addFile(name, bytes);
+}
+
+function addBootMenu({ configuration }: PcBoard, millis: number | undefined): void {
+  configuration.addItem(FW_CFG_KEY.bootMenu, new ByteWriter().u16(millis === undefined ? 0 : 1).finish());
+  if (millis !== undefined) configuration.addFile('etc/boot-menu-wait', new ByteWriter().u32(millis).finish());
+}
