@@ -47,6 +47,15 @@ export class TestSlot implements PciSlot {
     this.pageFlags[Math.floor(gpa / PAGE)] = 0;
   }
 
+  /** Lets the host do everything it was asked for, and the card see it. */
+  async settle(): Promise<void> {
+    for (let turns = 0; turns < 100; turns++) {
+      await this.hostWork.drain();
+      await new Promise<void>((resolve) => queueMicrotask(resolve));
+      this.hostWork.deliver();
+    }
+  }
+
   /** Gives each base address register a place, a megabyte apart in memory and 0x100 ports, and enables the card.
    * @returns the places, undefined where there is no register */
   place(card: PciFunction): (number | undefined)[] {

@@ -35,6 +35,8 @@ export interface VirtioPort {
   readonly queues: readonly Virtqueue[];
   /** Tells the driver that the configuration has changed. */
   configChanged(): void;
+  /** Has the device look at a queue for a reason of its own, again when it met an absent page. */
+  notify(queue: number): void;
 }
 
 /**
