@@ -3,7 +3,7 @@ export const REPORT = { begin: '@@report', end: '@@end' } as const;
 
 /**
  * The shell script that runs Python's own tests, in the guest and on the host alike: `suite RESULTS MODULE…`. It writes the
- * report of each module in JUnit's XML to RESULTS.
+ * report of each module in JUnit's XML to the end of RESULTS.
  */
 export function makeSuiteScript(): string {
   return `#!/bin/busybox sh
@@ -14,7 +14,7 @@ shift
 for module; do
   /usr/bin/python3.11 -m test --junit-xml /tmp/report.xml $module
   echo "status $? of $module"
-  { echo "${REPORT.begin} $module"; cat /tmp/report.xml; echo; echo "${REPORT.end}"; } >$results
+  { echo "${REPORT.begin} $module"; cat /tmp/report.xml; echo; echo "${REPORT.end}"; } >>$results
   rm -f /tmp/report.xml
 done
 `;
