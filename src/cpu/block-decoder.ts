@@ -96,10 +96,16 @@ export class BlockDecoder {
       modeKey: start.mode.key,
       tailGpa: this.#tailGpa,
       staleHandler: special.stale.slot,
+      countHandler: this.#isCounted(start.mode) ? special.count.slot : undefined,
       count,
     });
     if (start.mode.flatCode) this.#link(start, placed[count - 1], end, offset);
     return address;
+  }
+
+  /** Whether the block that was placed last could be translated. */
+  #isCounted(mode: KeyedMode): boolean {
+    return this.#cache.hotAfter > 0 && mode.flatCode && !mode.single && this.#tailGpa === undefined;
   }
 
   /** Decodes until a branch, the end of the page, the end of the segment, or enough. */

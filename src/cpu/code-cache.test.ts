@@ -15,7 +15,7 @@ function bench(): { cache: CodeCache; layout: MemoryLayout; view: DataView; watc
 }
 
 function block(gpa: number): NewBlock {
-  return { gpa, bytes: 1, modeKey: 256, tailGpa: undefined, staleHandler: 1, count: 1 };
+  return { gpa, bytes: 1, modeKey: 256, tailGpa: undefined, staleHandler: 1, countHandler: undefined, count: 1 };
 }
 
 test('code outside RAM has no page flags that could be set or cleared', () => {

@@ -4,7 +4,7 @@ import type { MemoryLayout } from './memory-layout.ts';
 import { BLOCK, BLOCK_TABLE, JUMP_CACHE, RECORD, RECORD_BYTES } from './records.ts';
 
 /** A decoded block, as the cache keeps account of it. */
-interface Block {
+export interface Block {
   /** Address of its header. */
   readonly address: number;
   /** Guest-physical address of its first byte, and of the byte behind its last. */
@@ -18,6 +18,14 @@ interface Block {
   readonly staleHandler: number;
   /** Addresses of link fields that point to it. */
   readonly incoming: number[];
+  /** What was made from it and must go with it. */
+  readonly derived: Set<Derived>;
+}
+
+/** Something made from decoded blocks. */
+export interface Derived {
+  /** Called when one of them goes. */
+  drop(): void;
 }
 
 /** What a block is made of, as the decoder hands it over. */
@@ -29,6 +37,8 @@ export interface NewBlock {
   readonly tailGpa: number | undefined;
   /** Slot of the handler that is put over records whose code has changed. */
   readonly staleHandler: number;
+  /** Slot of the handler that is put before the block to count how often it is entered; undefined: it is not counted. */
+  readonly countHandler: number | undefined;
   /** Instructions, without the record that ends the block. */
   readonly count: number;
 }
@@ -40,11 +50,14 @@ export class CodeCache {
   readonly #watchPage: (page: number) => void;
   readonly #byPage = new Map<number, Block[]>();
   readonly #byKey = new Map<number, Map<number, Block>>();
+  readonly #byAddress = new Map<number, Block>();
   /** Link fields waiting for a block: mode key, then guest-physical address. */
   readonly #wanted = new Map<number, Map<number, number[]>>();
   #next: number;
   /** Times that everything was thrown away. */
   flushes = 0;
+  /** Entries after which a counted block is hot. */
+  hotAfter = 0;
 
   /** @param watchPage called when a page gets its first code: writes to it must take the slow path from now on */
   constructor(layout: MemoryLayout, view: DataView, watchPage: (page: number) => void) {
@@ -76,6 +89,10 @@ export class CodeCache {
     view.setUint32(address + BLOCK.start, block.gpa % PAGE_BYTES, true);
     view.setUint32(address + BLOCK.modeKey, block.modeKey, true);
     view.setUint32(address + BLOCK.extent, block.bytes, true);
+    const first = view.getUint32(address + RECORD_BYTES + RECORD.handler, true);
+    view.setUint32(address + BLOCK.entry, block.countHandler ?? first, true);
+    view.setUint32(address + BLOCK.countdown, this.hotAfter, true);
+    view.setUint32(address + BLOCK.label, 0, true);
     const inPage = block.tailGpa === undefined ? block.bytes : PAGE_BYTES - (block.gpa % PAGE_BYTES);
     const entry: Block = {
       address,
@@ -86,7 +103,9 @@ export class CodeCache {
       records: block.count + 1,
       staleHandler: block.staleHandler,
       incoming: [],
+      derived: new Set(),
     };
+    this.#byAddress.set(address, entry);
     this.#register(block.gpa, entry);
     if (block.tailGpa !== undefined) this.#register(block.tailGpa, entry);
     else this.#answerWanted(block.modeKey, block.gpa, entry);
@@ -95,6 +114,16 @@ export class CodeCache {
   /** The block at an address and mode, if it can be linked to. */
   find(gpa: number, modeKey: number): number | undefined {
     return this.#byKey.get(modeKey)?.get(gpa)?.address;
+  }
+
+  /** The block whose header is at `address`, while it is valid. */
+  at(address: number): Block | undefined {
+    return this.#byAddress.get(address);
+  }
+
+  /** The block at an address and mode that can be linked to. */
+  blockAt(gpa: number, modeKey: number): Block | undefined {
+    return this.#byKey.get(modeKey)?.get(gpa);
   }
 
   /** Sets the link field at `field` to the block at (gpa, mode), now or when it is decoded. */
@@ -136,6 +165,8 @@ export class CodeCache {
     for (const page of this.#byPage.keys()) {
       if (page < pageCount) view.setUint8(pageFlags + page, view.getUint8(pageFlags + page) & ~PAGE_CODE);
     }
+    for (const block of this.#byAddress.values()) for (const derived of block.derived) derived.drop();
+    this.#byAddress.clear();
     this.#byPage.clear();
     this.#byKey.clear();
     this.#wanted.clear();
@@ -186,6 +217,9 @@ export class CodeCache {
   #remove(block: Block): void {
     const view = this.#view;
     const modeKey = view.getUint32(block.address + BLOCK.modeKey, true);
+    for (const derived of block.derived) derived.drop();
+    this.#byAddress.delete(block.address);
+    view.setUint32(block.address + BLOCK.entry, block.staleHandler, true);
     if (block.tableSlot >= 0) view.setBigUint64(block.tableSlot, TOMBSTONE, true);
     for (const field of block.incoming) {
       if (view.getUint32(field, true) === block.address) view.setUint32(field, 0, true);

@@ -16,7 +16,7 @@ export function enterBlock(b: Builder, block: Val): void {
   const left = get(b, STATE.budget).sub(b.load('i32', 4, block, BLOCK.count));
   b.if(left.geS(0), () => {
     put(b, STATE.budget, left);
-    continueAt(b, block.add(RECORD_BYTES));
+    b.tailCallIndirect(b.load('i32', 4, block, BLOCK.entry), block.add(RECORD_BYTES));
   });
 }
 

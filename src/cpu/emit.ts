@@ -4,7 +4,7 @@ import type { Type } from '../ir/types.ts';
 import type { Val } from '../ir/val.ts';
 import { ByteSink } from '../wasm/bytes.ts';
 import { VALUE_TYPE_CODE } from '../wasm/module.ts';
-import { countUses } from './uses.ts';
+import { LocalPlan, PLACE } from './local-plan.ts';
 
 /** What the emitter asks of the module it emits into. */
 export interface EmitContext {
@@ -20,6 +20,7 @@ const OPCODE = {
   else: 0x05,
   end: 0x0b,
   br: 0x0c,
+  brTable: 0x0e,
   return: 0x0f,
   call: 0x10,
   returnCall: 0x12,
@@ -82,16 +83,21 @@ class FunctionEmitter {
   readonly #fn: IrFunction;
   readonly #context: EmitContext;
   readonly #code = new ByteSink();
-  readonly #uses: Map<number, number>;
+  readonly #plan: LocalPlan;
+  /** Locals of values and variables by their numbers. */
   readonly #localOf = new Map<number, number>();
   readonly #locals: Type[] = [];
+  /** Locals whose values nothing needs any more. */
+  readonly #free: Record<Type, number[]> = { i32: [], i64: [], f32: [], f64: [], v128: [] };
+  readonly #lasting = new Set<number>();
+  #position = 0;
   /** Open structured instructions, outermost first; labels for those that can be branched to. */
   readonly #open: (Label | undefined)[] = [];
 
   constructor(fn: IrFunction, context: EmitContext) {
     this.#fn = fn;
     this.#context = context;
-    this.#uses = countUses(fn);
+    this.#plan = new LocalPlan(fn);
   }
 
   emit(): number[] {
@@ -106,7 +112,21 @@ class FunctionEmitter {
   }
 
   #list(statements: readonly Stmt[]): void {
-    for (const statement of statements) this.#statement(statement);
+    for (const statement of statements) {
+      const position = this.#position++;
+      this.#statement(statement);
+      this.#release(position);
+    }
+  }
+
+  /** Frees the locals of what is not needed behind a statement. */
+  #release(position: number): void {
+    for (const id of this.#plan.dyingAt(position)) {
+      const local = this.#localOf.get(id);
+      if (local === undefined || this.#lasting.has(id)) continue;
+      this.#localOf.delete(id);
+      this.#free[this.#locals[local - this.#fn.params.length]].push(local);
+    }
   }
 
   #statement(s: Stmt): void {
@@ -116,6 +136,7 @@ class FunctionEmitter {
         return;
       case 'set':
         this.#value(s.value);
+        if (s.variable.lasting) this.#lasting.add(s.variable.id);
         this.#setLocal(s.variable.id, s.variable.type);
         return;
       case 'store':
@@ -150,6 +171,9 @@ class FunctionEmitter {
         return;
       case 'continue':
         this.#branch(s.label, 1);
+        return;
+      case 'switch':
+        this.#switch(s);
         return;
       case 'tailCall':
         for (const arg of s.args) this.#value(arg);
@@ -190,13 +214,10 @@ class FunctionEmitter {
 
   /** Computes a value at its place: where it has effects or is needed more than once. Others are computed where used. */
   #let(value: Val): void {
-    const uses = this.#uses.get(value.id) ?? 0;
-    const { kind } = value.what;
-    if (uses === 0 && kind !== 'call') return;
-    if (uses === 1 && kind === 'op') return;
+    if (this.#plan.place(value) !== PLACE.local) return;
     this.#compute(value);
-    if (kind === 'call' && value.what.callee.result === undefined) return;
-    if (uses === 0) this.#code.byte(OPCODE.drop);
+    if (value.what.kind === 'call' && value.what.callee.result === undefined) return;
+    if (!this.#plan.isUsed(value)) this.#code.byte(OPCODE.drop);
     else this.#setLocal(value.id, value.type);
   }
 
@@ -208,6 +229,7 @@ class FunctionEmitter {
       const local = this.#localOf.get(value.id);
       if (local !== undefined) this.#getLocal(local);
       else if (what.kind === 'op') this.#compute(value);
+      else if (what.kind === 'variable' && this.#plan.place(value) === PLACE.alias) this.#compute(value);
       else throw new Error(`value ${value.id} of ${this.#fn.name} is used before it is computed`);
     }
   }
@@ -226,6 +248,7 @@ class FunctionEmitter {
         this.#code.unsigned(what.offset);
         return;
       case 'variable':
+        if (what.variable.lasting) this.#lasting.add(what.variable.id);
         this.#getLocal(this.#local(what.variable.id, what.variable.type));
         return;
       case 'call':
@@ -294,6 +317,7 @@ class FunctionEmitter {
     this.#code.byte(OPCODE.block, OPCODE.void);
     this.#open.push(label);
     this.#structured(OPCODE.loop, undefined, body);
+    this.#release(this.#position++);
     this.#close();
   }
 
@@ -304,17 +328,32 @@ class FunctionEmitter {
 
   /** Branches to a label's block, or with `inner` 1 to the loop right inside it. */
   #branch(label: Label, inner: number): void {
+    this.#code.byte(OPCODE.br);
+    this.#code.unsigned(this.#depth(label) - inner);
+  }
+
+  /** How many open instructions lie inside a label's. */
+  #depth(label: Label): number {
     const at = this.#open.lastIndexOf(label);
     if (at < 0) throw new Error(`branch out of ${this.#fn.name} to a label that is not open`);
-    this.#code.byte(OPCODE.br);
-    this.#code.unsigned(this.#open.length - 1 - at - inner);
+    return this.#open.length - 1 - at;
+  }
+
+  #switch({ index, targets }: Extract<Stmt, { kind: 'switch' }>): void {
+    this.#value(index);
+    this.#code.byte(OPCODE.brTable);
+    this.#code.unsigned(targets.length - 1);
+    for (const target of targets) this.#code.unsigned(this.#depth(target));
   }
 
   #local(id: number, type: Type): number {
     let local = this.#localOf.get(id);
     if (local === undefined) {
-      local = this.#fn.params.length + this.#locals.length;
-      this.#locals.push(type);
+      local = this.#lasting.has(id) ? undefined : this.#free[type].pop();
+      if (local === undefined) {
+        local = this.#fn.params.length + this.#locals.length;
+        this.#locals.push(type);
+      }
       this.#localOf.set(id, local);
     }
     return local;

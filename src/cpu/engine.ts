@@ -92,6 +92,8 @@ export class Engine {
   #running = false;
   #stops: { readonly at: number; readonly handler: number; readonly stop: number }[] = [];
   #thrown: unknown;
+  /** Headers of blocks that have become hot. */
+  #hot: number[] = [];
 
   constructor(machine: MachineMemory, environment: CpuEnvironment) {
     const { memory, layout } = machine;
@@ -344,6 +346,7 @@ export class Engine {
         });
       },
       pageWritten: (_cpu: number, gpa: bigint, bytes: number) => this.#pageWritten(Number(gpa), bytes),
+      hot: (_cpu: number, block: number) => this.#becameHot(block),
     };
   }
 
@@ -375,6 +378,12 @@ export class Engine {
       this.#thrown = error;
       state.setU32(STATE.pending, PENDING.event);
     }
+  }
+
+  /** Remembers a block that is entered often, and counts it no more. */
+  #becameHot(block: number): void {
+    this.#hot.push(block);
+    this.view.setUint32(block + BLOCK.entry, this.view.getUint32(block + RECORD_BYTES + RECORD.handler, true), true);
   }
 
   #pageWritten(gpa: number, bytes: number): void {

@@ -32,6 +32,7 @@ export interface SpecialHandlers {
   readonly fallThrough: Handler;
   readonly stale: Handler;
   readonly stop: Handler;
+  readonly count: Handler;
   readonly undefined: Handler;
   readonly tooLong: Handler;
 }
@@ -120,6 +121,7 @@ export class HandlerFactory {
       fallThrough: make('fallThrough', (lift) => lift.fallThrough()),
       stale: make('stale', (lift) => lift.stale()),
       stop: make('stop', (lift) => lift.stop()),
+      count: make('count', (lift) => lift.count()),
       undefined: make('undefined', (lift) => lift.raise(VECTOR_OF.UD)),
       tooLong: make('tooLong', (lift) => lift.raise(VECTOR_OF.GP)),
     };

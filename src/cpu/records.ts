@@ -44,6 +44,12 @@ export const BLOCK = {
   modeKey: 12,
   /** u32: bytes of code in the block. */
   extent: 16,
+  /** u32: slot of what runs the block: its first record's handler, one that counts, or a translated region. */
+  entry: 20,
+  /** u32: entries that are still counted before the block is translated. */
+  countdown: 24,
+  /** u32: by which the region at `entry` knows the block. */
+  label: 28,
 } as const;
 
 /** Most instructions in a block. */

@@ -53,7 +53,7 @@ export class Builder {
 
   /** The recorded function. */
   finish(name: string): IrFunction {
-    return { name, params: this.params, result: this.result, body: this.#statements };
+    return { name, params: this.params, result: this.result, body: this.#statements, idCount: this.#nextId };
   }
 
   /** A constant of `type`; negative values are taken in two's complement. */
@@ -131,9 +131,14 @@ export class Builder {
 
   /** Makes a mutable variable, set to `initial`. */
   variable(type: Type, initial: Operand, name = 'v'): Variable {
-    const variable: Variable = { id: this.#nextId++, type, name };
+    const variable: Variable = { id: this.#nextId++, type, name, lasting: false };
     this.set(variable, initial);
     return variable;
+  }
+
+  /** Makes a variable that lasts throughout the function, zero at first. */
+  lastingVariable(type: Type, name: string): Variable {
+    return { id: this.#nextId++, type, name, lasting: true };
   }
 
   set(variable: Variable, value: Operand): void {
@@ -146,12 +151,12 @@ export class Builder {
   }
 
   if(condition: Val, then: () => void, otherwise?: () => void): void {
-    this.add({
-      kind: 'if',
-      condition,
-      consequent: this.#nested(then),
-      otherwise: otherwise === undefined ? [] : this.#nested(otherwise),
-    });
+    this.#if(condition, then, otherwise, false);
+  }
+
+  /** As {@link if}, for what rarely happens. */
+  ifRarely(condition: Val, then: () => void): void {
+    this.#if(condition, then, undefined, true);
   }
 
   /** One of two values by control flow: only the taken side is computed. */
@@ -168,13 +173,18 @@ export class Builder {
   /** A block that `break` leaves. */
   block(body: (label: Label) => void): void {
     const label = { id: this.#nextId++ };
-    this.add({ kind: 'block', label, body: this.#nested(() => body(label)) });
+    this.add({ kind: 'block', label, body: this.nested(() => body(label)) });
   }
 
   /** A loop: `continue` starts it again, reaching its end leaves it. */
   loop(body: (label: Label) => void): void {
     const label = { id: this.#nextId++ };
-    this.add({ kind: 'loop', label, body: this.#nested(() => body(label)) });
+    this.add({ kind: 'loop', label, body: this.nested(() => body(label)) });
+  }
+
+  /** Breaks out of the `index`th of `targets`, or of the last where there is none. */
+  switch(index: Val, targets: readonly Label[]): void {
+    this.add({ kind: 'switch', index, targets });
   }
 
   break(label: Label): void {
@@ -217,7 +227,18 @@ export class Builder {
     this.add({ kind: 'memoryFill', target, value, length });
   }
 
-  #nested(body: () => void): Stmt[] {
+  #if(condition: Val, then: () => void, otherwise: (() => void) | undefined, cold: boolean): void {
+    if (condition.what.kind === 'const') {
+      if (condition.what.value !== 0n) then();
+      else otherwise?.();
+      return;
+    }
+    const consequent = this.nested(then);
+    this.add({ kind: 'if', condition, consequent, otherwise: otherwise ? this.nested(otherwise) : [], cold });
+  }
+
+  /** The statements that `body` records, which are not added. */
+  protected nested(body: () => void): Stmt[] {
     const outer = this.#statements;
     const inner: Stmt[] = [];
     this.#statements = inner;

@@ -99,6 +99,8 @@ export class Evaluator {
       case 'block':
       case 'loop':
         return this.#labelled(frame, s.label, s.body);
+      case 'switch':
+        return { leave: s.targets[Math.min(Number(value(s.index)), s.targets.length - 1)] };
       case 'tailCall':
         frame.result = this.call(s.callee, s.args.map(value));
         return 'return';

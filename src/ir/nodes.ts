@@ -6,6 +6,8 @@ export interface Variable {
   readonly id: number;
   readonly type: Type;
   readonly name: string;
+  /** It keeps its place throughout the function: it may be set and read in any order. */
+  readonly lasting: boolean;
 }
 
 /** The target of `break` and `continue`. */
@@ -44,11 +46,15 @@ export type Stmt =
       readonly condition: Val;
       readonly consequent: readonly Stmt[];
       readonly otherwise: readonly Stmt[];
+      /** `consequent` is rarely reached: values that it alone needs are computed there and not before. */
+      readonly cold: boolean;
     }
   | { readonly kind: 'block'; readonly label: Label; readonly body: readonly Stmt[] }
   | { readonly kind: 'loop'; readonly label: Label; readonly body: readonly Stmt[] }
   | { readonly kind: 'break'; readonly label: Label }
   | { readonly kind: 'continue'; readonly label: Label }
+  /** Breaks out of the `index`th of `targets`, or of the last where there is none. */
+  | { readonly kind: 'switch'; readonly index: Val; readonly targets: readonly Label[] }
   | { readonly kind: 'return'; readonly value?: Val }
   | { readonly kind: 'tailCall'; readonly callee: FunctionRef; readonly args: readonly Val[] }
   | { readonly kind: 'tailCallIndirect'; readonly index: Val; readonly args: readonly Val[] };
@@ -71,4 +77,6 @@ export interface IrFunction {
   readonly params: readonly Val[];
   readonly result: Type | undefined;
   readonly body: readonly Stmt[];
+  /** Values, variables and labels have smaller numbers. */
+  readonly idCount: number;
 }
