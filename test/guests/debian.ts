@@ -20,18 +20,12 @@ const refreshed = new Map<Architecture, Promise<DebianArchive>>();
 /** A file of a Debian package, from the cache or from the host's own package source.
  * @throws {Error} it cannot be had; a test then skips with this reason */
 export async function debianFile(file: PackagedFile): Promise<Uint8Array> {
-  const folder = join(cacheFolder(), 'test-files');
-  const store = new FileStore(join(cacheFolder(), 'files'));
-  const note = join(folder, `${file.architecture}-${file.package}-${file.pattern.replaceAll(/[^\w]+/g, '-')}`);
-  const kept = await readFile(note, 'utf8').catch(() => undefined);
-  const cached = kept && (await store.get(kept));
-  if (cached) return cached;
-  const bytes = await fetchFile(file, folder);
-  await writeFileAtOnce(note, await store.put(bytes));
-  return bytes;
+  const what = file.pattern.replaceAll(/[^\w]+/g, '-');
+  return debianProduct(file, what, (path) => readPackagedFile(path, file.pattern));
 }
 
-async function fetchFile(file: PackagedFile, folder: string): Promise<Uint8Array<ArrayBuffer>> {
+/** Fetches the package itself. @returns where it lies until this process ends */
+async function fetchPackage(file: Omit<PackagedFile, 'pattern'>, folder: string): Promise<string> {
   await mkdir(folder, { recursive: true });
   const archive = await archiveOf(file.architecture, folder);
   const [named] = await archive.find([file.package]);
@@ -40,7 +34,26 @@ async function fetchFile(file: PackagedFile, folder: string): Promise<Uint8Array
   const [wanted] = name === undefined ? [named] : await archive.find([name]);
   if (wanted === undefined) throw new Error(`the package lists have no ${name}`);
   const [path] = await archive.download([wanted], () => {});
-  return readPackagedFile(path, file.pattern);
+  return path;
+}
+
+/** Something made of a package's content, from the cache or made now.
+ * @param what names it, in letters a file name may have
+ * @throws {Error} the package cannot be had */
+export async function debianProduct(
+  file: Omit<PackagedFile, 'pattern'>,
+  what: string,
+  make: (packageFile: string) => Promise<Uint8Array<ArrayBuffer>>,
+): Promise<Uint8Array> {
+  const folder = join(cacheFolder(), 'test-files');
+  const store = new FileStore(join(cacheFolder(), 'files'));
+  const note = join(folder, `${file.architecture}-${file.package}-${what}`);
+  const kept = await readFile(note, 'utf8').catch(() => undefined);
+  const cached = kept && (await store.get(kept));
+  if (cached) return cached;
+  const bytes = await make(await fetchPackage(file, folder));
+  await writeFileAtOnce(note, await store.put(bytes));
+  return bytes;
 }
 
 /** Fetches whole packages from the host's own package source.
@@ -75,9 +88,12 @@ async function makeArchive(architecture: Architecture, folder: string): Promise<
   return archive;
 }
 
+/** What a metapackage of a kernel depends on. */
+export const KERNEL_PACKAGE = /\blinux-image-[^\s,]*\d[^\s,]*/;
+
 /** The kernel that a metapackage such as `linux-image-amd64` stands for. */
 export function debianKernel(architecture: Architecture, metapackage: string): Promise<Uint8Array> {
-  const dependency = /\blinux-image-[^\s,]*\d[^\s,]*/;
+  const dependency = KERNEL_PACKAGE;
   return debianFile({ architecture, package: metapackage, dependency, pattern: './boot/vmlinuz-*' });
 }
 
