@@ -33,6 +33,8 @@ export interface PcMachineOptions {
   readonly boot: KernelBoot | FirmwareBoot;
   /** Where messages on the debug ports go. */
   readonly debugOutput?: (byte: number) => void;
+  /** When given, hot code is translated. */
+  readonly jit?: { readonly hotAfter: number };
   /** Whether the memory can be shared with other threads. */
   readonly sharedMemory: boolean;
   /** Told when an interrupt line wants an idle processor. */
@@ -113,7 +115,7 @@ export class PcMachine {
         tscChanged: () => this.board.tscChanged(),
         firstWrite: () => {},
       },
-      { apicId: 0, tscHz: TSC_HZ, apicTimerHz: APIC_TIMER_HZ },
+      { apicId: 0, tscHz: TSC_HZ, apicTimerHz: APIC_TIMER_HZ, jit: options.jit },
     );
     this.#start = this.#starter(options);
     this.reset();

@@ -51,15 +51,20 @@ export class BlockDecoder {
     this.#reader = reader;
   }
 
-  /** Sees to it that the jump cache knows the block at `rip`. @throws {GuestFault} when the code cannot be fetched */
-  provide(rip: bigint, mode: KeyedMode): void {
+  /**
+   * Sees to it that the jump cache knows the block at `rip`.
+   * @returns the address of its header  @throws {GuestFault} when the code cannot be fetched
+   */
+  provide(rip: bigint, mode: KeyedMode): number {
     const state = this.#state;
     if (rip > state.u64(STATE.codeLimit)) throw new GuestFault(VECTOR_OF.GP);
     const base = state.view.getBigUint64(SEGMENTS + SEG.CS * SEGMENT_BYTES + SEGMENT.base, true);
     const linear = BigInt.asUintN(64, rip + base) & state.u64(STATE.linearMask);
     const gpa = this.#reader.translate(linear);
     const known = mode.flatCode ? this.#cache.find(gpa, mode.key) : undefined;
-    this.#remember(rip, linear, known ?? this.#decode({ rip, linear, gpa, mode }));
+    const block = known ?? this.#decode({ rip, linear, gpa, mode });
+    this.#remember(rip, linear, block);
+    return block;
   }
 
   #remember(rip: bigint, linear: bigint, block: number): void {
@@ -96,7 +101,7 @@ export class BlockDecoder {
       modeKey: start.mode.key,
       tailGpa: this.#tailGpa,
       staleHandler: special.stale.slot,
-      countHandler: this.#isCounted(start.mode) ? special.count.slot : undefined,
+      countHandler: this.#canBeTranslated(start.mode) ? special.count.slot : undefined,
       count,
     });
     if (start.mode.flatCode) this.#link(start, placed[count - 1], end, offset);
@@ -104,7 +109,7 @@ export class BlockDecoder {
   }
 
   /** Whether the block that was placed last could be translated. */
-  #isCounted(mode: KeyedMode): boolean {
+  #canBeTranslated(mode: KeyedMode): boolean {
     return this.#cache.hotAfter > 0 && mode.flatCode && !mode.single && this.#tailGpa === undefined;
   }
 

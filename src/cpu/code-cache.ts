@@ -121,6 +121,13 @@ export class CodeCache {
     return this.#byAddress.get(address);
   }
 
+  /** Whether the block with this header has a counting handler before it. */
+  isCounted(address: number): boolean {
+    if (this.at(address)?.derived.size !== 0) return false;
+    const first = this.#view.getUint32(address + RECORD_BYTES + RECORD.handler, true);
+    return this.#view.getUint32(address + BLOCK.entry, true) !== first;
+  }
+
   /** The block at an address and mode that can be linked to. */
   blockAt(gpa: number, modeKey: number): Block | undefined {
     return this.#byKey.get(modeKey)?.get(gpa);

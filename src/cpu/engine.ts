@@ -18,6 +18,7 @@ import { dispatch } from './dispatch.ts';
 import type { CpuEnvironment } from './environment.ts';
 import { HandlerFactory } from './handlers.ts';
 import { helperTarget } from './interpreter-lift.ts';
+import { Translator } from './jit/translator.ts';
 import { Linker, type NativeFunction } from './linker.ts';
 import type { MemoryLayout } from './memory-layout.ts';
 import { flushPage, flushTlbs, probeStore, slowLoad, slowStore, translateCode, watchPage } from './mmu.ts';
@@ -62,6 +63,12 @@ interface MmuFunctions {
   readonly dispatch: (cpu: number) => void;
 }
 
+/** How hot code is translated. */
+export interface JitOptions {
+  /** Entries after which a block is hot; 0: blocks are translated as soon as they are decoded. */
+  readonly hotAfter: number;
+}
+
 /** Why {@link Engine.run} came back. For `exception` and `pageIn`, `rip` is the instruction that did not happen. */
 export type EngineExit =
   | { readonly kind: 'event' }
@@ -80,6 +87,8 @@ export class Engine {
   readonly cache: CodeCache;
   readonly code: CodeTranslations;
   readonly handlers: HandlerFactory;
+  /** Undefined: all code is interpreted. */
+  readonly translator: Translator | undefined;
   readonly #memory: MachineMemory;
   readonly #environment: CpuEnvironment;
   readonly #decoder: BlockDecoder;
@@ -92,10 +101,12 @@ export class Engine {
   #running = false;
   #stops: { readonly at: number; readonly handler: number; readonly stop: number }[] = [];
   #thrown: unknown;
+  #eager = false;
   /** Headers of blocks that have become hot. */
   #hot: number[] = [];
 
-  constructor(machine: MachineMemory, environment: CpuEnvironment) {
+  /** @param jit when given, hot code is translated */
+  constructor(machine: MachineMemory, environment: CpuEnvironment, jit?: JitOptions) {
     const { memory, layout } = machine;
     this.#memory = machine;
     this.#environment = environment;
@@ -131,6 +142,11 @@ export class Engine {
       fetch: (gpa) => Number(this.checked(this.mmu.physicalLoad(layout.state, BigInt(gpa), 1))),
     });
     this.#initialise();
+    if (jit === undefined) return;
+    this.cache.hotAfter = Math.max(1, jit.hotAfter);
+    this.#eager = jit.hotAfter === 0;
+    const countSlot = (bits: 16 | 32 | 64) => this.handlers.special(bits).count.slot;
+    this.translator = new Translator(linker, this.cache, layout, this.view, countSlot);
   }
 
   /** Says who answers `system` calls; before any guest code runs. */
@@ -152,6 +168,7 @@ export class Engine {
   run(budget: number): EngineExit {
     const { state } = this;
     const { state: base } = this.#memory.layout;
+    if (this.#hot.length > 0) this.translator?.translate(this.#hot.splice(0));
     this.#sliceBudget = budget;
     this.#withheld = 0;
     state.setU32(STATE.budget, budget);
@@ -189,7 +206,8 @@ export class Engine {
 
   #provide(): EngineExit | undefined {
     try {
-      this.#decoder.provide(this.state.u64(STATE.rip), this.mode.mode);
+      const block = this.#decoder.provide(this.state.u64(STATE.rip), this.mode.mode);
+      if (this.#eager && this.cache.isCounted(block)) this.translator?.translate([block]);
       return undefined;
     } catch (error) {
       if (error instanceof GuestFault) {

@@ -1,3 +1,5 @@
+import type { JitOptions } from './engine.ts';
+
 /** What a processor is connected to. Port and MMIO accesses run device code. */
 export interface CpuEnvironment {
   portRead(port: number, bytes: 1 | 2 | 4): number;
@@ -28,4 +30,6 @@ export interface CpuOptions {
   readonly apicId: number;
   readonly tscHz: number;
   readonly apicTimerHz: number;
+  /** When given, hot code is translated. */
+  readonly jit?: JitOptions;
 }

@@ -40,8 +40,8 @@ export class Linker {
     this.#helperTarget = helperTarget;
   }
 
-  /** Compiles `functions` into their slots, and `helpers`, all in one module. */
-  compile(functions: readonly TableFunction[], helpers: readonly IrHelper[] = []): void {
+  /** Compiles `functions` into their slots, and `helpers`, all in one module. @returns the module's bytes */
+  compile(functions: readonly TableFunction[], helpers: readonly IrHelper[] = []): number {
     const fresh = this.#collect(functions, helpers);
     const writer = new ModuleWriter();
     const imports = this.#importsOf([...functions.map(({ fn }) => fn), ...fresh.values()], fresh);
@@ -52,7 +52,7 @@ export class Linker {
     let next = functions.length;
     for (const name of fresh.keys()) index.set(name, writer.functionIndex(next++));
     this.#write(writer, functions, fresh, index);
-    this.#instantiate(writer, imports, fresh);
+    return this.#instantiate(writer, imports, fresh);
   }
 
   /** A helper as a function that can be called from TypeScript; compiled when it is new. */
@@ -103,12 +103,14 @@ export class Linker {
     for (const [name, fn] of fresh) writer.export(name, add(writer, fn, context));
   }
 
-  #instantiate(writer: ModuleWriter, imports: readonly FunctionRef[], fresh: ReadonlyMap<string, IrFunction>): void {
+  #instantiate(writer: ModuleWriter, imports: readonly FunctionRef[], fresh: ReadonlyMap<string, IrFunction>): number {
     const environment: Record<string, unknown> = { memory: this.memory, table: this.table };
     for (const { name } of imports) environment[name] = this.#helpers.get(name) ?? this.#host[name] ?? missing(name);
-    const module = new WebAssembly.Module(writer.finish(this.#memoryImport));
+    const bytes = writer.finish(this.#memoryImport);
+    const module = new WebAssembly.Module(bytes);
     const instance = new WebAssembly.Instance(module, { e: environment } as WebAssembly.Imports);
     for (const name of fresh.keys()) this.#helpers.set(name, instance.exports[name] as NativeFunction);
+    return bytes.length;
   }
 }
 

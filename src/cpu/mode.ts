@@ -16,7 +16,8 @@ export interface KeyedMode extends CodeMode {
 
 const SIZES = [16, 32, 64] as const;
 
-function modeOf(key: number): KeyedMode {
+/** The mode that a key stands for. */
+export function modeOf(key: number): KeyedMode {
   return {
     key,
     bits: SIZES[key & 3],

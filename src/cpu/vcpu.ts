@@ -44,7 +44,7 @@ export class Vcpu implements VirtualCpu {
 
   constructor(memory: MachineMemory, environment: CpuEnvironment, options: CpuOptions) {
     this.#environment = environment;
-    this.engine = new Engine(memory, environment);
+    this.engine = new Engine(memory, environment, options.jit);
     this.state = this.engine.state;
     this.#port = new EnginePort(this.engine, environment, options);
     this.system = new SystemHelpers(this.#port, options);

@@ -43,10 +43,10 @@ export abstract class Lift {
   readonly shape: Shape;
   readonly flags: Flags;
 
-  constructor(b: Builder, shape: Shape) {
+  constructor(b: Builder, shape: Shape, flags: Flags = new Flags(b)) {
     this.b = b;
     this.shape = shape;
-    this.flags = new Flags(b);
+    this.flags = flags;
   }
 
   /** Operand size in bits. */

@@ -1,6 +1,6 @@
 /** Runs cases on the project's own engines. */
 
-import { Engine } from '../../src/cpu/engine.ts';
+import { Engine, type JitOptions } from '../../src/cpu/engine.ts';
 import { EvaluatorEngine } from '../../src/cpu/evaluator-engine.ts';
 import type { CodeMode } from '../../src/cpu/handlers.ts';
 import { layOutMemory } from '../../src/cpu/memory-layout.ts';
@@ -235,11 +235,12 @@ export class InterpreterRunner implements CaseRunner {
   readonly #engine: Engine;
   readonly #ram: Uint8Array;
 
-  constructor() {
+  /** @param jit when given, cases are translated */
+  constructor(jit: JitOptions | undefined = process.env.JIT ? { hotAfter: 0 } : undefined) {
     const layout = layOutMemory([{ gpa: 0, length: RAM_BYTES, hostOffset: 0 }], 64 << 20);
     const maximumPages = layout.wasmPages;
     const memory = new WebAssembly.Memory({ initial: layout.wasmPages, maximum: maximumPages, shared: false });
-    this.#engine = new Engine({ memory, layout, shared: false, memory64: false, maximumPages }, NO_DEVICES);
+    this.#engine = new Engine({ memory, layout, shared: false, memory64: false, maximumPages }, NO_DEVICES, jit);
     this.#engine.connect((name, a) => systemCall(this.#engine.state, name, a));
     this.#ram = new Uint8Array(memory.buffer, layout.ram, RAM_BYTES);
     this.#buildTables();

@@ -1,0 +1,354 @@
+import { Builder, type BuilderTarget, type HostPlace } from '../../ir/builder.ts';
+import type { Access, FunctionRef, Stmt } from '../../ir/nodes.ts';
+import type { Type } from '../../ir/types.ts';
+import type { Operand, Val } from '../../ir/val.ts';
+import { STATE } from '../../isa/registers.ts';
+import { ACCESS, entryOffset, TLB } from '../tlb.ts';
+import { type Effects, stateOffset } from './helper-effects.ts';
+import { type Promoted, PromotedState } from './promoted-state.ts';
+import { refill } from './refill.ts';
+
+const PAGE_MASK = ~0xfffn;
+const NARROW_MASK: Readonly<Record<number, bigint>> = { 1: 0xffn, 2: 0xffffn, 4: 0xffff_ffffn };
+
+/** Fields that do not change while a region runs, and the values that regions are translated for. */
+const ASSUMED_ZERO = [STATE.simdFault.offset, STATE.fpuFault.offset];
+
+/** What an instruction's statements have left to be done about the flags: values for the two words. */
+interface PendingFlags {
+  readonly result: Val | undefined;
+  readonly carry: Val | undefined;
+}
+const NOTHING: PendingFlags = { result: undefined, carry: undefined };
+
+/** How a region is left in the middle of an instruction, which the interpreter then executes. */
+export interface Bailing {
+  /** Records the way to the interpreter, behind which recording goes on unreached. */
+  bail(): void;
+  effectsOf(callee: FunctionRef): Effects;
+}
+
+const target: BuilderTarget = {
+  pendingOffset: STATE.pending.offset,
+  guest: {
+    load: (b, type, access, forWrite, address) => (b as JitBuilder).loadGuest(type, access, forWrite, address),
+    store: (b, bytes, address, _segment, value) => (b as JitBuilder).storeGuest(bytes, address, value),
+    host: (b, address, forWrite) => (b as JitBuilder).hostOf(address, forWrite),
+  },
+};
+
+/**
+ * Records the instructions of a region. Registers live in variables; the words of the flags are computed where they are
+ * needed; guest memory is reached through the TLB in line, and what the TLB does not allow is the interpreter's.
+ */
+export class JitBuilder extends Builder {
+  readonly promoted: PromotedState;
+  readonly #bailing: Bailing;
+  /** Fields that this region relies upon to be zero. */
+  readonly assumedZero = new Set<number>();
+  #flags = NOTHING;
+  /** Host addresses that the current instruction has found: by linear address. */
+  #places = new Map<Val, { readonly host: Val; readonly bytes: number; readonly forWrite: boolean }>();
+
+  constructor(bailing: Bailing, gprType: 'i32' | 'i64') {
+    super(target, ['i32', 'i32']);
+    this.#bailing = bailing;
+    this.promoted = new PromotedState((type, name) => this.lastingVariable(type, name), gprType);
+  }
+
+  /** To be called before each instruction. */
+  startInstruction(): void {
+    this.#places.clear();
+  }
+
+  /** Forgets the flags that are left to do: a new block begins. */
+  startBlock(): void {
+    this.#flags = NOTHING;
+  }
+
+  /** Whether the words of the flags are still to be computed. */
+  get hasPendingFlags(): boolean {
+    return this.#flags !== NOTHING;
+  }
+
+  /** Records the computation of the flags' words, which stays to be done elsewhere too. */
+  storeFlags(): void {
+    const { result, carry } = this.#flags;
+    if (result !== undefined) this.set(this.#slotAt(STATE.flagResult.offset).variable, result);
+    if (carry !== undefined) this.set(this.#slotAt(STATE.flagCarry.offset).variable, carry);
+  }
+
+  /** Computes the flags' words for good. */
+  settleFlags(): void {
+    this.storeFlags();
+    this.#flags = NOTHING;
+  }
+
+  /** What `body` records, apart. */
+  apart(body: () => void): Stmt[] {
+    return this.nested(body);
+  }
+
+  override load(type: Type, bytes: Access['bytes'], address: Val, offset = 0, signed = false): Val {
+    const at = stateOffset(this.cpu, address, offset);
+    if (at === undefined) return super.load(type, bytes, address, offset, signed);
+    if (ASSUMED_ZERO.includes(at)) {
+      this.assumedZero.add(at);
+      return this.const(type, 0);
+    }
+    if (at === STATE.flagResult.offset && this.#flags.result !== undefined) return this.#flags.result;
+    if (at === STATE.flagCarry.offset && this.#flags.carry !== undefined) return this.#flags.carry;
+    const slot = this.promoted.at(at);
+    if (slot === undefined) return super.load(type, bytes, address, offset, signed);
+    const value = this.get(slot.variable);
+    if (value.type === 'v128') return this.#lane(value, type, bytes, at - slot.offset);
+    return this.#part(value, type, bytes, at - slot.offset);
+  }
+
+  override store(bytes: Access['bytes'], address: Val, offset: number, value: Val): void {
+    const at = stateOffset(this.cpu, address, offset);
+    const slot = at === undefined ? undefined : this.promoted.at(at);
+    if (at === undefined || slot === undefined) {
+      super.store(bytes, address, offset, value);
+      return;
+    }
+    slot.changed = true;
+    if (at === STATE.flagResult.offset) this.#flags = { ...this.#flags, result: value };
+    else if (at === STATE.flagCarry.offset) this.#flags = { ...this.#flags, carry: value };
+    else this.set(slot.variable, this.#inserted(slot, at - slot.offset, bytes, value));
+  }
+
+  override if(condition: Val, then: () => void, otherwise?: () => void): void {
+    if (condition.what.kind === 'const') {
+      super.if(condition, then, otherwise);
+      return;
+    }
+    const before = this.#flags;
+    let changed = false;
+    const arm = (body: () => void) => () => {
+      this.#flags = before;
+      body();
+      if (this.#flags === before) return;
+      changed = true;
+      this.settleFlags();
+    };
+    const consequent = this.nested(arm(then));
+    const alternative = otherwise === undefined ? [] : this.nested(arm(otherwise));
+    this.#flags = before;
+    if (changed) this.settleFlags();
+    this.add({ kind: 'if', condition, consequent, otherwise: alternative, cold: false });
+  }
+
+  /** What an arm finds holds for the arm alone. */
+  protected override nested(body: () => void): Stmt[] {
+    const before = new Map(this.#places);
+    const statements = super.nested(body);
+    this.#places = before;
+    return statements;
+  }
+
+  override loop(body: Parameters<Builder['loop']>[0]): void {
+    this.settleFlags();
+    super.loop((label) => {
+      body(label);
+      this.settleFlags();
+    });
+  }
+
+  override block(body: Parameters<Builder['block']>[0]): void {
+    this.settleFlags();
+    super.block((label) => {
+      body(label);
+      this.settleFlags();
+    });
+  }
+
+  /** A structure of the region itself, which sees to the flags on its own. */
+  label(body: Parameters<Builder['block']>[0]): void {
+    super.block(body);
+  }
+  loopOfRegion(body: Parameters<Builder['loop']>[0]): void {
+    super.loop(body);
+  }
+
+  /** Semantics return when a fault is pending: the interpreter finds it anew. */
+  override return(): void {
+    super.store(4, this.cpu, STATE.pending.offset, this.i32(0));
+    this.#bailing.bail();
+  }
+
+  override tailCall(callee: FunctionRef): void {
+    throw new Error(`a region cannot continue in ${callee.name}`);
+  }
+
+  override call(callee: FunctionRef, ...args: Operand[]): Val {
+    const effects = this.#bailing.effectsOf(callee);
+    const type = callee.result ?? 'i32';
+    if (effects.leaves) {
+      this.#bailing.bail();
+      return this.#nothing(type);
+    }
+    const values = [this.cpu, ...args.map((arg, i) => this.coerce(callee.params[i + 1], arg, callee.name))];
+    const given = values.slice(1).flatMap((value) => this.#slotsGiven(value));
+    const slotsOf = (ranges: Effects['reads']) =>
+      ranges.flatMap(({ offset, bytes }) => this.promoted.touching(offset, bytes));
+    const written = new Set([...slotsOf(effects.writes), ...given]);
+    if (effects.reads.length + effects.writes.length > 0) this.settleFlags();
+    for (const slot of new Set([...slotsOf(effects.reads), ...written])) this.writeBack(slot);
+    const result = this.pin(type, { kind: 'call', callee }, values);
+    for (const slot of written) this.readIn(slot);
+    for (const slot of written) slot.changed = true;
+    if (callee.mayFault) {
+      this.ifRarely(super.load('i32', 4, this.cpu, STATE.pending.offset), () => this.return());
+    }
+    return result;
+  }
+
+  /** Stores a variable to its place in the state block. */
+  writeBack({ variable, memoryType, offset, bytes }: Promoted): void {
+    const value = this.get(variable);
+    super.store(bytes, this.cpu, offset, memoryType === 'i64' ? value.extU() : value);
+  }
+
+  /** Loads a variable from its place in the state block. */
+  readIn({ variable, memoryType, offset, bytes }: Promoted): void {
+    const narrow = variable.type === 'i32' && memoryType === 'i64';
+    this.set(variable, super.load(variable.type, narrow ? 4 : bytes, this.cpu, offset));
+  }
+
+  loadGuest(type: Type, { bytes }: Access, forWrite: boolean, address: Val): Val {
+    return super.load(type, bytes, this.#hostAddress(address, bytes, forWrite));
+  }
+
+  storeGuest(bytes: Access['bytes'], address: Val, value: Val): void {
+    super.store(bytes, this.#hostAddress(address, bytes, true), 0, value);
+  }
+
+  hostOf(address: Val, forWrite: boolean): HostPlace {
+    const entry = this.#entryOf(address);
+    const tag = super.load('i64', 8, entry, forWrite ? TLB.writeTag : TLB.readTag);
+    const hit = tag.eq(address.and(PAGE_MASK));
+    return { hit, host: address.add(super.load('i64', 8, entry, TLB.addend)) };
+  }
+
+  /** Where `bytes` at a linear address lie in host memory; the interpreter takes over where they cannot be reached. */
+  #hostAddress(address: Val, bytes: number, forWrite: boolean): Val {
+    const known = this.#places.get(address);
+    if (known !== undefined && known.bytes >= bytes && (known.forWrite || !forWrite)) return known.host;
+    const entry = this.#entryOf(address);
+    const last = bytes === 1 ? address : address.add(bytes - 1);
+    const tag = super.load('i64', 8, entry, forWrite ? TLB.writeTag : TLB.readTag);
+    this.ifRarely(tag.ne(last.and(PAGE_MASK)), () => this.#refillOrBail(address, bytes, forWrite));
+    const host = address.add(super.load('i64', 8, entry, TLB.addend));
+    this.#places.set(address, { host, bytes, forWrite });
+    return host;
+  }
+
+  #entryOf(address: Val): Val {
+    return this.get(this.#slotAt(STATE.tlb.offset).variable).add(entryOffset(address));
+  }
+
+  #refillOrBail(address: Val, bytes: number, forWrite: boolean): void {
+    const budget = this.#slotAt(STATE.budget.offset);
+    this.writeBack(budget);
+    const filled = this.pin('i32', { kind: 'call', callee: refill }, [
+      this.cpu,
+      address,
+      this.i32(bytes),
+      this.i32(forWrite ? ACCESS.write : 0),
+    ]);
+    this.readIn(budget);
+    this.ifRarely(filled.eqz(), () => this.return());
+  }
+
+  #slotAt(offset: number): Promoted {
+    const slot = this.promoted.at(offset);
+    if (slot === undefined) throw new Error(`offset ${offset} of the state block is not kept in a variable`);
+    return slot;
+  }
+
+  /** The slots that a helper reaches when it is given `value`. */
+  #slotsGiven(value: Val): Promoted[] {
+    const at = value.type === 'i32' ? stateOffset(this.cpu, value, 0) : undefined;
+    const slot = at === undefined ? undefined : this.promoted.at(at);
+    return slot === undefined ? [] : [slot];
+  }
+
+  /** A value for what is never reached. */
+  #nothing(type: Type): Val {
+    return this.const(type, 0);
+  }
+
+  /** `bytes` at offset `at` of an integer variable, as a value of `type`. */
+  #part(value: Val, type: Type, bytes: number, at: number): Val {
+    if (bytes === 8) return type === 'i64' ? value.extU() : value;
+    if (value.type === 'i32' && at >= 4) return this.const(type, 0);
+    const shifted = at === 0 ? value : value.shrU(at * 8);
+    const low = bytes === 4 ? shifted.wrap() : shifted.wrap().and(NARROW_MASK[bytes]);
+    return type === 'i64' ? low.extU() : low;
+  }
+
+  #lane(vector: Val, type: Type, bytes: number, at: number): Val {
+    const lane = (shape: string) => this.opWithImmediate(`${shape}`, BigInt(at / bytes), vector);
+    switch (type) {
+      case 'v128':
+        return bytes === 16 ? vector : this.#lowLane(vector, bytes);
+      case 'f64':
+        return lane('f64x2.extract_lane');
+      case 'f32':
+        return lane('f32x4.extract_lane');
+      default: {
+        const value = bytes === 8 ? lane('i64x2.extract_lane') : lane(LANE_OF[bytes]);
+        if (type === 'i64') return value.extU();
+        return value;
+      }
+    }
+  }
+
+  /** The first lane of `bytes`, zeros above, as a partial load of a vector gives it. */
+  #lowLane(vector: Val, bytes: number): Val {
+    const zero = this.const('v128', 0);
+    if (bytes === 8) {
+      return this.opWithImmediate('i64x2.replace_lane', 0n, zero, this.#lane(vector, 'i64', 8, 0));
+    }
+    return this.opWithImmediate('i32x4.replace_lane', 0n, zero, this.#lane(vector, 'i32', 4, 0));
+  }
+
+  /** A slot's new value once `bytes` at offset `at` of it are replaced. */
+  #inserted(slot: Promoted, at: number, bytes: number, value: Val): Val {
+    const { variable, memoryType } = slot;
+    if (variable.type === 'v128') return this.#laneInserted(slot, at, bytes, value);
+    if (bytes === slot.bytes) return variable.type === 'i32' ? unextended(value) : value;
+    if (variable.type === 'i32' && bytes === 4 && at === 0) return unextended(value);
+    if (memoryType !== 'i64') throw new Error('a field is written in parts');
+    const wide = variable.type === 'i64';
+    const mask = NARROW_MASK[bytes];
+    const shift = at * 8;
+    const part = value.wrap().and(mask);
+    const placed = (wide ? part.extU() : part).shl(shift);
+    return this.get(variable)
+      .and(~(mask << BigInt(shift)))
+      .or(placed);
+  }
+
+  #laneInserted({ variable }: Promoted, at: number, bytes: number, value: Val): Val {
+    if (bytes === 16) return value;
+    const shape = value.type === 'f64' ? 'f64x2' : value.type === 'f32' ? 'f32x4' : LANE_SHAPE[bytes];
+    const lane = value.type === 'i64' && bytes < 8 ? value.wrap() : value;
+    return this.opWithImmediate(`${shape}.replace_lane`, BigInt(at / bytes), this.get(variable), lane);
+  }
+}
+
+const LANE_OF: Readonly<Record<number, string>> = {
+  1: 'i8x16.extract_lane_u',
+  2: 'i16x8.extract_lane_u',
+  4: 'i32x4.extract_lane',
+};
+const LANE_SHAPE: Readonly<Record<number, string>> = { 1: 'i8x16', 2: 'i16x8', 4: 'i32x4', 8: 'i64x2' };
+
+/** The low 32 bits of a value, without a detour where they were extended. */
+function unextended(value: Val): Val {
+  const { what, args } = value;
+  if (what.kind === 'op' && what.name === 'i64.extend_i32_u') return args[0];
+  return value.wrap();
+}

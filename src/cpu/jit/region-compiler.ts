@@ -1,0 +1,264 @@
+import type { IrFunction, Label, Variable } from '../../ir/nodes.ts';
+import { getField as get, putField as put } from '../../isa/fields.ts';
+import { STATE } from '../../isa/registers.ts';
+import { SEMANTICS } from '../../isa/semantics/index.ts';
+import { continueAt, dispatch } from '../dispatch.ts';
+import { shapeOf } from '../handlers.ts';
+import { BLOCK, RECORD_BYTES } from '../records.ts';
+import { holds, type Part, structure } from './control-flow.ts';
+import type { HelperEffects } from './helper-effects.ts';
+import { JitBuilder } from './jit-builder.ts';
+import { JitFlags } from './jit-flags.ts';
+import { JitLift } from './jit-lift.ts';
+import type { Region, RegionBlock } from './region.ts';
+
+const NOWHERE = -1;
+
+/** What encloses the code that is being recorded. */
+type Frame =
+  | { readonly kind: 'sequence'; readonly parts: readonly Part[]; readonly labels: readonly Label[]; at: number }
+  | { readonly kind: 'loop'; readonly header: number; readonly label: Label };
+
+/** By what number a region's function is told of a block that it is entered at. */
+export function labelOf(place: number): number {
+  return place + 1;
+}
+
+/** Records a region as one function of the vCPU's state block and the first record of the block that is entered. */
+export function compileRegion(region: Region, effects: HelperEffects): IrFunction {
+  return new RegionCompiler(region, effects).compile();
+}
+
+class RegionCompiler {
+  readonly #region: Region;
+  readonly #b: JitBuilder;
+  readonly #flags: JitFlags;
+  /** Where to go inside: {@link labelOf} a block, or 0 where the way leads there anyhow. */
+  readonly #target: Variable;
+  /** The record with which the interpreter goes on. */
+  readonly #record: Variable;
+  readonly #frames: Frame[] = [];
+  #bailLabel: Label | undefined;
+  #leaveLabel: Label | undefined;
+  /** The record of the instruction that is being recorded. */
+  #recordAddress = 0;
+
+  constructor(region: Region, effects: HelperEffects) {
+    this.#region = region;
+    this.#b = new JitBuilder(
+      { bail: () => this.#bail(), effectsOf: (callee) => effects.of(callee) },
+      region.mode.bits === 64 ? 'i64' : 'i32',
+    );
+    this.#flags = new JitFlags(this.#b);
+    this.#target = this.#b.lastingVariable('i32', 'target');
+    this.#record = this.#b.lastingVariable('i32', 'record');
+  }
+
+  compile(): IrFunction {
+    const b = this.#b;
+    const { successors, entries } = graphOf(this.#region);
+    const parts = structure({ successors, entries });
+    const body = b.apart(() =>
+      b.label((leave) => {
+        this.#leaveLabel = leave;
+        b.label((bail) => {
+          this.#bailLabel = bail;
+          this.#sequence(parts, entries);
+        });
+        this.#writeBack();
+        continueAt(b, b.get(this.#record));
+      }),
+    );
+    const ending = b.apart(() => {
+      this.#writeBack();
+      b.add({ kind: 'tailCall', callee: dispatch, args: [b.cpu] });
+    });
+    const prologue = b.apart(() => this.#prologue());
+    for (const statement of [...prologue, ...body, ...ending]) b.add(statement);
+    const { block } = this.#region.blocks[0];
+    return b.finish(`region_${block.start.toString(16)}`);
+  }
+
+  /** Checks what the region assumes, loads what it uses, and takes back what was paid for the block that is entered. */
+  #prologue(): void {
+    const b = this.#b;
+    const record = b.params[1];
+    for (const offset of b.assumedZero) {
+      const value = b.pin('i32', { kind: 'load', bytes: 4, signed: false, offset }, [b.cpu]);
+      b.ifRarely(value, () => continueAt(b, record));
+    }
+    for (const slot of b.promoted.slots) b.readIn(slot);
+    const header = record.sub(RECORD_BYTES);
+    put(b, STATE.budget, get(b, STATE.budget).add(b.load('i32', 4, header, BLOCK.count)));
+    b.set(this.#target, b.load('i32', 4, header, BLOCK.label));
+  }
+
+  #writeBack(): void {
+    for (const slot of this.#b.promoted.slots) if (slot.changed) this.#b.writeBack(slot);
+  }
+
+  /** Parts one after the other, each behind the end of the block that leads to it. */
+  #sequence(parts: readonly Part[], entries: readonly number[]): void {
+    const b = this.#b;
+    const labels: Label[] = [];
+    const frame: Frame = { kind: 'sequence', parts, labels, at: -1 };
+    const open = (n: number) => {
+      b.label((label) => {
+        labels[n] = label;
+        if (n > 0) open(n - 1);
+        else this.#chooseEntry(entries, frame);
+      });
+      frame.at = n;
+      this.#part(parts[n]);
+    };
+    this.#frames.push(frame);
+    open(parts.length - 1);
+    this.#frames.pop();
+  }
+
+  /** Goes to the entry that the target variable names, if it names one. */
+  #chooseEntry(entries: readonly number[], frame: Frame): void {
+    const b = this.#b;
+    if (entries.length === 0) return;
+    const target = b.get(this.#target);
+    for (const node of entries) {
+      b.if(target.eq(labelOf(node)), () => {
+        const at = this.#partAt(frame, node);
+        if (entersStraight(frame, at, node)) b.set(this.#target, 0);
+        if (frame.kind === 'sequence') b.break(frame.labels[at]);
+      });
+    }
+  }
+
+  #partAt(frame: Frame, node: number): number {
+    return frame.kind === 'sequence' ? frame.parts.findIndex((part) => holds(part, node)) : -1;
+  }
+
+  #part(part: Part): void {
+    if (part.kind === 'node') {
+      this.#block(part.node);
+      return;
+    }
+    this.#b.loopOfRegion((label) => {
+      this.#frames.push({ kind: 'loop', header: part.header, label });
+      this.#sequence(part.body, part.sideEntries);
+      this.#frames.pop();
+    });
+  }
+
+  #block(node: number): void {
+    const b = this.#b;
+    const block = this.#region.blocks[node];
+    b.startBlock();
+    this.#flags.forget();
+    this.#pay(block);
+    for (let i = 0; i < block.instructions.length; i++) this.#instruction(block, i);
+    if (goesOn(block)) this.#goTo(block.next, node, offsetBehind(block));
+  }
+
+  /** Takes the block's instructions off the budget, or leaves before it. */
+  #pay({ instructions, start }: RegionBlock): void {
+    const b = this.#b;
+    const left = get(b, STATE.budget).sub(instructions.length);
+    b.ifRarely(left.ltS(0), () => {
+      this.#setRip(start);
+      this.#leave();
+    });
+    put(b, STATE.budget, left);
+  }
+
+  #instruction(block: RegionBlock, i: number): void {
+    const { decoded, nextOffset } = block.instructions[i];
+    this.#recordAddress = block.block.address + (i + 1) * RECORD_BYTES;
+    const semantics = decoded && SEMANTICS[decoded.row.semantics];
+    if (decoded === undefined || semantics === undefined) {
+      this.#bail();
+      return;
+    }
+    this.#b.startInstruction();
+    const shape = shapeOf(decoded, this.#region.mode);
+    const node = this.#region.blocks.indexOf(block);
+    const lift = new JitLift(this.#b, this.#flags, shape, decoded, nextOffset, {
+      bail: () => this.#bail(),
+      leave: () => this.#leave(),
+      taken: () => {
+        if (block.taken !== NOWHERE) this.#goTo(block.taken, node, 0);
+        else {
+          lift.set(STATE.rip, lift.relativeTarget(0));
+          this.#leave();
+        }
+      },
+      restart: () => {
+        const b = this.#b;
+        put(b, STATE.budget, get(b, STATE.budget).add(block.instructions.length - 1 - i));
+        this.#leave();
+      },
+    });
+    semantics(lift);
+  }
+
+  /** Goes on with another block, or leaves to where it would be. @param offset of that block in the page */
+  #goTo(to: number, from: number, offset: number): void {
+    const b = this.#b;
+    if (to === NOWHERE) {
+      this.#setRip(offset);
+      this.#leave();
+      return;
+    }
+    b.storeFlags();
+    for (let n = this.#frames.length - 1; n >= 0; n--) {
+      const frame = this.#frames[n];
+      if (frame.kind === 'loop') {
+        if (frame.header !== to) continue;
+        b.continue(frame.label);
+        return;
+      }
+      const at = this.#partAt(frame, to);
+      if (at < 0 || at <= frame.at) continue;
+      if (!entersStraight(frame, at, to)) b.set(this.#target, labelOf(to));
+      b.break(frame.labels[at]);
+      return;
+    }
+    throw new Error(`no way from block ${from} to block ${to} of a region`);
+  }
+
+  #setRip(offset: number): void {
+    const b = this.#b;
+    const rip = get(b, STATE.ripBase).add(BigInt(offset));
+    put(b, STATE.rip, this.#region.mode.bits === 64 ? rip : rip.zeroExtend(32));
+  }
+
+  #leave(): void {
+    this.#b.storeFlags();
+    if (this.#leaveLabel !== undefined) this.#b.break(this.#leaveLabel);
+  }
+
+  /** Lets the interpreter execute the instruction that is being recorded. */
+  #bail(): void {
+    const b = this.#b;
+    b.storeFlags();
+    b.set(this.#record, this.#recordAddress);
+    if (this.#bailLabel !== undefined) b.break(this.#bailLabel);
+  }
+}
+
+/** Whether a part begins with the node, so that no target has to be named. */
+function entersStraight(frame: Frame, at: number, node: number): boolean {
+  if (frame.kind !== 'sequence') return true;
+  const part = frame.parts[at];
+  return part.kind === 'node' || part.header === node;
+}
+
+function graphOf({ blocks, entries }: Region) {
+  const successors = blocks.map(({ taken, next }) => [taken, next].filter((to) => to !== NOWHERE));
+  return { successors, entries };
+}
+
+/** Whether the way leads on behind the block's last instruction. */
+function goesOn(block: RegionBlock): boolean {
+  return block.instructions[block.instructions.length - 1].decoded !== undefined;
+}
+
+function offsetBehind(block: RegionBlock): number {
+  return block.instructions[block.instructions.length - 1].nextOffset;
+}

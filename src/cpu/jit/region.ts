@@ -1,0 +1,150 @@
+import { tryDecode } from '../../isa/decode.ts';
+import type { Decoded } from '../../isa/operands.ts';
+import { PAGE_BYTES } from '../../machine/guest-memory.ts';
+import type { Block, CodeCache } from '../code-cache.ts';
+import type { KeyedMode } from '../mode.ts';
+import { BLOCK } from '../records.ts';
+
+/** Most blocks and instructions in a region. */
+const MOST_BLOCKS = 96;
+const MOST_INSTRUCTIONS = 1200;
+
+/** Semantics behind which control never goes on with the next instruction. */
+const UNCONDITIONAL = new Set(['jmp', 'call', 'ret', 'jmpf', 'callf', 'retf', 'iret', 'int', 'int1', 'int3', 'ud']);
+
+/** An instruction of a region. */
+export interface RegionInstruction {
+  /** Undefined: the interpreter raises what its bytes raise. */
+  readonly decoded: Decoded | undefined;
+  /** Offset of the next instruction in the page. */
+  readonly nextOffset: number;
+}
+
+/** A block of a region. */
+export interface RegionBlock {
+  readonly block: Block;
+  /** Offset in the page. */
+  readonly start: number;
+  readonly instructions: readonly RegionInstruction[];
+  /** The blocks, by their places in the region, that a relative branch and the way on lead to; -1: out of the region. */
+  readonly taken: number;
+  readonly next: number;
+}
+
+/** Blocks of one page that are translated together. */
+export interface Region {
+  readonly mode: KeyedMode;
+  readonly blocks: readonly RegionBlock[];
+  /** Places of the blocks that are entered from outside. */
+  readonly entries: readonly number[];
+  readonly instructionCount: number;
+}
+
+/** Reads a byte of guest code. */
+export type CodeByte = (gpa: number) => number;
+
+/** Finds the region that a hot block belongs to: what is decoded and can be reached from it inside its page. */
+export function findRegion(root: Block, mode: KeyedMode, cache: CodeCache, view: DataView, codeByte: CodeByte): Region {
+  return new RegionFinder(mode, cache, view, codeByte).find(root);
+}
+
+interface Found {
+  readonly block: Block;
+  readonly instructions: RegionInstruction[];
+  readonly takenGpa: number;
+  readonly nextGpa: number;
+}
+
+const NOWHERE = -1;
+
+class RegionFinder {
+  readonly #mode: KeyedMode;
+  readonly #cache: CodeCache;
+  readonly #view: DataView;
+  readonly #codeByte: CodeByte;
+  readonly #places = new Map<Block, number>();
+  readonly #found: Found[] = [];
+  readonly #entries = new Set<number>();
+  #count = 0;
+
+  constructor(mode: KeyedMode, cache: CodeCache, view: DataView, codeByte: CodeByte) {
+    this.#mode = mode;
+    this.#cache = cache;
+    this.#view = view;
+    this.#codeByte = codeByte;
+  }
+
+  find(root: Block): Region {
+    this.#entries.add(this.#add(root));
+    for (let at = 0; at < this.#found.length && !this.#isFull; at++) this.#follow(this.#found[at]);
+    return {
+      mode: this.#mode,
+      blocks: this.#found.map((found) => this.#finish(found)),
+      entries: [...this.#entries],
+      instructionCount: this.#count,
+    };
+  }
+
+  get #isFull(): boolean {
+    return this.#found.length >= MOST_BLOCKS || this.#count >= MOST_INSTRUCTIONS;
+  }
+
+  #follow(found: Found): void {
+    this.#reach(found.nextGpa);
+    this.#reach(found.takenGpa);
+    const { decoded, nextOffset } = found.instructions[found.instructions.length - 1];
+    if (decoded?.row.semantics !== 'call') return;
+    const back = this.#reach(pageOf(found.block.start) + nextOffset);
+    if (back !== NOWHERE) this.#entries.add(back);
+  }
+
+  /** The place of the block at an address, which is added where it is decoded and there is room. */
+  #reach(gpa: number): number {
+    const block = gpa === NOWHERE ? undefined : this.#cache.blockAt(gpa, this.#mode.key);
+    if (block === undefined) return NOWHERE;
+    return this.#places.get(block) ?? (this.#isFull ? NOWHERE : this.#add(block));
+  }
+
+  #add(block: Block): number {
+    const place = this.#found.length;
+    this.#places.set(block, place);
+    const page = pageOf(block.start);
+    const instructions = this.#decode(block);
+    this.#count += instructions.length;
+    const { decoded, nextOffset } = instructions[instructions.length - 1];
+    const inPage = (offset: number) => (offset >= 0 && offset < PAGE_BYTES ? page + offset : NOWHERE);
+    const target = decoded?.operands[0];
+    const narrow = this.#mode.bits !== 64 && decoded?.operandSize === 16;
+    const takenGpa = target?.kind === 'rel' && !narrow ? inPage(nextOffset + target.disp) : NOWHERE;
+    const goesOn = decoded !== undefined && !UNCONDITIONAL.has(decoded.row.semantics);
+    this.#found.push({ block, instructions, takenGpa, nextGpa: goesOn ? inPage(nextOffset) : NOWHERE });
+    return place;
+  }
+
+  #decode(block: Block): RegionInstruction[] {
+    const count = this.#view.getUint32(block.address + BLOCK.count, true);
+    const instructions: RegionInstruction[] = [];
+    let gpa = block.start;
+    for (let i = 0; i < count; i++) {
+      const at = gpa;
+      const result = tryDecode((offset) => this.#codeByte(at + offset), this.#mode);
+      const decoded = result.kind === 'instruction' ? result.decoded : undefined;
+      gpa += decoded?.length ?? 1;
+      instructions.push({ decoded, nextOffset: gpa - pageOf(block.start) });
+    }
+    return instructions;
+  }
+
+  #finish({ block, instructions, takenGpa, nextGpa }: Found): RegionBlock {
+    const placeOf = (gpa: number) => {
+      const to = gpa === NOWHERE ? undefined : this.#cache.blockAt(gpa, this.#mode.key);
+      return (to && this.#places.get(to)) ?? NOWHERE;
+    };
+    const taken = placeOf(takenGpa);
+    return { block, start: block.start % PAGE_BYTES, instructions, taken, next: placeOf(nextGpa) };
+  }
+}
+
+function pageOf(gpa: number): number {
+  return gpa - (gpa % PAGE_BYTES);
+}

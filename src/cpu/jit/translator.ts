@@ -1,0 +1,147 @@
+import type { Block, CodeCache, Derived } from '../code-cache.ts';
+import { helperTarget } from '../interpreter-lift.ts';
+import type { Linker, TableFunction } from '../linker.ts';
+import type { MemoryLayout } from '../memory-layout.ts';
+import { modeOf } from '../mode.ts';
+import { BLOCK } from '../records.ts';
+import { HelperEffects } from './helper-effects.ts';
+import { findRegion, type Region } from './region.ts';
+import { compileRegion, labelOf } from './region-compiler.ts';
+
+/** First slot of the function table that regions take; handlers lie below. */
+const FIRST_SLOT = 1 << 15;
+const SLOT_STEP = 4096;
+/** Helpers through which guest memory and devices are reached. */
+const OUTWARD = ['slowLoad', 'slowStore', 'probeStore', 'physicalLoad', 'physicalStore', 'translate', 'dispatch'];
+
+/** What the translator has done. */
+export interface TranslatorStats {
+  regions: number;
+  instructions: number;
+  bytes: number;
+  millis: number;
+}
+
+/** A translated region, in the place of the blocks at which it is entered. */
+class InstalledRegion implements Derived {
+  readonly slot: number;
+  readonly #region: Region;
+  readonly #remove: (region: InstalledRegion) => void;
+
+  constructor(slot: number, region: Region, remove: (region: InstalledRegion) => void) {
+    this.slot = slot;
+    this.#region = region;
+    this.#remove = remove;
+  }
+
+  get blocks(): Block[] {
+    return this.#region.blocks.map(({ block }) => block);
+  }
+
+  get entries(): (readonly [block: Block, label: number])[] {
+    return this.#region.entries.map((place) => [this.#region.blocks[place].block, labelOf(place)]);
+  }
+
+  drop(): void {
+    this.#remove(this);
+  }
+}
+
+/** Translates hot blocks, with what belongs to them, into WebAssembly functions that take their place. */
+export class Translator {
+  readonly stats: TranslatorStats = { regions: 0, instructions: 0, bytes: 0, millis: 0 };
+  readonly #linker: Linker;
+  readonly #cache: CodeCache;
+  readonly #layout: MemoryLayout;
+  readonly #view: DataView;
+  readonly #countSlot: (bits: 16 | 32 | 64) => number;
+  readonly #effects = new HelperEffects(helperTarget, OUTWARD);
+  readonly #freeSlots: number[] = [];
+  #nextSlot = FIRST_SLOT;
+
+  /** @param countSlot the handler that counts entries into blocks of a mode */
+  constructor(
+    linker: Linker,
+    cache: CodeCache,
+    layout: MemoryLayout,
+    view: DataView,
+    countSlot: (bits: 16 | 32 | 64) => number,
+  ) {
+    this.#linker = linker;
+    this.#cache = cache;
+    this.#layout = layout;
+    this.#view = view;
+    this.#countSlot = countSlot;
+  }
+
+  /** Translates the regions of blocks, by the addresses of their headers. No guest code may be running. */
+  translate(headers: readonly number[]): void {
+    const from = performance.now();
+    const covered = new Set<Block>();
+    const installed: InstalledRegion[] = [];
+    const functions: TableFunction[] = [];
+    for (const header of headers) {
+      const root = this.#cache.at(header);
+      if (root === undefined) continue;
+      if (covered.has(root)) {
+        this.#countAgain(root);
+        continue;
+      }
+      const region = findRegion(root, this.#modeOf(root), this.#cache, this.#view, (gpa) => this.#codeByte(gpa));
+      for (const { block } of region.blocks) covered.add(block);
+      const slot = this.#takeSlot();
+      functions.push({ slot, fn: compileRegion(region, this.#effects) });
+      installed.push(new InstalledRegion(slot, region, (gone) => this.#uninstall(gone)));
+      this.stats.regions++;
+      this.stats.instructions += region.instructionCount;
+    }
+    if (functions.length === 0) return;
+    this.#makeRoom();
+    this.stats.bytes += this.#linker.compile(functions);
+    for (const region of installed) this.#install(region);
+    this.stats.millis += performance.now() - from;
+  }
+
+  #modeOf(block: Block) {
+    return modeOf(this.#view.getUint32(block.address + BLOCK.modeKey, true));
+  }
+
+  #codeByte(gpa: number): number {
+    const region = this.#layout.regions.find((r) => gpa >= r.gpa && gpa < r.gpa + r.length);
+    if (region === undefined) throw new Error(`code at 0x${gpa.toString(16)} is not in RAM`);
+    return this.#view.getUint8(this.#layout.ram + region.hostOffset + (gpa - region.gpa));
+  }
+
+  #install(region: InstalledRegion): void {
+    for (const block of region.blocks) block.derived.add(region);
+    for (const [block, label] of region.entries) {
+      this.#view.setUint32(block.address + BLOCK.entry, region.slot, true);
+      this.#view.setUint32(block.address + BLOCK.label, label, true);
+    }
+  }
+
+  #uninstall(region: InstalledRegion): void {
+    for (const block of region.blocks) block.derived.delete(region);
+    for (const [block] of region.entries) {
+      if (this.#view.getUint32(block.address + BLOCK.entry, true) === region.slot) this.#countAgain(block);
+    }
+    this.#linker.table.set(region.slot, null);
+    this.#freeSlots.push(region.slot);
+  }
+
+  #countAgain(block: Block): void {
+    this.#view.setUint32(block.address + BLOCK.entry, this.#countSlot(this.#modeOf(block).bits), true);
+    this.#view.setUint32(block.address + BLOCK.countdown, this.#cache.hotAfter, true);
+  }
+
+  #takeSlot(): number {
+    return this.#freeSlots.pop() ?? this.#nextSlot++;
+  }
+
+  #makeRoom(): void {
+    const { table } = this.#linker;
+    if (this.#nextSlot > table.length) {
+      table.grow(Math.ceil((this.#nextSlot - table.length) / SLOT_STEP) * SLOT_STEP);
+    }
+  }
+}
