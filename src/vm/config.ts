@@ -43,6 +43,8 @@ export interface VmConfig {
   /** Disks, and media in the CD and floppy drives, in the order the guest finds them. */
   readonly drives?: readonly DriveConfig[];
   readonly host: HostTime;
+  /** `jit`: hot guest code is translated to WebAssembly, the default; `interp`: all of it is interpreted. */
+  readonly accel?: 'jit' | 'interp';
   /** Whether guest memory is a SharedArrayBuffer; default true. A page that is not cross-origin isolated must say false. */
   readonly sharedMemory?: boolean;
 }

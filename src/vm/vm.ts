@@ -7,6 +7,8 @@ import { EventLoop } from './event-loop.ts';
 /** How a run ended: the guest shut down. */
 export type Shutdown = Extract<RunExit, { kind: 'shutdown' }>;
 
+/** Entries after which a block of guest code is translated. */
+const HOT_AFTER = Number(globalThis.process?.env?.HOT ?? 100);
 /** How long guest code runs before the host's event loop gets a turn. */
 const SLICE_MILLIS = 2;
 /** Instructions in the first slice, before the speed is known. */
@@ -48,6 +50,7 @@ export class Vm implements VmControl {
       serial: config.serial,
       debugExitPort: config.debugExitPort,
       boot: { kernel: config.kernel, initrd: config.initrd, commandLine: config.commandLine },
+      jit: config.accel === 'interp' ? undefined : { hotAfter: HOT_AFTER },
       sharedMemory: config.sharedMemory ?? true,
       wake: () => this.#loop.wake(),
     });
@@ -65,6 +68,10 @@ export class Vm implements VmControl {
 
   get stats(): VmStats {
     return { instructions: BigInt(this.#machine.vcpu.retired), guestNanos: this.#machine.clock.nowNanos() };
+  }
+
+  get translatorStats() {
+    return this.#machine.vcpu.engine.translator?.stats;
   }
 
   /** Runs the guest until it shuts down. */

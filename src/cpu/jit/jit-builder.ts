@@ -251,6 +251,7 @@ export class JitBuilder extends Builder {
   #refillOrBail(address: Val, bytes: number, forWrite: boolean): void {
     const budget = this.#slotAt(STATE.budget.offset);
     this.writeBack(budget);
+    this.writeBack(this.#slotAt(STATE.tlb.offset));
     const filled = this.pin('i32', { kind: 'call', callee: refill }, [
       this.cpu,
       address,
