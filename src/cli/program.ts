@@ -81,7 +81,7 @@ function runOptions(): Option[] {
     new Option('--serial <TARGET>', 'stdio, file:FILE, unix:PATH or none; once for COM1, again for COM2')
       .default(undefined, 'stdio')
       .argParser((text, earlier: string[] | undefined) => [...(earlier ?? []), text]),
-    new Option('--accel <ENGINE>', 'how guest code is executed: interp').default('interp'),
+    new Option('--accel <ENGINE>', 'how guest code is executed: jit (translated) or interp (interpreted)').default('jit'),
     new Option('--clock <CLOCK>', "host: as the host's; virtual: by executed instructions alone").default('host'),
     new Option('--seed <N>', 'seed of all random numbers the guest can see'),
     new Option('--no-reboot', 'end with status 0 when the guest resets'),

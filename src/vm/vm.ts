@@ -8,7 +8,8 @@ import { EventLoop } from './event-loop.ts';
 export type Shutdown = Extract<RunExit, { kind: 'shutdown' }>;
 
 /** Entries after which a block of guest code is translated. */
-const HOT_AFTER = Number(globalThis.process?.env?.HOT ?? 100);
+const HOT_AFTER = 1000;
+
 /** How long guest code runs before the host's event loop gets a turn. */
 const SLICE_MILLIS = 2;
 /** Instructions in the first slice, before the speed is known. */
@@ -68,10 +69,6 @@ export class Vm implements VmControl {
 
   get stats(): VmStats {
     return { instructions: BigInt(this.#machine.vcpu.retired), guestNanos: this.#machine.clock.nowNanos() };
-  }
-
-  get translatorStats() {
-    return this.#machine.vcpu.engine.translator?.stats;
   }
 
   /** Runs the guest until it shuts down. */

@@ -236,7 +236,7 @@ export class InterpreterRunner implements CaseRunner {
   readonly #ram: Uint8Array;
 
   /** @param jit when given, cases are translated */
-  constructor(jit: JitOptions | undefined = process.env.JIT ? { hotAfter: 0 } : undefined) {
+  constructor(jit?: JitOptions) {
     const layout = layOutMemory([{ gpa: 0, length: RAM_BYTES, hostOffset: 0 }], 64 << 20);
     const maximumPages = layout.wasmPages;
     const memory = new WebAssembly.Memory({ initial: layout.wasmPages, maximum: maximumPages, shared: false });

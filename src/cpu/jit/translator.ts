@@ -82,7 +82,7 @@ export class Translator {
     const functions: TableFunction[] = [];
     for (const header of headers) {
       const root = this.#cache.at(header);
-      if (root === undefined) continue;
+      if (root === undefined || !this.#isRam(root.start)) continue;
       if (covered.has(root)) {
         this.#countAgain(root);
         continue;
@@ -106,8 +106,17 @@ export class Translator {
     return modeOf(this.#view.getUint32(block.address + BLOCK.modeKey, true));
   }
 
+  /** Code can be executed from device memory too; it is interpreted. */
+  #isRam(gpa: number): boolean {
+    return this.#regionAt(gpa) !== undefined;
+  }
+
+  #regionAt(gpa: number) {
+    return this.#layout.regions.find((r) => gpa >= r.gpa && gpa < r.gpa + r.length);
+  }
+
   #codeByte(gpa: number): number {
-    const region = this.#layout.regions.find((r) => gpa >= r.gpa && gpa < r.gpa + r.length);
+    const region = this.#regionAt(gpa);
     if (region === undefined) throw new Error(`code at 0x${gpa.toString(16)} is not in RAM`);
     return this.#view.getUint8(this.#layout.ram + region.hostOffset + (gpa - region.gpa));
   }
