@@ -1,4 +1,4 @@
-import { readFile } from 'node:fs/promises';
+import { readFileSync } from 'node:fs';
 import { CliError, STATUS } from './errors.ts';
 import type { FileOption } from './run-options.ts';
 import { quote } from './values.ts';
@@ -11,11 +11,11 @@ const FINDINGS: Readonly<Record<string, string>> = {
   EACCES: 'a file without permission to read it',
 };
 
-/** Reads a file that an option names.
+/** Reads a file that an option names, in this thread: what else a start does would make it wait for its pieces.
  * @throws {CliError} it is missing or unreadable */
-export async function readOptionFile({ option, path }: FileOption): Promise<Uint8Array> {
+export function readOptionFile({ option, path }: FileOption): Uint8Array {
   try {
-    return await readFile(path);
+    return readFileSync(path);
   } catch (error) {
     const { code = '', message } = error as NodeJS.ErrnoException;
     const status = code === 'ENOENT' || code === 'ENOTDIR' ? STATUS.missing : STATUS.failed;
