@@ -223,7 +223,7 @@ export class PcMachine {
   /** What makes a machine that has been reset ready for its first instruction. */
   #starter({ boot, memoryBytes }: PcMachineOptions): () => void {
     const acpi = buildAcpi({ cpuCount: 1 });
-    if ('firmware' in boot) return () => prepareFirmware(this.board, acpi, memoryBytes, boot);
+    if ('rom' in boot) return () => prepareFirmware(this.board, acpi, memoryBytes, boot);
     const kernel = { ...boot, name: 'kernel', ramBytes: memoryBytes };
     return () => startCpu(this.vcpu, directBoot(this.board, this.ram, acpi, kernel));
   }
@@ -249,7 +249,7 @@ export class PcMachine {
       serial: options.serial,
       debugExitPort: options.debugExitPort,
       debugOutput: options.debugOutput,
-      firmware: 'firmware' in options.boot ? options.boot.firmware : undefined,
+      firmware: 'rom' in options.boot ? options.boot.rom : undefined,
       cards: options.cards,
       ended: (shutdown) => {
         this.#ended ??= shutdown;

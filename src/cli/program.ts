@@ -10,7 +10,7 @@ export interface Verbs {
 
 /** Options of `run` that are planned and not there yet: to be told apart from misspelt ones. */
 const PLANNED_RUN_OPTIONS = [
-  ['--name', '--cpus', '--firmware', '--firmware-vars', '--boot', '--disk', '--cdrom', '--floppy', '--net', '--share'],
+  ['--name', '--cpus', '--firmware-vars', '--disk', '--cdrom', '--floppy', '--net', '--share'],
   ['--display', '--gdb', '--pcap', '--snapshot', '--screenshot-at-exit', '--rtc'],
 ].flat();
 
@@ -78,6 +78,9 @@ function runOptions(): Option[] {
     new Option('--kernel <FILE>', 'Linux bzImage or multiboot ELF to boot'),
     new Option('--initrd <FILE>', 'initial RAM disk of the kernel'),
     new Option('--append <STRING>', 'command line of the kernel'),
+    new Option('--firmware <FILE>', 'firmware to start from: a SeaBIOS image'),
+    new Option('--boot <MEDIA>', 'what the firmware boots from: cd, disk, floppy, net, or several with commas'),
+    new Option('--debugcon <TARGET>', 'where messages on the debug ports 0x402 and 0xE9 go, as --serial'),
     new Option('--serial <TARGET>', 'stdio, file:FILE, unix:PATH or none; once for COM1, again for COM2')
       .default(undefined, 'stdio')
       .argParser((text, earlier: string[] | undefined) => [...(earlier ?? []), text]),

@@ -10,6 +10,7 @@ import { type Guest, loadGuest } from './guest.ts';
 import { loadMachine, type Machine, type MakeMachine } from './machine.ts';
 import { type RawRunOptions, type RunOptions, readRunOptions } from './run-options.ts';
 import { openSerialLine } from './serial-lines.ts';
+import type { SerialTarget } from './values.ts';
 
 /** `vitrine run`: boots a machine in the foreground and resolves to the exit status once it ended.
  * @throws {CliError} it cannot be started */
@@ -44,14 +45,15 @@ async function runGuest(
   const outside = new OutsideEnding();
   const lines = await openLines(options, outside);
   try {
-    const consoles = lines.map((line, index) => (line && index === 0 ? progress.watch(line) : line));
-    const machine = await makeMachine(configOf(options, guest, consoles));
+    const serial = lines.serial.map((line, index) => (line && index === 0 ? progress.watch(line) : line));
+    const debugOutput = lines.debugConsole && ((byte: number) => lines.debugConsole?.send(byte));
+    const machine = await makeMachine({ ...configOf(options, guest, serial), debugOutput });
     progress.reached('machine ready');
     const started = performance.now();
     const ending = await runToEnd(machine, options, outside);
     return { ending, stats: machine.stats, hostMillis: performance.now() - started };
   } finally {
-    for (const line of lines) line?.close();
+    for (const line of [...lines.serial, lines.debugConsole]) line?.close();
   }
 }
 
@@ -64,15 +66,21 @@ function tellProgress(line: string): void {
   if (process.stderr.isTTY) process.stderr.write(`vitrine: ${line}\n`);
 }
 
-async function openLines(options: RunOptions, outside: OutsideEnding): Promise<(HostCharPort | undefined)[]> {
+/** The outside ends of the machine's lines. */
+interface Lines {
+  readonly serial: readonly (HostCharPort | undefined)[];
+  readonly debugConsole: HostCharPort | undefined;
+}
+
+async function openLines({ serial, debugConsole }: RunOptions, outside: OutsideEnding): Promise<Lines> {
   outside.onSignals();
   outside.onClosedOutput();
   outside.onLostLauncher();
+  const open = (option: string, target: SerialTarget) =>
+    openSerialLine(option, target, () => outside.end({ status: STATUS.ok }));
   const lines: (HostCharPort | undefined)[] = [];
-  for (const target of options.serial) {
-    lines.push(await openSerialLine(target, () => outside.end({ status: STATUS.ok })));
-  }
-  return lines;
+  for (const target of serial) lines.push(await open('--serial', target));
+  return { serial: lines, debugConsole: debugConsole && (await open('--debugcon', debugConsole)) };
 }
 
 function configOf(options: RunOptions, guest: Guest, serial: readonly (CharPort | undefined)[]): VmConfig {

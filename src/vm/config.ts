@@ -1,3 +1,4 @@
+import type { FirmwareBoot } from '../boards/firmware-boot.ts';
 import type { BlockDevice, CharPort } from '../machine/interfaces.ts';
 
 /** The host's own time, as the machine's clocks need it. */
@@ -24,12 +25,16 @@ export interface DriveConfig {
 export interface VmConfig {
   /** Bytes of RAM: a multiple of 4096 in the range of {@link MEMORY_LIMITS}. */
   readonly memoryBytes: number;
-  /** A Linux bzImage or a multiboot ELF file. */
-  readonly kernel: Uint8Array;
+  /** A Linux bzImage or a multiboot ELF file. There is one unless there is {@link firmware}. */
+  readonly kernel?: Uint8Array;
   /** The initial RAM disk of a Linux kernel, the first module of a multiboot one. */
   readonly initrd?: Uint8Array;
   /** The kernel's command line: text without NUL. */
   readonly commandLine: string;
+  /** The firmware that the machine starts from, where no kernel is given to it. */
+  readonly firmware?: FirmwareBoot;
+  /** Where the bytes go that guests and their firmware write to the debug ports E9h and 402h. */
+  readonly debugOutput?: (byte: number) => void;
   /** `host`: guest time and date follow the host's. `virtual`: time follows the count of retired instructions alone, from the start of 2026. */
   readonly clock: 'host' | 'virtual';
   /** Seeds every random number the guest can see: 64 bits, unsigned. */
