@@ -16,7 +16,19 @@ export const FX_BYTES = 416;
 export type Bits = 16 | 32 | 64;
 
 /** What the values of a case look like: `int` corner integers, `division` a small upper half, `page` strings at a page's end … */
-export const PROFILES = ['int', 'division', 'string', 'code', 'f32', 'f64', 'x87', 'bcd', 'page'] as const;
+export const PROFILES = [
+  'int',
+  'division',
+  'string',
+  'code',
+  'f32',
+  'f64',
+  'x87',
+  'bcd',
+  'page',
+  'edge32',
+  'edge64',
+] as const;
 export type Profile = (typeof PROFILES)[number];
 
 export interface InitialState {
@@ -100,6 +112,22 @@ export function cornerSingle(random: Random): number {
   return sign + (127 - 20 + random.below(40)) * 0x800000 + fraction;
 }
 
+/**
+ * The bits of a number of either format at or near an end of its range, or whose products and quotients with others of
+ * its kind are, or one that is of moderate size and often short, so that results are exact.
+ */
+function edgeNumber(fractionBits: number, exponentMask: number, random: Random): bigint {
+  const bias = exponentMask >> 1;
+  const near = (exponent: number) => exponent - 1 + random.below(3);
+  const exponents = [0, 0, 0, near(1), near(2), near(bias >> 1), near(bias + (bias >> 1)), near(exponentMask - 1)];
+  const exponent = random.pick([...exponents, near(bias), near(bias), bias + random.below(fractionBits)]);
+  const ones = (1n << BigInt(fractionBits)) - 1n;
+  const some = random.next64() & ones;
+  const fraction = random.pick([0n, 0n, 1n, ones, some, some, (some << BigInt(random.below(fractionBits))) & ones]);
+  const sign = BigInt(random.below(2) * (exponentMask + 1));
+  return ((sign | BigInt(Math.min(exponent, exponentMask))) << BigInt(fractionBits)) | fraction;
+}
+
 const SIGNIFICANDS: readonly bigint[] = [
   ...[0x8000_0000_0000_0000n, 0xc000_0000_0000_0000n, 0xffff_ffff_ffff_ffffn, 0x8000_0000_0000_0001n],
   ...[0xffff_ffff_0000_0000n, 0xffff_ffff_ffff_f800n, 0x8000_0000_0000_0400n, 0x8000_0080_0000_0000n],
@@ -129,6 +157,8 @@ const REGIONS: Readonly<Record<Profile, readonly [number, number]>> = {
   x87: [0xa000, 0xc000],
   bcd: [0xd000, 0xe000],
   page: [0x1f80, 0x2080],
+  edge32: [0x4000, 0x6000],
+  edge64: [0x7000, 0x9000],
 };
 
 /** What the data area holds before each case: integers, then singles, doubles, extended doubles, BCD and code addresses. */
@@ -234,7 +264,7 @@ function initialFx(profile: Profile, random: Random): Uint8Array {
   view.setUint16(FX.fcw, isX87 ? controlWord(random) : 0x37f, true);
   view.setUint16(FX.fsw, (random.below(8) << 11) | (isX87 ? (random.below(16) << 8) & 0x4700 : 0), true);
   view.setUint8(FX.ftw, isX87 ? random.next() | (random.below(2) === 0 ? 0xff : 0x0f) : random.next());
-  view.setUint32(FX.mxcsr, profile === 'f32' || profile === 'f64' ? sseControl(random) : 0x1f80, true);
+  view.setUint32(FX.mxcsr, mxcsrFor(profile, random), true);
   view.setUint32(FX.mxcsrMask, 0xffff, true);
   for (let i = 0; i < 8; i++) fillX87(view, FX.st + 16 * i, isX87, random);
   for (let i = 0; i < 16; i++) fillXmm(view, FX.xmm + 16 * i, profile, random);
@@ -245,6 +275,17 @@ function initialFx(profile: Profile, random: Random): Uint8Array {
 function controlWord(random: Random): number {
   const masks = random.below(8) === 0 ? random.below(64) : 0x3f;
   return 0x40 | masks | (random.pick([0, 2, 3, 3]) << 8) | (random.pick([0, 0, 1, 2, 3]) << 10);
+}
+
+function mxcsrFor(profile: Profile, random: Random): number {
+  if (profile === 'f32' || profile === 'f64') return sseControl(random);
+  return profile === 'edge32' || profile === 'edge64' ? usedControl(random) : 0x1f80;
+}
+
+/** Mostly the usual controls, with flags that earlier instructions have left. */
+function usedControl(random: Random): number {
+  const controls = random.below(4) === 0 ? sseControl(random) : 0x1f80;
+  return controls | random.pick([0, 0x20, 0x20, 0x20, random.below(64)]);
 }
 
 function sseControl(random: Random): number {
@@ -272,6 +313,11 @@ function fillXmm(view: DataView, at: number, profile: Profile, random: Random): 
     } else if (profile === 'f32') {
       view.setUint32(at + lane, cornerSingle(random), true);
       view.setUint32(at + lane + 4, cornerSingle(random), true);
+    } else if (profile === 'edge32') {
+      view.setUint32(at + lane, Number(edgeNumber(23, 0xff, random)), true);
+      view.setUint32(at + lane + 4, Number(edgeNumber(23, 0xff, random)), true);
+    } else if (profile === 'edge64') {
+      view.setBigUint64(at + lane, edgeNumber(52, 0x7ff, random), true);
     } else {
       view.setBigUint64(at + lane, profile === 'f64' ? cornerDouble(random) : laneInteger(random), true);
     }
