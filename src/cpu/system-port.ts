@@ -13,6 +13,7 @@ const DATA_SEGMENT = 3;
 export class EnginePort implements SystemPort {
   readonly state: CpuState;
   readonly apicId: number;
+  readonly fpuError: SystemPort['fpuError'];
   readonly #engine: Engine;
   readonly #environment: CpuEnvironment;
   readonly #tscHz: bigint;
@@ -22,6 +23,7 @@ export class EnginePort implements SystemPort {
   constructor(engine: Engine, environment: CpuEnvironment, options: CpuOptions) {
     this.state = engine.state;
     this.apicId = options.apicId;
+    this.fpuError = environment.fpuError?.bind(environment);
     this.#engine = engine;
     this.#environment = environment;
     this.#tscHz = BigInt(options.tscHz);

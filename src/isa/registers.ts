@@ -75,6 +75,8 @@ const REGISTERS = {
   fcw: u32('fcw'),
   /** x87 status word without TOP (bits 11–13 zero here). */
   fsw: u32('fsw'),
+  /** 1: FERR# is asserted for the error that FSW.ES tells of. It may stay 1 when ES is cleared, until ES is set again. */
+  ferr: u32('ferr'),
   /** x87 stack top, 0–7. */
   top: u32('top'),
   /** Bit n set: physical x87 register n is not empty (the abridged tag word of FXSAVE). */

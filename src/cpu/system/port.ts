@@ -59,10 +59,11 @@ export interface SystemPort {
   /** @returns false where the MSR or value is refused with #GP */
   apicWrite(msr: number, value: bigint): boolean;
   /**
-   * Asserts FERR#, which a PC turns into IRQ 13; absent where nothing is connected to it.
+   * FERR# is asserted, which a PC turns into IRQ 13; absent where nothing is connected to it.
+   * @param rises whether it was not asserted before
    * @returns whether IGNNE# is asserted, so that the x87 goes on all the same (SDM 1, D.2.1)
    */
-  fpuError?(): boolean;
+  readonly fpuError?: (rises: boolean) => boolean;
   /** Number of this vCPU, its initial APIC id. */
   readonly apicId: number;
   /** 64 random bits from the machine's own source. */

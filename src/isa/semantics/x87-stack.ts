@@ -131,13 +131,26 @@ const recordOpcode = defineHelper('x87RecordOpcode', { mayFault: true }, (b) => 
   });
 });
 
+/** FERR# goes on only where ES has been set before and still is: otherwise the error is another one. */
+export function keepFerr(b: Builder, goesOn: Val): void {
+  setField(b, STATE.ferr, getField(b, STATE.ferr).and(goesOn));
+}
+
 /** Ends an instruction that has raised an unmasked exception: one of `stops` keeps it from popping. */
 const finishUnmasked = defineHelper(
   'x87FinishUnmasked',
   { params: ['i32', 'i32', 'i32'], mayFault: true },
   (b, cleared, stops, pops) => {
-    const status = getField(b, STATE.fsw).and(cleared.not()).or(flagsRaised(b).and(0xffff));
-    setField(b, STATE.fsw, status.or(FSW.ES | FSW.B));
+    const status = getField(b, STATE.fsw);
+    keepFerr(b, status.and(FSW.ES).nez());
+    setField(
+      b,
+      STATE.fsw,
+      status
+        .and(cleared.not())
+        .or(flagsRaised(b).and(0xffff))
+        .or(FSW.ES | FSW.B),
+    );
     b.call(recordOpcode);
     b.if(unmaskedExceptions(b).and(stops).eqz(), () => popStack(b, pops));
   },
