@@ -4,10 +4,8 @@ import type { Val } from '../../ir/val.ts';
 import type { Lift } from '../lift.ts';
 import { raiseIn } from '../memory.ts';
 import { CR0, STATE, VECTOR_OF, X87_EXPONENT } from '../registers.ts';
+import { raisePending } from '../semantics/x87-stack.ts';
 import { laneBits, type SimdFormat, toFloat } from './float-format.ts';
-
-/** Exception summary bit of the x87 status word: an unmasked exception is pending. */
-const FSW_ES = 1 << 7;
 
 /** #UD or #NM where SSE instructions may not run (SDM 3A, table 13-1). */
 export function requireSse(l: Lift): void {
@@ -15,13 +13,13 @@ export function requireSse(l: Lift): void {
   l.b.if(vector, () => raise(l, vector));
 }
 
-/** #UD, #NM or a pending #MF where MMX instructions may not run (SDM 3A, 12.5). */
+/** #UD, #NM, or a pending #MF or FERR#, where MMX instructions may not run (SDM 3A, 12.5). */
 export function requireMmx(l: Lift): void {
   l.b.if(l.get(STATE.fpuFault), () => {
     const emulated = l.get(STATE.cr0).wrap().and(CR0.EM);
     raise(l, l.b.i32(VECTOR_OF.UD).selectIf(emulated, VECTOR_OF.NM));
   });
-  l.raiseIf(l.get(STATE.fsw).and(FSW_ES), VECTOR_OF.MF);
+  raisePending(l);
 }
 
 function raise(l: Lift, vector: Val): void {
