@@ -14,6 +14,7 @@ import { PageAbsent } from '../machine/interfaces.ts';
 import { BlockDecoder } from './block-decoder.ts';
 import { CodeCache } from './code-cache.ts';
 import { CodeTranslations, type CodeTranslationsRecord } from './code-translations.ts';
+import { DecodedCode } from './decoded-code.ts';
 import { dispatch } from './dispatch.ts';
 import type { CpuEnvironment } from './environment.ts';
 import { HandlerFactory } from './handlers.ts';
@@ -59,7 +60,7 @@ interface MmuFunctions {
   readonly flushTlbs: (cpu: number, keepGlobal: number) => void;
   readonly flushPage: (cpu: number, address: bigint) => void;
   readonly watchPage: (cpu: number, page: number) => void;
-  readonly dispatch: (cpu: number) => void;
+  readonly dispatch: (cpu: number, code: unknown) => void;
 }
 
 /** Why {@link Engine.run} came back. For `exception` and `pageIn`, `rip` is the instruction that did not happen. */
@@ -82,6 +83,7 @@ export class Engine {
   readonly handlers: HandlerFactory;
   readonly #memory: MachineMemory;
   readonly #environment: CpuEnvironment;
+  readonly #decodedCode: DecodedCode;
   readonly #decoder: BlockDecoder;
   #systemCalls: SystemCalls = () => 0n;
   /** Instructions retired before the running slice. */
@@ -122,11 +124,12 @@ export class Engine {
       dispatch: helper(dispatch),
     };
     this.handlers = new HandlerFactory(linker);
-    this.cache = new CodeCache(layout, this.view, (page) => this.mmu.watchPage(layout.state, page));
+    this.#decodedCode = new DecodedCode(this.view, table);
+    this.cache = new CodeCache(layout, this.view, this.#decodedCode, (page) => this.mmu.watchPage(layout.state, page));
     this.code = new CodeTranslations(this.state, this.view, (linear) =>
       BigInt.asUintN(64, this.checked(this.mmu.translateCode(layout.state, linear))),
     );
-    this.#decoder = new BlockDecoder(this.state, this.cache, this.handlers, {
+    this.#decoder = new BlockDecoder(this.state, this.cache, this.#decodedCode, this.handlers, {
       translate: (linear) => this.code.translate(linear),
       fetch: (gpa) => Number(this.checked(this.mmu.physicalLoad(layout.state, BigInt(gpa), 1))),
     });
@@ -159,7 +162,7 @@ export class Engine {
     while (exit === undefined) {
       state.setU32(STATE.pending, PENDING.none);
       this.#running = true;
-      this.mmu.dispatch(base);
+      this.mmu.dispatch(base, this.#decodedCode.array);
       this.#running = false;
       if (this.#stops.length > 0) this.#removeStops();
       if (this.#thrown !== undefined) this.#rethrow(budget);
@@ -211,7 +214,7 @@ export class Engine {
     const stop = this.handlers.special(this.mode.mode.bits).stop.slot;
     if (handler === stop) return;
     this.#stops.push({ at: next, handler, stop });
-    this.view.setUint32(next + RECORD.handler, stop, true);
+    this.#decodedCode.setHandler(next, stop);
   }
 
   /** Instructions retired once the current one, which has called a device or a system helper, is done. */
@@ -283,7 +286,7 @@ export class Engine {
   #removeStops(): void {
     for (const { at, handler, stop } of this.#stops) {
       if (this.view.getUint32(at + RECORD.handler, true) === stop) {
-        this.view.setUint32(at + RECORD.handler, handler, true);
+        this.#decodedCode.setHandler(at, handler);
       }
     }
     this.#stops = [];
@@ -383,7 +386,7 @@ export class Engine {
   /** Remembers a block that is entered often, and counts it no more. */
   #becameHot(block: number): void {
     this.#hot.push(block);
-    this.view.setUint32(block + BLOCK.entry, this.view.getUint32(block + RECORD_BYTES + RECORD.handler, true), true);
+    this.#decodedCode.setEntry(block, this.view.getUint32(block + RECORD_BYTES + RECORD.handler, true));
   }
 
   #pageWritten(gpa: number, bytes: number): void {
