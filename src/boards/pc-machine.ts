@@ -12,6 +12,7 @@ import { hashRam, type RamState, restoreRam, saveRam } from '../machine/ram-stat
 import { HostClock, type MachineClock, VirtualClock } from '../machine/virtual-time.ts';
 import { buildAcpi } from './acpi.ts';
 import { directBoot } from './direct-boot.ts';
+import type { PcDrive } from './drives.ts';
 import { type FirmwareBoot, prepareFirmware } from './firmware-boot.ts';
 import type { BootOptions } from './loaders/index.ts';
 import { PcBoard, type Shutdown } from './pc.ts';
@@ -37,6 +38,8 @@ export interface PcMachineOptions {
   readonly sharedMemory: boolean;
   /** Told when an interrupt line wants an idle processor. */
   readonly wake: () => void;
+  /** Disks, and media in the CD and floppy drives. */
+  readonly drives?: readonly PcDrive[];
   /** The PCI cards besides the board's own functions. */
   readonly cards?: readonly PciCard[];
 }
@@ -251,6 +254,7 @@ export class PcMachine {
       debugOutput: options.debugOutput,
       firmware: 'rom' in options.boot ? options.boot.rom : undefined,
       cards: options.cards,
+      drives: options.drives,
       ended: (shutdown) => {
         this.#ended ??= shutdown;
         this.vcpu.requestEnd();

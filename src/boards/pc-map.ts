@@ -49,6 +49,12 @@ export const PC_PORTS = {
 } as const;
 
 /** ISA interrupts. */
+/** The IDE channels: their ports and ISA interrupts. */
+export const PC_IDE = [
+  { commandBlock: [0x1f0, 8], controlBlock: [0x3f6, 1], irq: 14 },
+  { commandBlock: [0x170, 8], controlBlock: [0x376, 1], irq: 15 },
+] as const;
+
 export const PC_IRQ = {
   timer: 0,
   keyboard: 1,
@@ -73,6 +79,7 @@ export const PC_SLOT = {
   isaBridge: [1, 0],
   powerManagement: [1, 3],
 } as const;
+  ide: [1, 1],
 
 /** Interrupt inputs of the I/O APIC: ISA interrupts keep their number, but for the timer. */
 export const IOAPIC_TIMER_PIN = 2;

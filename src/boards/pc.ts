@@ -6,10 +6,12 @@ import { Piix3 } from '../devices/pci-host/piix3.ts';
 import { Piix4Pm } from '../devices/piix4-pm/piix4-pm.ts';
 import type { Uart16550 } from '../devices/uart16550/uart16550.ts';
 import { MmioBus, PortBus } from '../machine/bus.ts';
+import type { HostWork } from '../machine/host-work.ts';
 import type { Device, DeviceState, IrqLine, MessageSink } from '../machine/interfaces.ts';
 import { WiredOr } from '../machine/irq.ts';
 import { BusWindow, PciBus, type PciFunction } from '../machine/pci.ts';
 import { type PciCard, windowsOn } from '../machine/pci-slot.ts';
+import { makeIde, type PcDrive } from './drives.ts';
 import { mapFirmware } from './firmware-rom.ts';
 import { type InterruptOptions, Interrupts } from './interrupts.ts';
 import { type ChipOptions, makeChips, type PcChips, PORT_MAP, type Shutdown } from './pc-chips.ts';
@@ -27,6 +29,8 @@ export interface PcOptions extends ChipOptions, InterruptOptions {
   readonly ended: (shutdown: Shutdown) => void;
   /** the ROM that the processor starts from; without it a loader says where it starts */
   readonly firmware?: Uint8Array;
+  /** disks, and media in the CD and floppy drives */
+  readonly drives?: readonly PcDrive[];
   /** the PCI cards */
   readonly cards?: readonly PciCard[];
   /** brings a page of guest memory in; absent where none is ever absent */
@@ -58,11 +62,13 @@ export class PcBoard {
   /** The processor's side of the board. */
   readonly processor: ProcessorSocket;
   readonly #interrupts: Interrupts;
+  readonly #hostWork: HostWork;
   readonly #chips: PcChips;
   readonly #pirqs: readonly WiredOr[];
   readonly #atPowerOn: DeviceState;
 
   constructor(options: PcOptions) {
+    this.#hostWork = options.hostWork;
     this.processor = new ProcessorSocket(this.ports, this.mmio, options.cpu);
     this.#interrupts = new Interrupts(options, this.processor);
     this.#chips = makeChips(options, {
@@ -82,6 +88,7 @@ export class PcBoard {
     this.pci.attach(...PC_SLOT.isaBridge, piix3);
     this.pci.attach(...PC_SLOT.powerManagement, new Piix4Pm(pmWindow));
     for (const card of options.cards ?? []) this.#plug(card, options);
+    this.pci.attach(...PC_SLOT.ide, this.#makeIde(options));
     this.#atPowerOn = this.save();
   }
 
@@ -143,6 +150,7 @@ export class PcBoard {
   restore(state: DeviceState): void {
     requireVersion('PcBoard', state.version, STATE_VERSION);
     const saved = state.parts as Readonly<Record<string, DeviceState | undefined>>;
+    this.#hostWork.forgetAccesses();
     for (const [name, part] of this.#parts()) {
       const record = saved[name];
       if (!record) throw new Error(`PcBoard: the saved state has no ${name}`);
@@ -151,6 +159,10 @@ export class PcBoard {
   }
 
   #plug({ slot, fn = 0, plug }: PciCard, { clock, memory, hostWork, pageIn }: PcOptions): void {
+  #makeIde({ drives = [], memory, hostWork }: PcOptions): PciFunction {
+    return makeIde(drives, { memory, hostWork, ports: this.ports, irq: (number) => this.isaInterrupt(number) });
+  }
+
     const card = plug({
       clock,
       memory,

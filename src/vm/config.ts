@@ -1,5 +1,6 @@
+import type { PcDrive } from '../boards/drives.ts';
 import type { FirmwareBoot } from '../boards/firmware-boot.ts';
-import type { BlockDevice, CharPort } from '../machine/interfaces.ts';
+import type { CharPort } from '../machine/interfaces.ts';
 
 /** The host's own time, as the machine's clocks need it. */
 export interface HostTime {
@@ -9,16 +10,6 @@ export interface HostTime {
   utcMillis(): number;
   /** Lets everything that waits in the host's event loop run; default: a message through a MessageChannel. */
   turn?(): Promise<void>;
-}
-
-/** A medium and where it is put: it belongs to the caller, who closes it after the machine has ended. */
-export interface DriveConfig {
-  readonly kind: 'disk' | 'cdrom' | 'floppy';
-  /** The controller of a disk. CD drives are on the IDE controller's second channel, floppy drives on their own. */
-  readonly bus: 'ide' | 'ahci' | 'virtio' | 'scsi';
-  /** The name people know it by, usually that of its file. */
-  readonly name: string;
-  readonly medium: BlockDevice;
 }
 
 /** What a machine is made of and what it is connected to. */
@@ -46,7 +37,7 @@ export interface VmConfig {
   /** The outside ends of COM1 and COM2; an absent one is not connected. */
   readonly serial: readonly (CharPort | undefined)[];
   /** Disks, and media in the CD and floppy drives, in the order the guest finds them. */
-  readonly drives?: readonly DriveConfig[];
+  readonly drives?: readonly PcDrive[];
   readonly host: HostTime;
   /** Whether guest memory is a SharedArrayBuffer; default true. A page that is not cross-origin isolated must say false. */
   readonly sharedMemory?: boolean;

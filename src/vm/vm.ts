@@ -57,6 +57,7 @@ export class Vm implements VmControl {
       debugExitPort: config.debugExitPort,
       boot: bootOf(config),
       debugOutput: config.debugOutput,
+      drives: config.drives,
       sharedMemory: config.sharedMemory ?? true,
       wake: () => this.#loop.wake(),
     });
