@@ -109,6 +109,7 @@ export class PcMachine {
         interruptPending: () => processor.interruptPending(),
         acknowledgeInterrupt: () => processor.acknowledgeInterrupt(),
         takeNmi: () => processor.takeNmi(),
+        fpuError: (rises) => processor.fpuError(rises),
         apicRead: (msr) => processor.apicRead(msr),
         apicWrite: (msr, value) => processor.apicWrite(msr, value),
         random: () => this.#random.next(),

@@ -35,6 +35,7 @@ export const PC_PORTS = {
   post: [0x80, 1],
   systemControl: [0x92, 1],
   picSlave: [0xa0, 2],
+  coprocessorError: [0xf0, 1],
   debug: [0xe9, 1],
   uart2: [0x2f8, 8],
   uart1: [0x3f8, 8],
@@ -63,6 +64,7 @@ export const PC_IRQ = {
   rtc: 8,
   sci: 9,
   mouse: 12,
+  coprocessor: 13,
 } as const;
 
 /** The ISA interrupt behind each of PIRQA# to PIRQD#, as firmware steers them. */

@@ -78,6 +78,7 @@ export class PcBoard {
       setA20: (open) => options.cpu.setA20(open),
       end: (reason, code = 0) => options.ended({ kind: 'shutdown', reason, code }),
     });
+    this.processor.connectCoprocessor(this.#chips.coprocessorError);
     this.#mapChips(options);
     const piix3 = new Piix3(Array.from({ length: 16 }, (_, irq) => this.#interrupts.irq(irq)));
     this.#pirqs = piix3.pirqs.map((pirq) => new WiredOr(pirq));
