@@ -49,13 +49,13 @@ export const PC_PORTS = {
   pciConfig: [0xcf8, 8],
 } as const;
 
-/** ISA interrupts. */
 /** The IDE channels: their ports and ISA interrupts. */
 export const PC_IDE = [
   { commandBlock: [0x1f0, 8], controlBlock: [0x3f6, 1], irq: 14 },
   { commandBlock: [0x170, 8], controlBlock: [0x376, 1], irq: 15 },
 ] as const;
 
+/** ISA interrupts. */
 export const PC_IRQ = {
   timer: 0,
   keyboard: 1,
@@ -79,9 +79,9 @@ export function pirqOf(slot: number, pin: number): number {
 export const PC_SLOT = {
   hostBridge: [0, 0],
   isaBridge: [1, 0],
+  ide: [1, 1],
   powerManagement: [1, 3],
 } as const;
-  ide: [1, 1],
 
 /** Interrupt inputs of the I/O APIC: ISA interrupts keep their number, but for the timer. */
 export const IOAPIC_TIMER_PIN = 2;

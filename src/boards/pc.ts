@@ -88,8 +88,8 @@ export class PcBoard {
     this.pci.attach(...PC_SLOT.hostBridge, new I440fx(shadow));
     this.pci.attach(...PC_SLOT.isaBridge, piix3);
     this.pci.attach(...PC_SLOT.powerManagement, new Piix4Pm(pmWindow));
-    for (const card of options.cards ?? []) this.#plug(card, options);
     this.pci.attach(...PC_SLOT.ide, this.#makeIde(options));
+    for (const card of options.cards ?? []) this.#plug(card, options);
     this.#atPowerOn = this.save();
   }
 
@@ -150,8 +150,8 @@ export class PcBoard {
   /** @throws {Error} when the state is of an unknown version or lacks a part */
   restore(state: DeviceState): void {
     requireVersion('PcBoard', state.version, STATE_VERSION);
-    const saved = state.parts as Readonly<Record<string, DeviceState | undefined>>;
     this.#hostWork.forgetAccesses();
+    const saved = state.parts as Readonly<Record<string, DeviceState | undefined>>;
     for (const [name, part] of this.#parts()) {
       const record = saved[name];
       if (!record) throw new Error(`PcBoard: the saved state has no ${name}`);
@@ -159,11 +159,11 @@ export class PcBoard {
     }
   }
 
-  #plug({ slot, fn = 0, plug }: PciCard, { clock, memory, hostWork, pageIn }: PcOptions): void {
   #makeIde({ drives = [], memory, hostWork }: PcOptions): PciFunction {
     return makeIde(drives, { memory, hostWork, ports: this.ports, irq: (number) => this.isaInterrupt(number) });
   }
 
+  #plug({ slot, fn = 0, plug }: PciCard, { clock, memory, hostWork, pageIn }: PcOptions): void {
     const card = plug({
       clock,
       memory,
