@@ -8,7 +8,9 @@ import { PCI_HOLE_GPA } from '../machine/guest-memory.ts';
 /** Memory-mapped chips and areas. */
 export const PC_MEMORY = {
   ebda: 0x9fc00,
+  /** The window of the display adapter, and where it ends. */
   vga: 0xa0000,
+  vgaEnd: 0xc0000,
   /** RAM that holds ACPI tables and, at its end, the BIOS: what a PC has in ROM. */
   bios: 0xe0000,
   biosSegment: 0xf0000,
@@ -32,6 +34,9 @@ export const PC_PORTS = {
   portB: [0x61, 1],
   keyboardCommand: [0x64, 1],
   rtc: [0x70, 4],
+  vga: [0x3b0, 48],
+  dispiIndex: [0x1ce, 2],
+  dispiData: [0x1cf, 2],
   post: [0x80, 1],
   systemControl: [0x92, 1],
   picSlave: [0xa0, 2],
@@ -81,6 +86,7 @@ export const PC_SLOT = {
   isaBridge: [1, 0],
   ide: [1, 1],
   powerManagement: [1, 3],
+  display: [2, 0],
 } as const;
 
 /** Interrupt inputs of the I/O APIC: ISA interrupts keep their number, but for the timer. */

@@ -21,7 +21,7 @@ import { HandlerFactory } from './handlers.ts';
 import { helperTarget } from './interpreter-lift.ts';
 import { Linker, type NativeFunction } from './linker.ts';
 import type { MemoryLayout } from './memory-layout.ts';
-import { flushPage, flushTlbs, probeStore, slowLoad, slowStore, translateCode, watchPage } from './mmu.ts';
+import { flushPage, flushTlbs, probeStore, slowLoad, slowStore, translateCode, watchPages } from './mmu.ts';
 import { ModeTracker } from './mode.ts';
 import { physicalLoad } from './physical.ts';
 import { BLOCK, RECORD, RECORD_BYTES } from './records.ts';
@@ -59,7 +59,7 @@ interface MmuFunctions {
   readonly physicalLoad: (cpu: number, gpa: bigint, bytes: number) => bigint;
   readonly flushTlbs: (cpu: number, keepGlobal: number) => void;
   readonly flushPage: (cpu: number, address: bigint) => void;
-  readonly watchPage: (cpu: number, page: number) => void;
+  readonly watchPages: (cpu: number, first: number, count: number) => void;
   readonly dispatch: (cpu: number, code: unknown) => void;
 }
 
@@ -108,7 +108,7 @@ export class Engine {
     const linker = new Linker(memory, machine, table, this.#hostFunctions(), helperTarget);
     linker.compile(
       [],
-      [slowLoad, slowStore, probeStore, translateCode, physicalLoad, flushTlbs, flushPage, watchPage, dispatch],
+      [slowLoad, slowStore, probeStore, translateCode, physicalLoad, flushTlbs, flushPage, watchPages, dispatch],
     );
     const helper = <T extends NativeFunction>(ref: Parameters<Linker['helper']>[0]) =>
       linker.helper(ref) as unknown as T;
@@ -120,12 +120,12 @@ export class Engine {
       physicalLoad: helper(physicalLoad),
       flushTlbs: helper(flushTlbs),
       flushPage: helper(flushPage),
-      watchPage: helper(watchPage),
+      watchPages: helper(watchPages),
       dispatch: helper(dispatch),
     };
     this.handlers = new HandlerFactory(linker);
     this.#decodedCode = new DecodedCode(this.view, table);
-    this.cache = new CodeCache(layout, this.view, this.#decodedCode, (page) => this.mmu.watchPage(layout.state, page));
+    this.cache = new CodeCache(layout, this.view, this.#decodedCode, (page) => this.watchPages(page, 1));
     this.code = new CodeTranslations(this.state, this.view, (linear) =>
       BigInt.asUintN(64, this.checked(this.mmu.translateCode(layout.state, linear))),
     );
@@ -254,6 +254,23 @@ export class Engine {
     }
     if (changed) this.invalidateCode(gpa, length);
     return changed;
+  }
+
+  /**
+   * Says where the video memory lies; the caller flushes the TLBs and says how the pages are reached.
+   * @param gpa undefined: nowhere
+   */
+  placeVideoMemory(gpa: number | undefined): void {
+    const { video, videoBytes } = this.#memory.layout;
+    const { state } = this;
+    state.setU64(STATE.video, BigInt.asUintN(64, BigInt(video - (gpa ?? 0))));
+    state.setU64(STATE.videoStart, BigInt(gpa ?? 0));
+    state.setU64(STATE.videoEnd, gpa === undefined ? 0n : BigInt(gpa + videoBytes));
+  }
+
+  /** Makes guest code take the slow path when it next writes to one of `count` pages from number `first` on. */
+  watchPages(first: number, count: number): void {
+    this.mmu.watchPages(this.#memory.layout.state, first, count);
   }
 
   /** Passes `value` on, unless the helper that gave it left a fault pending. @throws {GuestFault} @throws {GuestPageIn} */

@@ -191,10 +191,11 @@ export const flushPage = defineHelper('flushPage', { params: ['i64'] }, (b, addr
   });
 });
 
-/** Makes guest code take the slow path when it next writes to guest-physical page number `page`. */
-export const watchPage = defineHelper('watchPage', { params: ['i32'] }, (b, page) => {
+/** Makes guest code take the slow path when it next writes to one of `count` guest-physical pages from number `first` on. */
+export const watchPages = defineHelper('watchPages', { params: ['i32', 'i32'] }, (b, first, count) => {
   forEachEntry(b, get(b, STATE.tlbArea), (entry) => {
-    b.if(b.load('i32', 4, entry, TLB.page).eq(page), () => b.store(8, entry, TLB.writeTag, b.i64(1)));
+    const isWatched = b.load('i32', 4, entry, TLB.page).sub(first).ltU(count);
+    b.if(isWatched, () => b.store(8, entry, TLB.writeTag, b.i64(1)));
   });
 });
 

@@ -148,6 +148,10 @@ const ENGINE = {
   /** End of guest RAM below the PCI hole, and above 4 GiB (guest-physical). */
   ramLowEnd: u64('ramLowEnd'),
   ramHighEnd: u64('ramHighEnd'),
+  /** Host address of video memory minus its guest-physical one, and where it starts and ends there; all zero: nowhere. */
+  video: u64('video'),
+  videoStart: u64('videoStart'),
+  videoEnd: u64('videoEnd'),
   /** What a system helper hands back. */
   systemResult: u64('systemResult'),
   /** Scratch for helpers that give more than one value; saved nowhere. */

@@ -148,7 +148,7 @@ export class StdVga implements PciFunction, DisplaySource {
     const linear = window('memory32', memory.length, this.#linear(), 'video memory');
     const place = (base: number | undefined) => {
       linear.place(base);
-      memory.place(base);
+      this.#memory.place(base);
     };
     const registers = window('memory32', MMIO_LENGTH, this.#mmio(), 'display registers');
     return new PciConfigSpace({

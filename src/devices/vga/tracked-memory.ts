@@ -12,6 +12,8 @@ export class TrackedMemory {
   readonly #dirty: Uint8Array;
   #bytes: Uint8Array = new Uint8Array(0);
   #words: Uint32Array = new Uint32Array(0);
+  /** Whether there may be anything else than zeros: looking takes time. */
+  #mayBeWritten = false;
 
   constructor(memory: VideoMemory) {
     this.#memory = memory;
@@ -32,8 +34,15 @@ export class TrackedMemory {
     return this.#words;
   }
 
+  /** Says where guest code reaches it, as VideoMemory has it. */
+  place(gpa: number | undefined): void {
+    if (gpa !== undefined) this.#mayBeWritten = true;
+    this.#memory.place(gpa);
+  }
+
   /** To be called for every byte that the adapter itself changes. @param offset inside the memory */
   touched(offset: number): void {
+    this.#mayBeWritten = true;
     this.#dirty[offset >>> 12] = 1;
   }
 
@@ -46,11 +55,12 @@ export class TrackedMemory {
   }
 
   clear(): void {
-    this.bytes.fill(0);
+    if (this.#mayBeWritten) this.bytes.fill(0);
     this.#dirty.fill(1);
   }
 
   save(): SavedPages {
+    if (!this.#mayBeWritten) return [];
     const { words, bytes } = this;
     const pages: [number, Uint8Array][] = [];
     for (let page = 0; page < this.#dirty.length; page++) {
@@ -62,6 +72,7 @@ export class TrackedMemory {
 
   restore(pages: SavedPages): void {
     this.clear();
+    this.#mayBeWritten = pages.length > 0;
     for (const [page, bytes] of pages) this.bytes.set(bytes, page * PAGE_BYTES);
   }
 }

@@ -237,7 +237,7 @@ describe('the Bochs interface', () => {
 
   it('clears the memory unless told not to', () => {
     const bench = new VgaBench();
-    bench.memory.bytes()[12345] = 7;
+    bench.devices['video memory'].write(12345, 1, 7);
     bench.bochsMode(640, 480, 32, 0xc1);
     assert.equal(bench.memory.bytes()[12345], 7);
     bench.bochsMode(640, 480, 32);
