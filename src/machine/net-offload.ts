@@ -41,6 +41,7 @@ interface Layout {
   readonly end: number;
 }
 
+/** A length of 0 in the IP header stands for the rest of the frame: drivers leave it out where the card cuts segments. */
 function layoutOf(frame: Uint8Array): Layout | undefined {
   const tag = get16(frame, 12) === ETHERTYPE.vlan ? VLAN_TAG_BYTES : 0;
   const ip = ETHERNET_HEADER_BYTES + tag;
@@ -48,13 +49,13 @@ function layoutOf(frame: Uint8Array): Layout | undefined {
   if (type === ETHERTYPE.ipv4) {
     const isFragment = (get16(frame, ip + 6) & 0x3fff) !== 0;
     const transport = ip + (frame[ip] & 15) * 4;
-    const end = Math.min(frame.length, ip + get16(frame, ip + 2));
+    const end = Math.min(frame.length, ip + (get16(frame, ip + 2) || frame.length));
     const inside = transport + UDP_HEADER_BYTES <= end;
     return isFragment || !inside ? undefined : { ip, isIpv6: false, protocol: frame[ip + 9], transport, end };
   }
   const transport = ip + IPV6_HEADER_BYTES;
   if (type !== ETHERTYPE.ipv6 || transport + UDP_HEADER_BYTES > frame.length) return undefined;
-  const end = Math.min(frame.length, transport + get16(frame, ip + 4));
+  const end = Math.min(frame.length, transport + (get16(frame, ip + 4) || frame.length));
   return { ip, isIpv6: true, protocol: frame[ip + 6], transport, end };
 }
 
