@@ -3,6 +3,7 @@ import type { Val } from '../../ir/val.ts';
 import { COMPARED, FLOAT_32_COMPARE, FLOAT_64_COMPARE } from '../float/compare.ts';
 import { denormalsAreZero } from '../float/results.ts';
 import type { Semantics, SemanticsTable } from '../lift.ts';
+import { shortWay, type Unless } from '../short-way.ts';
 import { defineExact } from '../simd/float-exact.ts';
 import {
   allLanes,
@@ -25,7 +26,7 @@ import {
   writeScalar,
   writeVector,
 } from '../simd/operands.ts';
-import { orExact, type Unless } from './sse-float.ts';
+import { orExact } from './sse-float.ts';
 
 const COMPARISON = { f32: FLOAT_32_COMPARE, f64: FLOAT_64_COMPARE } as const;
 
@@ -173,15 +174,17 @@ function compareToFlags(f: SimdFormat, quiet: 0 | 1): Semantics {
     const { b } = l;
     const s = readScalar(l, 1, f);
     const a = scalarOf(b, f, readVector(l, 0));
-    b.block((done) => {
-      b.block((slow) => {
-        checkOrdered(b, f, a, s, (bad) => b.if(bad, () => b.break(slow)));
+    shortWay(
+      b,
+      (unless) => {
+        checkOrdered(b, f, a, s, unless);
         l.flags.compared(a.float.do('lt', s.float), a.float.do('eq', s.float));
-        b.break(done);
-      });
-      l.markRecord();
-      l.flags.writeWord(b.call(exact.scalar, a.bits, s.bits, 0));
-    });
+      },
+      () => {
+        l.markRecord();
+        l.flags.writeWord(b.call(exact.scalar, a.bits, s.bits, 0));
+      },
+    );
   };
 }
 

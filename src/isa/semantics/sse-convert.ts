@@ -9,6 +9,7 @@ import {
   FLOAT_64_TO_INTEGER,
 } from '../float/convert.ts';
 import type { Lift, Semantics, SemanticsTable } from '../lift.ts';
+import type { Unless } from '../short-way.ts';
 import { defineExact, type ExactHelpers, type ExactLane } from '../simd/float-exact.ts';
 import {
   allLanes,
@@ -38,7 +39,7 @@ import {
   writeScalar,
   writeVector,
 } from '../simd/operands.ts';
-import { orExact, type Unless } from './sse-float.ts';
+import { orExact } from './sse-float.ts';
 
 const TO_INTEGER = { f32: FLOAT_32_TO_INTEGER, f64: FLOAT_64_TO_INTEGER } as const;
 

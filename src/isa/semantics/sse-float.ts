@@ -11,6 +11,7 @@ import {
 } from '../float/arithmetic.ts';
 import { FLOAT_32_INTEGRAL, FLOAT_64_INTEGRAL } from '../float/integral.ts';
 import type { Lift, Semantics, SemanticsTable } from '../lift.ts';
+import { shortWay, type Unless } from '../short-way.ts';
 import { defineExact, type ExactHelpers, type ExactLane } from '../simd/float-exact.ts';
 import {
   allLanes,
@@ -46,9 +47,6 @@ const BINARY = { f32: FLOAT_32_BINARY, f64: FLOAT_64_BINARY } as const;
 const SQRT = { f32: FLOAT_32_SQRT, f64: FLOAT_64_SQRT } as const;
 const INTEGRAL = { f32: FLOAT_32_INTEGRAL, f64: FLOAT_64_INTEGRAL } as const;
 
-/** Leaves the short way where the i32 `bad` holds. */
-export type Unless = (bad: Val) => void;
-
 /**
  * What the short way gives, which `fast` records with the tests that say whether it is right and changes nothing in MXCSR;
  * what the helper gives where one of them fails. @returns a value of `type`; the helper's result is its bits
@@ -62,18 +60,15 @@ export function orExact(
 ): Val {
   const { b } = l;
   const result = b.variable(type, 0, 'result');
-  b.block((done) => {
-    b.block((slow) => {
-      b.set(
-        result,
-        fast((bad) => b.if(bad, () => b.break(slow))),
-      );
-      b.break(done);
-    });
-    l.markRecord();
-    const bits = b.call(helper, ...args);
-    b.set(result, bits.type === type ? bits : b.op(`${type}.reinterpret_${bits.type}`, bits));
-  });
+  shortWay(
+    b,
+    (unless) => b.set(result, fast(unless)),
+    () => {
+      l.markRecord();
+      const bits = b.call(helper, ...args);
+      b.set(result, bits.type === type ? bits : b.op(`${type}.reinterpret_${bits.type}`, bits));
+    },
+  );
   return b.get(result);
 }
 
