@@ -1,4 +1,5 @@
 import { AtaDisk } from '../devices/ata-disk/ata-disk.ts';
+import { AtapiCdrom } from '../devices/atapi-cdrom/atapi-cdrom.ts';
 import { IdeChannel, type RegisterBank } from '../devices/piix3-ide/channel.ts';
 import { BUS_MASTER_PORTS, Piix3Ide } from '../devices/piix3-ide/piix3-ide.ts';
 import type { AtaDrive } from '../machine/ata.ts';
@@ -28,7 +29,9 @@ export interface DriveWiring {
   irq(number: number): IrqLine;
 }
 
-/** Where IDE disks go, in their order, as channel and drive. The first drive of the second channel is the CD drive. */
+/** Channel and drive of the CD drive, which is always there. */
+const CD_PLACE = [1, 0] as const;
+/** Where IDE disks go, in their order. */
 const IDE_DISK_PLACES = [
   [0, 0],
   [0, 1],
@@ -41,14 +44,7 @@ export const MOST_IDE_DISKS = IDE_DISK_PLACES.length;
 /** Makes the IDE controller with its drives and maps its channels.
  * @throws {RangeError} there are more IDE disks than places */
 export function makeIde(drives: readonly PcDrive[], { memory, hostWork, ports, irq }: DriveWiring): Piix3Ide {
-  const disks = drives.filter(({ kind, bus }) => kind === 'disk' && bus === 'ide');
-  if (disks.length > MOST_IDE_DISKS) throw new RangeError(`the IDE controller takes ${MOST_IDE_DISKS} disks at most`);
-  const cables: [AtaDrive | undefined, AtaDrive | undefined][] = PC_IDE.map(() => [undefined, undefined]);
-  for (const [index, { medium }] of disks.entries()) {
-    const [channel, place] = IDE_DISK_PLACES[index];
-    const disk = new DiskQueue(medium, hostWork);
-    cables[channel][place] = new AtaDisk({ disk, serial: serialNumber(channel * 2 + place), sata: false });
-  }
+  const cables = connectIdeDrives(drives, hostWork);
   const channels = PC_IDE.map((wiring, index) => {
     const channel = new IdeChannel({ drives: cables[index], irq: irq(wiring.irq), memory, hostWork });
     const map = ([base, length]: readonly [number, number], bank: RegisterBank, width: BusWidth, name: string) =>
@@ -58,6 +54,23 @@ export function makeIde(drives: readonly PcDrive[], { memory, hostWork, ports, i
     return channel;
   });
   return new Piix3Ide(channels, (registers) => new BusWindow(ports, BUS_MASTER_PORTS, registers, 'ideBusMaster', 4));
+}
+
+/** The drives on the cable of each channel. */
+function connectIdeDrives(drives: readonly PcDrive[], hostWork: HostWork) {
+  const cables: [AtaDrive | undefined, AtaDrive | undefined][] = PC_IDE.map(() => [undefined, undefined]);
+  const disks = drives.filter(({ kind, bus }) => kind === 'disk' && bus === 'ide');
+  if (disks.length > MOST_IDE_DISKS) throw new RangeError(`the IDE controller takes ${MOST_IDE_DISKS} disks at most`);
+  for (const [index, { medium }] of disks.entries()) {
+    const [channel, place] = IDE_DISK_PLACES[index];
+    const disk = new DiskQueue(medium, hostWork);
+    cables[channel][place] = new AtaDisk({ disk, serial: serialNumber(channel * 2 + place), sata: false });
+  }
+  const cd = drives.find(({ kind }) => kind === 'cdrom');
+  const medium = cd && new DiskQueue(cd.medium, hostWork);
+  const [channel, place] = CD_PLACE;
+  cables[channel][place] = new AtapiCdrom({ medium, serial: serialNumber(channel * 2 + place) });
+  return cables;
 }
 
 /** A serial number that the drive in a place always has. */
