@@ -64,7 +64,7 @@ const DIVISIONS = ['div', 'idiv'];
 /** What the operands of a row should look like. */
 export function profileOf(row: Row, random: Random): Profile {
   const { family, semantics, mnemonic } = row;
-  if (family === 'x87') return /^FB/.test(mnemonic) && random.below(2) === 0 ? 'bcd' : 'x87';
+  if (family === 'x87') return random.below(2) === 0 ? (/^FB/.test(mnemonic) ? 'bcd' : 'edge80') : 'x87';
   if (/P[SD]|S[SD]|SD2|SS2/.test(mnemonic) && /^(sse|mmx)/.test(family)) return floatProfile(mnemonic, random);
   if (family === 'string') return random.pick(['string', 'page']);
   if (COUNTED_ROWS.includes(semantics)) return 'string';

@@ -28,6 +28,7 @@ export const PROFILES = [
   'page',
   'edge32',
   'edge64',
+  'edge80',
 ] as const;
 export type Profile = (typeof PROFILES)[number];
 
@@ -146,6 +147,22 @@ export function cornerExtended(random: Random): { significand: bigint; exponent:
   return { significand, exponent: sign | (0x3fff - 66 + random.below(132)) };
 }
 
+/** Where rounding in 64, 53 or 24 bits of 64 may be a tie, or has just been one. */
+const ROUNDED_BITS = [0n, 1n, 2n, 3n, 0x400n, 0x7ffn, 0xc00n, 1n << 39n, 1n << 40n, (1n << 40n) - 1n];
+const EDGE_EXPONENTS = [1, 0x7ffe, 0x3c01, 0x43fe, 0x3f81, 0x407e];
+
+/** As {@link edgeNumber}, in the extended format: short significands, so that sums and products are often halfway. */
+function edgeExtended(random: Random): { significand: bigint; exponent: number } {
+  const sign = random.below(2) << 15;
+  if (random.below(8) === 0) return { significand: 0n, exponent: sign };
+  const top = (1n << 63n) | (random.below(2) === 0 ? 0n : BigInt(random.below(256)) << 55n);
+  const ones = 0xffff_ffff_ffff_f800n | random.pick([0n, 0x7ffn]);
+  const significand = random.pick([top, top | random.pick(ROUNDED_BITS), top | random.pick(ROUNDED_BITS), ones]);
+  const edge = Math.min(Math.max(random.pick(EDGE_EXPONENTS) - 1 + random.below(3), 1), 0x7ffe);
+  const usual = 0x3fff + random.below(3) * random.below(66) - random.below(3);
+  return { significand, exponent: sign | (random.below(4) === 0 ? edge : usual) };
+}
+
 /** Regions of the data area by what they hold, as offsets; pointers of a profile lead into its region. */
 const REGIONS: Readonly<Record<Profile, readonly [number, number]>> = {
   int: [0x1000, 0x3000],
@@ -159,6 +176,7 @@ const REGIONS: Readonly<Record<Profile, readonly [number, number]>> = {
   page: [0x1f80, 0x2080],
   edge32: [0x4000, 0x6000],
   edge64: [0x7000, 0x9000],
+  edge80: [0x7000, 0x7e00],
 };
 
 /** What the data area holds before each case: integers, then singles, doubles, extended doubles, BCD and code addresses. */
@@ -260,13 +278,15 @@ const FX = { fcw: 0, fsw: 2, ftw: 4, mxcsr: 24, mxcsrMask: 28, st: 32, xmm: 160 
 
 function initialFx(profile: Profile, random: Random): Uint8Array {
   const view = new DataView(new ArrayBuffer(FX_BYTES));
-  const isX87 = profile === 'x87' || profile === 'bcd';
-  view.setUint16(FX.fcw, isX87 ? controlWord(random) : 0x37f, true);
+  const isEdge = profile === 'edge80';
+  const isX87 = isEdge || profile === 'x87' || profile === 'bcd';
+  const usual = !isX87 || (isEdge && random.below(4) > 0);
+  view.setUint16(FX.fcw, usual ? 0x37f : controlWord(random), true);
   view.setUint16(FX.fsw, (random.below(8) << 11) | (isX87 ? (random.below(16) << 8) & 0x4700 : 0), true);
   view.setUint8(FX.ftw, isX87 ? random.next() | (random.below(2) === 0 ? 0xff : 0x0f) : random.next());
   view.setUint32(FX.mxcsr, mxcsrFor(profile, random), true);
   view.setUint32(FX.mxcsrMask, 0xffff, true);
-  for (let i = 0; i < 8; i++) fillX87(view, FX.st + 16 * i, isX87, random);
+  for (let i = 0; i < 8; i++) fillX87(view, FX.st + 16 * i, profile, random);
   for (let i = 0; i < 16; i++) fillXmm(view, FX.xmm + 16 * i, profile, random);
   return new Uint8Array(view.buffer);
 }
@@ -295,13 +315,13 @@ function sseControl(random: Random): number {
   return (masks << 7) | (random.pick([0, 0, 1, 2, 3]) << 13) | flush | denormalsAreZero;
 }
 
-function fillX87(view: DataView, at: number, isX87: boolean, random: Random): void {
-  if (!isX87) {
+function fillX87(view: DataView, at: number, profile: Profile, random: Random): void {
+  if (profile !== 'x87' && profile !== 'bcd' && profile !== 'edge80') {
     view.setBigUint64(at, cornerInteger(random), true);
     view.setUint16(at + 8, random.next() & 0xffff, true);
     return;
   }
-  const { significand, exponent } = cornerExtended(random);
+  const { significand, exponent } = profile === 'edge80' ? edgeExtended(random) : cornerExtended(random);
   view.setBigUint64(at, significand, true);
   view.setUint16(at + 8, exponent, true);
 }
