@@ -21,9 +21,9 @@ import { HandlerFactory } from './handlers.ts';
 import { helperTarget } from './interpreter-lift.ts';
 import { Linker, type NativeFunction } from './linker.ts';
 import type { MemoryLayout } from './memory-layout.ts';
-import { flushPage, flushTlbs, probeStore, slowLoad, slowStore, translateCode, watchPages } from './mmu.ts';
+import { flushPage, flushTlbs, probeStore, slowLoad, slowStore, storePlace, translateCode, watchPages } from './mmu.ts';
 import { ModeTracker } from './mode.ts';
-import { physicalLoad } from './physical.ts';
+import { physicalLoad, physicalStore } from './physical.ts';
 import { BLOCK, RECORD, RECORD_BYTES } from './records.ts';
 import { CpuState } from './state.ts';
 import { GuestFault, GuestPageIn } from './system/port.ts';
@@ -55,6 +55,8 @@ interface MmuFunctions {
   readonly slowLoad: (cpu: number, address: bigint, bytes: number, access: number, segment: number) => bigint;
   readonly slowStore: (cpu: number, address: bigint, bytes: number, access: number, segment: number, v: bigint) => void;
   readonly probeStore: (cpu: number, address: bigint, bytes: number, access: number, segment: number) => void;
+  readonly storePlace: (cpu: number, address: bigint, bytes: number, access: number, segment: number) => bigint;
+  readonly physicalStore: (cpu: number, gpa: bigint, bytes: number, value: bigint) => void;
   readonly translateCode: (cpu: number, address: bigint) => bigint;
   readonly physicalLoad: (cpu: number, gpa: bigint, bytes: number) => bigint;
   readonly flushTlbs: (cpu: number, keepGlobal: number) => void;
@@ -108,7 +110,10 @@ export class Engine {
     const linker = new Linker(memory, machine, table, this.#hostFunctions(), helperTarget);
     linker.compile(
       [],
-      [slowLoad, slowStore, probeStore, translateCode, physicalLoad, flushTlbs, flushPage, watchPages, dispatch],
+      [
+        ...[slowLoad, slowStore, probeStore, storePlace, translateCode, physicalLoad, physicalStore],
+        ...[flushTlbs, flushPage, watchPages, dispatch],
+      ],
     );
     const helper = <T extends NativeFunction>(ref: Parameters<Linker['helper']>[0]) =>
       linker.helper(ref) as unknown as T;
@@ -116,6 +121,8 @@ export class Engine {
       slowLoad: helper(slowLoad),
       slowStore: helper(slowStore),
       probeStore: helper(probeStore),
+      storePlace: helper(storePlace),
+      physicalStore: helper(physicalStore),
       translateCode: helper(translateCode),
       physicalLoad: helper(physicalLoad),
       flushTlbs: helper(flushTlbs),

@@ -160,6 +160,17 @@ export const probeStore = defineHelper(
   },
 );
 
+/** Where a store to a byte of guest memory goes: translates as the store of `bytes` from there on would, and faults as it would. */
+export const storePlace = defineHelper(
+  'storePlace',
+  { params: ['i64', 'i32', 'i32', 'i32'], result: 'i64', mayFault: true },
+  (b, address, bytes, access, segment) => {
+    const gpa = b.call(translateData, address, access, bytes, segment);
+    b.if(b.call(flagsOf, gpa).and(PAGE_ABSENT), () => absent(b, gpa));
+    return gpa;
+  },
+);
+
 /** Empties all TLBs, or keeps global entries. */
 export const flushTlbs = defineHelper('flushTlbs', { params: ['i32'] }, (b, keepGlobal) => {
   const start = get(b, STATE.tlbArea);
