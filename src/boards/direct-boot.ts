@@ -1,6 +1,7 @@
 import type { GuestMemory } from '../machine/interfaces.ts';
 import { ACPI_RSDP_FILE } from './acpi.ts';
 import { cmosMemorySize, configureFirmware } from './configuration.ts';
+import { setTextMode } from './firmware/text-mode.ts';
 import type { BootOptions, CpuStart } from './loaders/boot-image.ts';
 import { loadKernel, writeBootImage } from './loaders/index.ts';
 import type { PcBoard } from './pc.ts';
@@ -11,7 +12,7 @@ import { applyLoader, type MemoryWrite, type TableFile, type TableSet } from './
 const FAST_A20 = 0x02;
 
 /**
- * Does what firmware would do before a kernel runs (PCI, interrupt modes, ACPI tables, A20), then loads the kernel.
+ * Does what firmware would do before a kernel runs (PCI, text mode, interrupt modes, ACPI tables, A20), then loads the kernel.
  * Kernels that ask fw_cfg or the CMOS memory find there what firmware would find.
  * The board and the processor must have been reset.
  * @returns how the processor is to start
@@ -28,6 +29,7 @@ export function directBoot(
   configureFirmware(board.configuration, options.ramBytes, board.cpuCount, acpi);
   for (const [index, value] of cmosMemorySize(options.ramBytes)) board.setCmos(index, value);
   setUpPci(board.pci);
+  setTextMode({ ports: board.ports, memory: board.mmio });
   setLevelTriggered(board, [PC_IRQ.sci, ...PC_PIRQ]);
   board.ports.write(PC_PORTS.systemControl[0], 1, FAST_A20);
   for (const { gpa, bytes } of tables.values()) memory.forWrite(gpa, bytes.length).set(bytes);

@@ -10,11 +10,13 @@ export type BootMedium = 'floppy' | 'disk' | 'cd' | 'net';
 /** A machine that starts from its firmware. */
 export interface FirmwareBoot {
   /** The ROM's content, ending at 4 GiB. */
-  readonly firmware: Uint8Array;
+  readonly rom: Uint8Array;
   /** What to boot from, best first. */
   readonly bootOrder?: readonly BootMedium[];
   /** Milliseconds that the firmware waits for the key of its boot menu; without it there is no menu. */
   readonly bootMenuMillis?: number;
+  /** Whether the firmware's screen is COM1, for a machine that nobody looks at. */
+  readonly serialConsole?: boolean;
   /** Further files for the firmware by their names in fw_cfg, as option ROMs. */
   readonly files?: readonly (readonly [name: string, bytes: Uint8Array])[];
 }
@@ -37,6 +39,7 @@ export function prepareFirmware(board: PcBoard, acpi: TableSet, ramBytes: number
   board.setCmos(CMOS_BOOT_FIRST, first | (second << 4));
   board.setCmos(CMOS_BOOT_THIRD, third << 4);
   addBootMenu(board, boot.bootMenuMillis);
+  board.configuration.addItem(FW_CFG_KEY.noGraphic, new ByteWriter().u16(boot.serialConsole ? 1 : 0).finish());
   for (const [name, bytes] of boot.files ?? []) board.configuration.addFile(name, bytes);
 }
 

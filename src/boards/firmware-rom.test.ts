@@ -17,7 +17,7 @@ ${source}
   return rom;
 }
 
-function setUp(firmware: Uint8Array) {
+function setUp(rom: Uint8Array) {
   let output = '';
   const machine = new PcMachine({
     memoryBytes: 16 << 20,
@@ -28,7 +28,7 @@ function setUp(firmware: Uint8Array) {
     serial: [],
     sharedMemory: false,
     wake: () => {},
-    boot: { firmware },
+    boot: { rom },
     debugExitPort: 0x501,
     debugOutput: (byte) => {
       output += String.fromCharCode(byte);

@@ -1,3 +1,4 @@
+import { CoprocessorError } from '../devices/coprocessor-error/coprocessor-error.ts';
 import { DebugExit } from '../devices/debug-exit/debug-exit.ts';
 import { DebugPort } from '../devices/debug-port/debug-port.ts';
 import { PostPort } from '../devices/debug-port/post-port.ts';
@@ -89,6 +90,7 @@ export function makeChips(options: ChipOptions, { interrupts, pci, configuration
     uart2: uart(PC_IRQ.uart2, 1),
     pit,
     portB: new SystemControlPortB(clock, pit),
+    coprocessorError: new CoprocessorError(interrupts.irq(PC_IRQ.coprocessor)),
     picSlave: pic.slave,
     picMaster: pic.master,
     elcr: pic.elcr,
@@ -107,6 +109,7 @@ export const PORT_MAP: readonly (readonly [keyof PcChips, readonly [base: number
   ['post', PC_PORTS.post, 1],
   ['systemControl', PC_PORTS.systemControl, 1],
   ['picSlave', PC_PORTS.picSlave, 1],
+  ['coprocessorError', PC_PORTS.coprocessorError, 1],
   ['debugPort', PC_PORTS.debug, 1],
   ['uart2', PC_PORTS.uart2, 1],
   ['uart1', PC_PORTS.uart1, 1],

@@ -12,11 +12,14 @@ import { hashRam, type RamState, restoreRam, saveRam } from '../machine/ram-stat
 import { HostClock, type MachineClock, VirtualClock } from '../machine/virtual-time.ts';
 import { buildAcpi } from './acpi.ts';
 import { directBoot } from './direct-boot.ts';
+import { DisplayCard, type DisplaySource } from './display-card.ts';
+import type { PcDrive } from './drives.ts';
 import { type FirmwareBoot, prepareFirmware } from './firmware-boot.ts';
 import type { BootOptions } from './loaders/index.ts';
 import { PcBoard, type Shutdown } from './pc.ts';
 import { startCpu } from './start-cpu.ts';
 import { ClockTsc } from './tsc.ts';
+import { MappedVideoMemory } from './video-memory.ts';
 
 /** A kernel that is loaded by the machine itself. */
 export type KernelBoot = Pick<BootOptions, 'kernel' | 'initrd' | 'commandLine'>;
@@ -39,6 +42,8 @@ export interface PcMachineOptions {
   readonly sharedMemory: boolean;
   /** Told when an interrupt line wants an idle processor. */
   readonly wake: () => void;
+  /** Disks, and media in the CD and floppy drives. */
+  readonly drives?: readonly PcDrive[];
   /** The PCI cards besides the board's own functions. */
   readonly cards?: readonly PciCard[];
 }
@@ -51,6 +56,8 @@ const TSC_HZ = 1_000_000_000;
 const APIC_TIMER_HZ = 1_000_000_000;
 /** Room for decoded code. */
 const RECORD_BYTES = 64 << 20;
+/** Memory of the display adapter. */
+const VIDEO_BYTES = 16 << 20;
 /** RAM up to which a machine uses 32-bit addresses: a WebAssembly memory of that kind ends at 4 GiB. */
 const MOST_RAM_IN_32_BITS = 0xe000_0000;
 const FOUR_GIB_PAGES = 65536;
@@ -64,6 +71,8 @@ export class PcMachine {
   readonly vcpu: Vcpu;
   readonly board: PcBoard;
   readonly clock: MachineClock;
+  /** What the screen shows. */
+  readonly display: DisplaySource;
   readonly ram: RamMemory;
   /** What the host does for chips. */
   readonly hostWork: HostWork;
@@ -75,7 +84,7 @@ export class PcMachine {
   /** @throws {BootImageInvalid} the kernel or initrd cannot be booted  @throws {FirmwareInvalid} nor the firmware  @throws {RangeError} the host has not enough memory */
   constructor(options: PcMachineOptions) {
     const regions = pcRamRegions(options.memoryBytes);
-    const layout = layOutMemory(regions, RECORD_BYTES);
+    const layout = layOutMemory(regions, RECORD_BYTES, VIDEO_BYTES);
     const machine = allocate(layout, options);
     this.#random = new SplitMix64(options.seed);
     this.#clockKind = options.clock;
@@ -96,7 +105,9 @@ export class PcMachine {
       regions,
       { codeWrite: (gpa, length) => this.vcpu.engine.invalidateCode(gpa, length), firstWrite: () => {} },
     );
-    this.board = this.#makeBoard(options);
+    const display = new DisplayCard(new MappedVideoMemory(machine.memory, layout, () => this.vcpu));
+    this.board = this.#makeBoard({ ...options, cards: [display, ...(options.cards ?? [])] });
+    this.display = display.connect(this.board.ports, this.board.mmio);
     const { processor } = this.board;
     this.vcpu = new Vcpu(
       machine,
@@ -108,6 +119,7 @@ export class PcMachine {
         interruptPending: () => processor.interruptPending(),
         acknowledgeInterrupt: () => processor.acknowledgeInterrupt(),
         takeNmi: () => processor.takeNmi(),
+        fpuError: (rises) => processor.fpuError(rises),
         apicRead: (msr) => processor.apicRead(msr),
         apicWrite: (msr, value) => processor.apicWrite(msr, value),
         random: () => this.#random.next(),
@@ -225,7 +237,7 @@ export class PcMachine {
   /** What makes a machine that has been reset ready for its first instruction. */
   #starter({ boot, memoryBytes }: PcMachineOptions): () => void {
     const acpi = buildAcpi({ cpuCount: 1 });
-    if ('firmware' in boot) return () => prepareFirmware(this.board, acpi, memoryBytes, boot);
+    if ('rom' in boot) return () => prepareFirmware(this.board, acpi, memoryBytes, boot);
     const kernel = { ...boot, name: 'kernel', ramBytes: memoryBytes };
     return () => startCpu(this.vcpu, directBoot(this.board, this.ram, acpi, kernel));
   }
@@ -251,7 +263,8 @@ export class PcMachine {
       serial: options.serial,
       debugExitPort: options.debugExitPort,
       debugOutput: options.debugOutput,
-      firmware: 'firmware' in options.boot ? options.boot.firmware : undefined,
+      firmware: 'rom' in options.boot ? options.boot.rom : undefined,
+      drives: options.drives,
       cards: options.cards,
       ended: (shutdown) => {
         this.#ended ??= shutdown;

@@ -8,7 +8,9 @@ import { PCI_HOLE_GPA } from '../machine/guest-memory.ts';
 /** Memory-mapped chips and areas. */
 export const PC_MEMORY = {
   ebda: 0x9fc00,
+  /** The window of the display adapter, and where it ends. */
   vga: 0xa0000,
+  vgaEnd: 0xc0000,
   /** RAM that holds ACPI tables and, at its end, the BIOS: what a PC has in ROM. */
   bios: 0xe0000,
   biosSegment: 0xf0000,
@@ -32,9 +34,13 @@ export const PC_PORTS = {
   portB: [0x61, 1],
   keyboardCommand: [0x64, 1],
   rtc: [0x70, 4],
+  vga: [0x3b0, 48],
+  dispiIndex: [0x1ce, 2],
+  dispiData: [0x1cf, 2],
   post: [0x80, 1],
   systemControl: [0x92, 1],
   picSlave: [0xa0, 2],
+  coprocessorError: [0xf0, 1],
   debug: [0xe9, 1],
   uart2: [0x2f8, 8],
   uart1: [0x3f8, 8],
@@ -48,6 +54,12 @@ export const PC_PORTS = {
   pciConfig: [0xcf8, 8],
 } as const;
 
+/** The IDE channels: their ports and ISA interrupts. */
+export const PC_IDE = [
+  { commandBlock: [0x1f0, 8], controlBlock: [0x3f6, 1], irq: 14 },
+  { commandBlock: [0x170, 8], controlBlock: [0x376, 1], irq: 15 },
+] as const;
+
 /** ISA interrupts. */
 export const PC_IRQ = {
   timer: 0,
@@ -57,6 +69,7 @@ export const PC_IRQ = {
   rtc: 8,
   sci: 9,
   mouse: 12,
+  coprocessor: 13,
 } as const;
 
 /** The ISA interrupt behind each of PIRQA# to PIRQD#, as firmware steers them. */
@@ -71,7 +84,9 @@ export function pirqOf(slot: number, pin: number): number {
 export const PC_SLOT = {
   hostBridge: [0, 0],
   isaBridge: [1, 0],
+  ide: [1, 1],
   powerManagement: [1, 3],
+  display: [2, 0],
 } as const;
 
 /** Interrupt inputs of the I/O APIC: ISA interrupts keep their number, but for the timer. */

@@ -6,10 +6,12 @@ import { Piix3 } from '../devices/pci-host/piix3.ts';
 import { Piix4Pm } from '../devices/piix4-pm/piix4-pm.ts';
 import type { Uart16550 } from '../devices/uart16550/uart16550.ts';
 import { MmioBus, PortBus } from '../machine/bus.ts';
+import type { HostWork } from '../machine/host-work.ts';
 import type { Device, DeviceState, IrqLine, MessageSink } from '../machine/interfaces.ts';
 import { WiredOr } from '../machine/irq.ts';
 import { BusWindow, PciBus, type PciFunction } from '../machine/pci.ts';
 import { type PciCard, windowsOn } from '../machine/pci-slot.ts';
+import { makeIde, type PcDrive } from './drives.ts';
 import { mapFirmware } from './firmware-rom.ts';
 import { type InterruptOptions, Interrupts } from './interrupts.ts';
 import { type ChipOptions, makeChips, type PcChips, PORT_MAP, type Shutdown } from './pc-chips.ts';
@@ -27,6 +29,8 @@ export interface PcOptions extends ChipOptions, InterruptOptions {
   readonly ended: (shutdown: Shutdown) => void;
   /** the ROM that the processor starts from; without it a loader says where it starts */
   readonly firmware?: Uint8Array;
+  /** disks, and media in the CD and floppy drives */
+  readonly drives?: readonly PcDrive[];
   /** the PCI cards */
   readonly cards?: readonly PciCard[];
   /** brings a page of guest memory in; absent where none is ever absent */
@@ -58,11 +62,13 @@ export class PcBoard {
   /** The processor's side of the board. */
   readonly processor: ProcessorSocket;
   readonly #interrupts: Interrupts;
+  readonly #hostWork: HostWork;
   readonly #chips: PcChips;
   readonly #pirqs: readonly WiredOr[];
   readonly #atPowerOn: DeviceState;
 
   constructor(options: PcOptions) {
+    this.#hostWork = options.hostWork;
     this.processor = new ProcessorSocket(this.ports, this.mmio, options.cpu);
     this.#interrupts = new Interrupts(options, this.processor);
     this.#chips = makeChips(options, {
@@ -72,6 +78,7 @@ export class PcBoard {
       setA20: (open) => options.cpu.setA20(open),
       end: (reason, code = 0) => options.ended({ kind: 'shutdown', reason, code }),
     });
+    this.processor.connectCoprocessor(this.#chips.coprocessorError);
     this.#mapChips(options);
     const piix3 = new Piix3(Array.from({ length: 16 }, (_, irq) => this.#interrupts.irq(irq)));
     this.#pirqs = piix3.pirqs.map((pirq) => new WiredOr(pirq));
@@ -81,6 +88,7 @@ export class PcBoard {
     this.pci.attach(...PC_SLOT.hostBridge, new I440fx(shadow));
     this.pci.attach(...PC_SLOT.isaBridge, piix3);
     this.pci.attach(...PC_SLOT.powerManagement, new Piix4Pm(pmWindow));
+    this.pci.attach(...PC_SLOT.ide, this.#makeIde(options));
     for (const card of options.cards ?? []) this.#plug(card, options);
     this.#atPowerOn = this.save();
   }
@@ -142,12 +150,17 @@ export class PcBoard {
   /** @throws {Error} when the state is of an unknown version or lacks a part */
   restore(state: DeviceState): void {
     requireVersion('PcBoard', state.version, STATE_VERSION);
+    this.#hostWork.forgetAccesses();
     const saved = state.parts as Readonly<Record<string, DeviceState | undefined>>;
     for (const [name, part] of this.#parts()) {
       const record = saved[name];
       if (!record) throw new Error(`PcBoard: the saved state has no ${name}`);
       part.restore(record);
     }
+  }
+
+  #makeIde({ drives = [], memory, hostWork }: PcOptions): PciFunction {
+    return makeIde(drives, { memory, hostWork, ports: this.ports, irq: (number) => this.isaInterrupt(number) });
   }
 
   #plug({ slot, fn = 0, plug }: PciCard, { clock, memory, hostWork, pageIn }: PcOptions): void {

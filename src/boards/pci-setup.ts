@@ -13,6 +13,10 @@ const PMBA = 0x40;
 const PMREGMISC = 0x80;
 const PMIOSE = 1;
 
+/** Timing registers of both IDE channels, which say that the channels are in use. */
+const IDETIM = 0x40;
+const IDE_DECODE_ENABLE = 0x80008000;
+
 /** The host bridge's attribute maps, with reads and writes of all areas going to RAM. */
 const SHADOW_ALL = [
   [0x59, 1, 0x30],
@@ -82,11 +86,12 @@ function routeInterrupt(pciFunction: PciFunction, slot: number): void {
   if (pin >= 1 && pin <= 4) pciFunction.writeConfig(INTERRUPT_LINE, 1, PC_PIRQ[pirqOf(slot, pin - 1)]);
 }
 
-/** The chip set's own registers: shadow RAM, interrupt steering, and the power management function with its interrupt, the SCI. */
+/** The chip set's own registers: shadow RAM, interrupt steering, IDE channels, and the power management function with its interrupt, the SCI. */
 function setUpBoard(bus: PciBus): void {
   const at = ([slot, fn]: readonly [number, number]) => bus.at(slot * 8 + fn);
   for (const [i, irq] of PC_PIRQ.entries()) at(PC_SLOT.isaBridge)?.writeConfig(PIRQRC_FIRST + i, 1, irq);
   for (const [offset, size, value] of SHADOW_ALL) at(PC_SLOT.hostBridge)?.writeConfig(offset, size, value);
+  at(PC_SLOT.ide)?.writeConfig(IDETIM, 4, IDE_DECODE_ENABLE);
   const power = at(PC_SLOT.powerManagement);
   power?.writeConfig(PMBA, 4, PC_PORTS.powerManagement[0]);
   power?.writeConfig(PMREGMISC, 1, PMIOSE);

@@ -1,5 +1,6 @@
 import type { CpuEnvironment } from '../cpu/environment.ts';
 import { CR8_AS_MSR } from '../cpu/system/port.ts';
+import type { CoprocessorError } from '../devices/coprocessor-error/coprocessor-error.ts';
 import type { LocalApic } from '../devices/local-apic/local-apic.ts';
 import type { ApicProcessor } from '../devices/local-apic/wiring.ts';
 import type { MmioBus, PortBus } from '../machine/bus.ts';
@@ -34,6 +35,7 @@ export class ProcessorSocket implements ProcessorBus {
   readonly #mmio: MmioBus;
   readonly #cpu: CpuPort;
   #localApic: LocalApic | undefined;
+  #coprocessorError: CoprocessorError | undefined;
   #apicWindow: BusWindow | undefined;
   #intrLevel = false;
   #nmiWaits = false;
@@ -58,6 +60,15 @@ export class ProcessorSocket implements ProcessorBus {
     this.#localApic = localApic;
     this.#apicWindow = new BusWindow(this.#mmio, APIC_PAGE_BYTES, localApic, 'local APIC', 4);
     this.#placeApic();
+  }
+
+  /** Connects FERR# and IGNNE#, once. */
+  connectCoprocessor(error: CoprocessorError): void {
+    this.#coprocessorError = error;
+  }
+
+  fpuError(rises: boolean): boolean {
+    return this.#coprocessorError?.error(rises) ?? false;
   }
 
   portRead(port: number, bytes: 1 | 2 | 4): number {

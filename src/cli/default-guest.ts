@@ -4,7 +4,7 @@ import { cacheFolder, FileStore, writeFileAtOnce } from '../host/node/file-store
 import { DEFAULT_COMMAND_LINE, packDefaultInitrd } from './default-guest-files.ts';
 import type { GuestFiles } from './default-guest-packages.ts';
 import { CliError, STATUS } from './errors.ts';
-import type { Guest } from './guest.ts';
+import type { KernelGuest } from './guest.ts';
 
 /** The parts of the default guest: checksums of files in the store. */
 interface Parts {
@@ -15,7 +15,7 @@ interface Parts {
 /** A small Linux whose kernel and BusyBox come from this host's own package sources, fetched once and then kept.
  * @param append what is added to the kernel's command line
  * @throws {CliError} this host has no such source */
-export async function loadDefaultGuest(append: string): Promise<Guest> {
+export async function loadDefaultGuest(append: string): Promise<KernelGuest> {
   const folder = cacheFolder();
   const store = new FileStore(join(folder, 'files'));
   const list = join(folder, 'default-guest.json');

@@ -1,4 +1,4 @@
-import { readFile } from 'node:fs/promises';
+import { readFileSync } from 'node:fs';
 import { CliError, STATUS } from './errors.ts';
 import type { FileOption } from './run-options.ts';
 import { quote } from './values.ts';
@@ -11,15 +11,21 @@ const FINDINGS: Readonly<Record<string, string>> = {
   EACCES: 'a file without permission to read it',
 };
 
-/** Reads a file that an option names.
+/** Reads a file that an option names, in this thread: what else a start does would make it wait for its pieces.
  * @throws {CliError} it is missing or unreadable */
-export async function readOptionFile({ option, path }: FileOption): Promise<Uint8Array> {
+export function readOptionFile(file: FileOption): Uint8Array {
   try {
-    return await readFile(path);
+    return readFileSync(file.path);
   } catch (error) {
-    const { code = '', message } = error as NodeJS.ErrnoException;
-    const status = code === 'ENOENT' || code === 'ENOTDIR' ? STATUS.missing : STATUS.failed;
-    const found = `${quote(path)}, ${FINDINGS[code] ?? message}`;
-    throw new CliError(status, `${option}: found ${found}, expected a readable file`, { cause: error });
+    throw whyUnreadable(file, error);
   }
+}
+
+/** What to say of a file that an option names and that could not be opened or read. */
+export function whyUnreadable({ option, path }: FileOption, error: unknown): CliError {
+  const { code, message } = error as NodeJS.ErrnoException;
+  if (code === undefined) return new CliError(STATUS.failed, `${option}: ${message}`, { cause: error });
+  const status = code === 'ENOENT' || code === 'ENOTDIR' ? STATUS.missing : STATUS.failed;
+  const found = `${quote(path)}, ${FINDINGS[code] ?? message}`;
+  return new CliError(status, `${option}: found ${found}, expected a readable file`, { cause: error });
 }

@@ -3,11 +3,18 @@ import { readOptionFile } from './files.ts';
 import type { RunOptions } from './run-options.ts';
 
 /** What a machine boots. */
-export type Guest = Pick<VmConfig, 'kernel' | 'initrd' | 'commandLine'>;
+export type Guest = Pick<VmConfig, 'kernel' | 'initrd' | 'commandLine' | 'firmware'>;
 
-/** Reads the guest that the options name; without a kernel, the default guest is made.
+/** A guest whose kernel the machine loads itself. */
+export type KernelGuest = Guest & { readonly kernel: Uint8Array };
+
+/** Reads the guest that the options name; without a kernel and firmware, the default guest is made.
  * @throws {CliError} a file is missing or unreadable, or there is no default guest on this host */
-export async function loadGuest({ kernel, initrd, append = '' }: RunOptions): Promise<Guest> {
+export async function loadGuest({ kernel, initrd, append = '', firmware, bootOrder }: RunOptions): Promise<Guest> {
+  if (firmware !== undefined) {
+    const rom = await readOptionFile(firmware);
+    return { firmware: { rom, bootOrder, serialConsole: true }, commandLine: append };
+  }
   if (kernel === undefined) {
     const { loadDefaultGuest } = await import('./default-guest.ts');
     return loadDefaultGuest(append);

@@ -19,10 +19,11 @@ const BOOT_OPTIONS: readonly (readonly [subject: RegExp, option: string])[] = [
 /** Loads the machine's code, which takes a while.
  * @returns what makes a machine; it throws a {@link CliError} when that cannot be */
 export async function loadMachine(): Promise<MakeMachine> {
-  const { BootImageInvalid, Vm } = await import('../vm/index.ts');
+  const { BootImageInvalid, FirmwareInvalid, Vm } = await import('../vm/index.ts');
   return (config) =>
     Vm.create(config).catch((error: unknown) => {
       if (error instanceof BootImageInvalid) throw wrongImage(error.message);
+      if (error instanceof FirmwareInvalid) throw new CliError(STATUS.failed, `--firmware: ${error.message}`);
       if (isOutOfMemory(error)) throw tooMuchMemory(config.memoryBytes);
       throw error;
     });

@@ -10,7 +10,7 @@ export interface Verbs {
 
 /** Options of `run` that are planned and not there yet: to be told apart from misspelt ones. */
 const PLANNED_RUN_OPTIONS = [
-  ['--name', '--cpus', '--firmware', '--firmware-vars', '--boot', '--disk', '--cdrom', '--floppy', '--net', '--share'],
+  ['--name', '--cpus', '--firmware-vars', '--net', '--share'],
   ['--display', '--gdb', '--pcap', '--snapshot', '--screenshot-at-exit', '--rtc'],
 ].flat();
 
@@ -78,10 +78,20 @@ function runOptions(): Option[] {
     new Option('--kernel <FILE>', 'Linux bzImage or multiboot ELF to boot'),
     new Option('--initrd <FILE>', 'initial RAM disk of the kernel'),
     new Option('--append <STRING>', 'command line of the kernel'),
+    new Option('--firmware <FILE>', 'firmware to start from: a SeaBIOS image'),
+    new Option('--boot <MEDIA>', 'what the firmware boots from: cd, disk, floppy, net, or several with commas'),
+    new Option('--disk <FILE>', 'a disk: FILE[,format=FORMAT][,bus=ide|ahci][,readonly][,overlay[=FILE]]').argParser(
+      collect,
+    ),
+    new Option('--cdrom <FILE>', 'the medium in the CD drive'),
+    new Option('--floppy <FILE>', 'the medium in the floppy drive; again for the second drive').argParser(collect),
+    new Option('--debugcon <TARGET>', 'where messages on the debug ports 0x402 and 0xE9 go, as --serial'),
     new Option('--serial <TARGET>', 'stdio, file:FILE, unix:PATH or none; once for COM1, again for COM2')
       .default(undefined, 'stdio')
-      .argParser((text, earlier: string[] | undefined) => [...(earlier ?? []), text]),
-    new Option('--accel <ENGINE>', 'how guest code is executed: jit (translated) or interp (interpreted)').default('jit'),
+      .argParser(collect),
+    new Option('--accel <ENGINE>', 'how guest code is executed: jit (translated) or interp (interpreted)').default(
+      'jit',
+    ),
     new Option('--clock <CLOCK>', "host: as the host's; virtual: by executed instructions alone").default('host'),
     new Option('--seed <N>', 'seed of all random numbers the guest can see'),
     new Option('--no-reboot', 'end with status 0 when the guest resets'),
@@ -89,8 +99,13 @@ function runOptions(): Option[] {
     new Option('--debug-exit <PORT>', 'add a port whose written value V ends with status V * 2 + 1'),
     new Option('--qmp <ADDRESS>', 'listen for the QEMU Machine Protocol: unix:PATH or tcp:HOST:PORT'),
     new Option('--stats', 'print counters at the end'),
-    new Option('--verbose', 'print stack traces of failures'),
+    new Option('--verbose', 'print the phases of the boot, and stack traces of failures'),
   ];
+}
+
+/** For options that may be given several times. */
+function collect(text: string, earlier: string[] | undefined): string[] {
+  return [...(earlier ?? []), text];
 }
 
 /** Turns what the parser says into our own words: help and version are no failures. */

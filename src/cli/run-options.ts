@@ -1,5 +1,6 @@
 import type { SocketAddress } from '../host/node/listen.ts';
 import { MEMORY_LIMITS } from '../vm/config.ts';
+import type { BootMedium } from '../vm/index.ts';
 import { type DiskOption, parseDisk } from './drive-options.ts';
 import { UsageError } from './errors.ts';
 import {
@@ -20,6 +21,9 @@ export interface RawRunOptions {
   readonly kernel?: string;
   readonly initrd?: string;
   readonly append?: string;
+  readonly firmware?: string;
+  readonly boot?: string;
+  readonly debugcon?: string;
   readonly serial?: readonly string[];
   readonly disk?: readonly string[];
   readonly cdrom?: string;
@@ -42,10 +46,17 @@ export interface RunOptions {
   readonly kernel?: FileOption;
   readonly initrd?: FileOption;
   readonly append?: string;
+  /** Firmware to start from. */
+  readonly firmware?: FileOption;
+  /** What the firmware boots from, best first; its own order where absent. */
+  readonly bootOrder?: readonly BootMedium[];
+  /** Where messages on the debug ports go. */
+  readonly debugConsole?: SerialTarget;
   readonly serial: readonly SerialTarget[];
   readonly disks: readonly DiskOption[];
   readonly cdrom?: FileOption;
   readonly floppies: readonly FileOption[];
+  readonly accel: 'jit' | 'interp';
   readonly clock: 'host' | 'virtual';
   readonly seed?: bigint;
   readonly noReboot: boolean;
@@ -62,6 +73,7 @@ export interface FileOption {
   readonly path: string;
 }
 
+const BOOT_MEDIA: readonly BootMedium[] = ['cd', 'disk', 'floppy', 'net'];
 const SERIAL_LINES = 2;
 const FLOPPY_DRIVES = 2;
 const PAGE_BYTES = 4096;
@@ -72,17 +84,20 @@ const MAX_PORT = 0xffffn;
  * @param hostMemoryBytes what this host has
  * @throws {UsageError} a value is wrong, or two options contradict each other */
 export function readRunOptions(image: string | undefined, raw: RawRunOptions, hostMemoryBytes: number): RunOptions {
-  readAccelerator(raw.accel);
   const kernel = readKernel(image, raw);
   return {
     memoryBytes: readMemory(raw.memory, hostMemoryBytes),
     kernel,
     initrd: readInitrd(kernel, raw.initrd),
     append: raw.append,
+    firmware: readFirmware(kernel, raw.firmware),
+    bootOrder: optional(raw.boot, parseBootOrder),
+    debugConsole: optional(raw.debugcon, (text) => parseSerial('--debugcon', text)),
     serial: readSerial(raw.serial ?? ['stdio']),
     disks: (raw.disk ?? []).map(parseDisk),
     cdrom: optional(raw.cdrom, (path) => ({ option: '--cdrom', path })),
     floppies: readFloppies(raw.floppy ?? []),
+    accel: parseWord('--accel', raw.accel, ['jit', 'interp']),
     clock: parseWord('--clock', raw.clock, ['host', 'virtual']),
     seed: optional(raw.seed, (text) => parseInteger('--seed', text, MAX_SEED)),
     noReboot: !raw.reboot,
@@ -98,11 +113,6 @@ function optional<Value>(text: string | undefined, read: (text: string) => Value
   return text === undefined ? undefined : read(text);
 }
 
-function readAccelerator(text: string): void {
-  if (text === 'jit') throw new UsageError('--accel', quote(text), 'interp: jit is not supported by this version');
-  parseWord('--accel', text, ['interp']);
-}
-
 function readKernel(image: string | undefined, raw: RawRunOptions): FileOption | undefined {
   if (image !== undefined && raw.kernel !== undefined) {
     throw new UsageError('--kernel', quote(raw.kernel), `no --kernel beside the image ${quote(image)}`);
@@ -115,6 +125,19 @@ function readInitrd(kernel: FileOption | undefined, path: string | undefined): F
   if (path === undefined) return undefined;
   if (kernel === undefined) throw new UsageError('--initrd', quote(path), '--kernel FILE beside it');
   return { option: '--initrd', path };
+}
+
+function readFirmware(kernel: FileOption | undefined, path: string | undefined): FileOption | undefined {
+  if (path === undefined) return undefined;
+  if (path === 'builtin') throw new UsageError('--firmware', quote(path), 'FILE: there is none built in yet');
+  if (kernel !== undefined) throw new UsageError('--firmware', quote(path), `no kernel beside it (${kernel.option})`);
+  return { option: '--firmware', path };
+}
+
+function parseBootOrder(text: string): BootMedium[] {
+  const order = text.split(',').map((word) => parseWord('--boot', word, BOOT_MEDIA));
+  if (new Set(order).size < order.length) throw new UsageError('--boot', quote(text), 'each medium once');
+  return order;
 }
 
 function readMemory(text: string, hostMemoryBytes: number): number {

@@ -10,6 +10,8 @@ import { type Guest, loadGuest } from './guest.ts';
 import { loadMachine, type Machine, type MakeMachine } from './machine.ts';
 import { type RawRunOptions, type RunOptions, readRunOptions } from './run-options.ts';
 import { openSerialLine } from './serial-lines.ts';
+import { millisSinceStart } from './start-time.ts';
+import type { SerialTarget } from './values.ts';
 
 /** `vitrine run`: boots a machine in the foreground and resolves to the exit status once it ended.
  * @throws {CliError} it cannot be started */
@@ -19,18 +21,21 @@ export async function run(
   load: () => Promise<MakeMachine> = loadMachine,
 ): Promise<number> {
   const options = readRunOptions(image, raw, hostMemoryBytes());
-  const progress = new BootProgress(tellProgress, () => performance.now());
+  const progress = new BootProgress((line) => tellProgress(line, options), millisSinceStart);
   const [guest, makeMachine] = await Promise.all([loadGuest(options), load()]);
-  const { ending, stats, hostMillis } = await runGuest(options, guest, progress, makeMachine);
-  if (options.stats) printStats(stats, hostMillis);
-  if (ending.message !== undefined) process.stderr.write(`vitrine: ${ending.message}\n`);
-  return ending.status;
+  const finished = await runGuest(options, guest, progress, makeMachine);
+  if (options.stats) printStats(finished);
+  const { message, status } = finished.ending;
+  if (message !== undefined) process.stderr.write(`vitrine: ${message}\n`);
+  return status;
 }
 
 /** A machine that came to its end. */
 interface Finished {
   readonly ending: Ending;
   readonly stats: VmStats;
+  /** How long it took from the start of the process to the guest's first instruction. */
+  readonly startMillis: number;
   /** How long it ran. */
   readonly hostMillis: number;
 }
@@ -43,15 +48,18 @@ async function runGuest(
 ): Promise<Finished> {
   const outside = new OutsideEnding();
   const lines = await openLines(options, outside);
+  const drives = await openMedia(options);
   try {
-    const consoles = lines.map((line, index) => (line && index === 0 ? progress.watch(line) : line));
-    const machine = await makeMachine(configOf(options, guest, consoles));
+    const serial = lines.serial.map((line, index) => (line && index === 0 ? progress.watch(line) : line));
+    const debugOutput = lines.debugConsole && ((byte: number) => lines.debugConsole?.send(byte));
+    const machine = await makeMachine({ ...configOf(options, guest, serial), debugOutput, drives: drives?.media });
     progress.reached('machine ready');
-    const started = performance.now();
+    const startMillis = millisSinceStart();
     const ending = await runToEnd(machine, options, outside);
-    return { ending, stats: machine.stats, hostMillis: performance.now() - started };
+    return { ending, stats: machine.stats, startMillis, hostMillis: millisSinceStart() - startMillis };
   } finally {
-    for (const line of lines) line?.close();
+    for (const line of [...lines.serial, lines.debugConsole]) line?.close();
+    await drives?.close();
   }
 }
 
@@ -60,25 +68,40 @@ function hostMemoryBytes(): number {
   return Math.min(totalmem(), process.constrainedMemory() || Number.POSITIVE_INFINITY);
 }
 
-function tellProgress(line: string): void {
-  if (process.stderr.isTTY) process.stderr.write(`vitrine: ${line}\n`);
+function tellProgress(line: string, { verbose }: RunOptions): void {
+  if (verbose || process.stderr.isTTY) process.stderr.write(`vitrine: ${line}\n`);
 }
 
-async function openLines(options: RunOptions, outside: OutsideEnding): Promise<(HostCharPort | undefined)[]> {
+/** The outside ends of the machine's lines. */
+interface Lines {
+  readonly serial: readonly (HostCharPort | undefined)[];
+  readonly debugConsole: HostCharPort | undefined;
+}
+
+async function openLines({ serial, debugConsole }: RunOptions, outside: OutsideEnding): Promise<Lines> {
   outside.onSignals();
   outside.onClosedOutput();
   outside.onLostLauncher();
+  const open = (option: string, target: SerialTarget) =>
+    openSerialLine(option, target, () => outside.end({ status: STATUS.ok }));
   const lines: (HostCharPort | undefined)[] = [];
-  for (const target of options.serial) {
-    lines.push(await openSerialLine(target, () => outside.end({ status: STATUS.ok })));
-  }
-  return lines;
+  for (const target of serial) lines.push(await open('--serial', target));
+  return { serial: lines, debugConsole: debugConsole && (await open('--debugcon', debugConsole)) };
+}
+
+/** Opens the media that options name. What opens them is loaded only where there are any. */
+async function openMedia(options: RunOptions) {
+  if (options.disks.length + options.floppies.length === 0 && !options.cdrom) return undefined;
+  const { closeDrives, openDrives } = await import('./drives.ts');
+  const media = await openDrives(options);
+  return { media, close: () => closeDrives(media) };
 }
 
 function configOf(options: RunOptions, guest: Guest, serial: readonly (CharPort | undefined)[]): VmConfig {
   return {
     ...guest,
     memoryBytes: options.memoryBytes,
+    accel: options.accel,
     clock: options.clock,
     seed: options.seed ?? defaultSeed(options.clock),
     noReboot: options.noReboot,
@@ -109,8 +132,9 @@ async function serve(address: SocketAddress, machine: Machine, outside: OutsideE
   return serveQmp(address, machine, outside);
 }
 
-function printStats({ instructions, guestNanos }: VmStats, hostMillis: number): void {
+function printStats({ stats: { instructions, guestNanos }, startMillis, hostMillis }: Finished): void {
   const rows = [
+    ['start-up seconds', (startMillis / 1000).toFixed(3)],
     ['instructions', `${instructions}`],
     ['guest seconds', (Number(guestNanos) / 1e9).toFixed(3)],
     ['host seconds', (hostMillis / 1000).toFixed(3)],

@@ -4,19 +4,24 @@ import { RawTerminal } from '../host/node/raw-terminal.ts';
 import { CliError, STATUS } from './errors.ts';
 import { quote, type SerialTarget } from './values.ts';
 
-/** Opens the outside end of a serial line; `none` has none.
+/** Opens the outside end of a serial line, or of the debug console; `none` has none.
+ * @param option the option that names the target
  * @param leave called when Ctrl-] is typed on a terminal
  * @throws {CliError} the file or socket cannot be had */
-export async function openSerialLine(target: SerialTarget, leave: () => void): Promise<HostCharPort | undefined> {
+export async function openSerialLine(
+  option: string,
+  target: SerialTarget,
+  leave: () => void,
+): Promise<HostCharPort | undefined> {
   switch (target.kind) {
     case 'none':
       return undefined;
     case 'stdio':
       return openStandardStreams(leave);
     case 'file':
-      return named(target, async () => new FilePort(target.path));
+      return named(option, target, async () => new FilePort(target.path));
     case 'unix':
-      return named(target, () => listenForPeer(target.path));
+      return named(option, target, () => listenForPeer(target.path));
   }
 }
 
@@ -42,6 +47,7 @@ async function listenForPeer(path: string): Promise<HostCharPort> {
 }
 
 async function named(
+  option: string,
   { kind, path }: { readonly kind: string; readonly path: string },
   open: () => Promise<HostCharPort>,
 ): Promise<HostCharPort> {
@@ -49,6 +55,6 @@ async function named(
     return await open();
   } catch (error) {
     const found = `${quote(`${kind}:${path}`)}, ${(error as Error).message}`;
-    throw new CliError(STATUS.failed, `--serial: found ${found}, expected a path to write to`, { cause: error });
+    throw new CliError(STATUS.failed, `${option}: found ${found}, expected a path to write to`, { cause: error });
   }
 }

@@ -3,6 +3,7 @@ import type { Decoded } from '../isa/operands.ts';
 import { SEG, SEGMENT, SEGMENT_BYTES, SEGMENTS, STATE, VECTOR_OF } from '../isa/registers.ts';
 import { PAGE_BYTES } from '../machine/guest-memory.ts';
 import type { CodeCache } from './code-cache.ts';
+import type { DecodedCode } from './decoded-code.ts';
 import { jumpCacheEntry } from './dispatch.ts';
 import { type Handler, type HandlerFactory, writeOperands } from './handlers.ts';
 import type { KeyedMode } from './mode.ts';
@@ -40,13 +41,15 @@ interface Placed {
 export class BlockDecoder {
   readonly #state: CpuState;
   readonly #cache: CodeCache;
+  readonly #code: DecodedCode;
   readonly #handlers: HandlerFactory;
   readonly #reader: CodeReader;
   #tailGpa: number | undefined;
 
-  constructor(state: CpuState, cache: CodeCache, handlers: HandlerFactory, reader: CodeReader) {
+  constructor(state: CpuState, cache: CodeCache, code: DecodedCode, handlers: HandlerFactory, reader: CodeReader) {
     this.#state = state;
     this.#cache = cache;
+    this.#code = code;
     this.#handlers = handlers;
     this.#reader = reader;
   }
@@ -85,6 +88,7 @@ export class BlockDecoder {
     const special = this.#handlers.special(start.mode.bits);
     const placed = this.#placeAll(start);
     const count = placed.length;
+    this.#handlers.flush();
     const address = this.#cache.allocate(count + 1);
     const view = new DataView(this.#state.view.buffer);
     let offset = start.gpa % PAGE_BYTES;
@@ -94,7 +98,6 @@ export class BlockDecoder {
     });
     const end = address + (count + 1) * RECORD_BYTES;
     this.#write(view, end, { handler: special.fallThrough, decoded: undefined, length: 0 }, offset, count + 1);
-    this.#handlers.flush();
     this.#cache.insert(address, {
       gpa: start.gpa,
       bytes: offset - (start.gpa % PAGE_BYTES),
@@ -163,7 +166,7 @@ export class BlockDecoder {
 
   #write(view: DataView, at: number, placed: Placed, nextOffset: number, position: number): void {
     for (let i = 0; i < RECORD_BYTES; i += 8) view.setBigUint64(at + i, 0n, true);
-    view.setUint32(at + RECORD.handler, placed.handler.slot, true);
+    this.#code.setHandler(at, placed.handler.slot);
     view.setUint16(at + RECORD.nextOffset, nextOffset, true);
     view.setUint8(at + RECORD.length, placed.length);
     view.setUint8(at + RECORD.position, position);

@@ -1,4 +1,5 @@
 import { PAGE_BYTES, PAGE_CODE } from '../machine/guest-memory.ts';
+import type { CodeFunctions } from './decoded-code.ts';
 import { blockTableSlot } from './dispatch.ts';
 import type { MemoryLayout } from './memory-layout.ts';
 import { BLOCK, BLOCK_TABLE, JUMP_CACHE, RECORD, RECORD_BYTES } from './records.ts';
@@ -47,6 +48,7 @@ export interface NewBlock {
 export class CodeCache {
   readonly #layout: MemoryLayout;
   readonly #view: DataView;
+  readonly #code: CodeFunctions;
   readonly #watchPage: (page: number) => void;
   readonly #byPage = new Map<number, Block[]>();
   readonly #byKey = new Map<number, Map<number, Block>>();
@@ -60,9 +62,10 @@ export class CodeCache {
   hotAfter = 0;
 
   /** @param watchPage called when a page gets its first code: writes to it must take the slow path from now on */
-  constructor(layout: MemoryLayout, view: DataView, watchPage: (page: number) => void) {
+  constructor(layout: MemoryLayout, view: DataView, code: CodeFunctions, watchPage: (page: number) => void) {
     this.#layout = layout;
     this.#view = view;
+    this.#code = code;
     this.#watchPage = watchPage;
     this.#next = layout.records;
   }
@@ -73,6 +76,7 @@ export class CodeCache {
     if (this.#next + bytes > this.#layout.recordsEnd) this.flush();
     const address = this.#next;
     this.#next += bytes;
+    this.#code.reserve(this.#next);
     return address;
   }
 
@@ -90,7 +94,7 @@ export class CodeCache {
     view.setUint32(address + BLOCK.modeKey, block.modeKey, true);
     view.setUint32(address + BLOCK.extent, block.bytes, true);
     const first = view.getUint32(address + RECORD_BYTES + RECORD.handler, true);
-    view.setUint32(address + BLOCK.entry, block.countHandler ?? first, true);
+    this.#code.setEntry(address, block.countHandler ?? first);
     view.setUint32(address + BLOCK.countdown, this.hotAfter, true);
     view.setUint32(address + BLOCK.label, 0, true);
     const inPage = block.tailGpa === undefined ? block.bytes : PAGE_BYTES - (block.gpa % PAGE_BYTES);
@@ -177,6 +181,7 @@ export class CodeCache {
     this.#byPage.clear();
     this.#byKey.clear();
     this.#wanted.clear();
+    this.#code.clear();
     this.#next = this.#layout.records;
     this.flushes++;
   }
@@ -226,13 +231,13 @@ export class CodeCache {
     const modeKey = view.getUint32(block.address + BLOCK.modeKey, true);
     for (const derived of block.derived) derived.drop();
     this.#byAddress.delete(block.address);
-    view.setUint32(block.address + BLOCK.entry, block.staleHandler, true);
+    this.#code.setEntry(block.address, block.staleHandler);
     if (block.tableSlot >= 0) view.setBigUint64(block.tableSlot, TOMBSTONE, true);
     for (const field of block.incoming) {
       if (view.getUint32(field, true) === block.address) view.setUint32(field, 0, true);
     }
     for (let n = 1; n <= block.records; n++) {
-      view.setUint32(block.address + n * RECORD_BYTES + RECORD.handler, block.staleHandler, true);
+      this.#code.setHandler(block.address + n * RECORD_BYTES, block.staleHandler);
     }
     const byGpa = this.#byKey.get(modeKey);
     if (byGpa?.get(block.start) === block) byGpa.delete(block.start);

@@ -3,12 +3,17 @@ import { defineHelper } from '../ir/define.ts';
 import type { Val } from '../ir/val.ts';
 import { getField as get, putField as put } from '../isa/fields.ts';
 import { PENDING, SEG, SEGMENT, SEGMENT_BYTES, SEGMENTS, STATE } from '../isa/registers.ts';
-import { BLOCK, BLOCK_HASH, BLOCK_TABLE, JUMP_CACHE, RECORD, RECORD_BYTES } from './records.ts';
+import { BLOCK, BLOCK_HASH, BLOCK_TABLE, JUMP_CACHE, RECORD_BYTES } from './records.ts';
 import { CODE_TLB_OFFSET, entryOffset, TLB } from './tlb.ts';
+
+/** Where decoded code has the function for the record or header at an address. */
+function codeIndex(address: Val): Val {
+  return address.shrU(Math.log2(RECORD_BYTES));
+}
 
 /** Continues with the record at `record`. */
 export function continueAt(b: Builder, record: Val): void {
-  b.tailCallIndirect(b.load('i32', 4, record, RECORD.handler), record);
+  b.tailCallIndirect(codeIndex(record), record);
 }
 
 /** Continues with a block when the budget covers it; otherwise recording goes on behind this. */
@@ -16,7 +21,7 @@ export function enterBlock(b: Builder, block: Val): void {
   const left = get(b, STATE.budget).sub(b.load('i32', 4, block, BLOCK.count));
   b.if(left.geS(0), () => {
     put(b, STATE.budget, left);
-    b.tailCallIndirect(b.load('i32', 4, block, BLOCK.entry), block.add(RECORD_BYTES));
+    b.tailCallIndirect(codeIndex(block), block.add(RECORD_BYTES));
   });
 }
 
@@ -58,7 +63,7 @@ const findBlock = defineHelper('findBlock', { params: ['i64', 'i32'], result: 'i
 });
 
 /** Continues at `STATE.rip`, or returns to the run loop with `pending` saying why not. */
-export const dispatch = defineHelper('dispatch', {}, (b) => {
+export const dispatch = defineHelper('dispatch', { threaded: true }, (b) => {
   b.if(get(b, STATE.pending), () => b.return());
   const rip = get(b, STATE.rip);
   const low = rip.wrap();

@@ -3,14 +3,13 @@ import { OPS } from '../ir/ops.ts';
 import type { Type } from '../ir/types.ts';
 import type { Val } from '../ir/val.ts';
 import { ByteSink } from '../wasm/bytes.ts';
-import { VALUE_TYPE_CODE } from '../wasm/module.ts';
+import { CODE_TYPE, THREADED_TYPE, VALUE_TYPE_CODE } from '../wasm/module.ts';
 import { LocalPlan, PLACE } from './local-plan.ts';
 
 /** What the emitter asks of the module it emits into. */
 export interface EmitContext {
   readonly memory64: boolean;
   functionIndex(callee: FunctionRef): number;
-  typeIndex(params: readonly Type[], result: Type | undefined): number;
 }
 
 const OPCODE = {
@@ -24,7 +23,7 @@ const OPCODE = {
   return: 0x0f,
   call: 0x10,
   returnCall: 0x12,
-  returnCallIndirect: 0x13,
+  returnCallRef: 0x15,
   drop: 0x1a,
   localGet: 0x20,
   localSet: 0x21,
@@ -35,6 +34,7 @@ const OPCODE = {
   i32WrapI64: 0xa7,
   i64ExtendI32U: 0xad,
   void: 0x40,
+  arrayGet: [0xfb, 11],
 } as const;
 
 /** Load instructions by type, bytes and sign (u, s). */
@@ -74,7 +74,10 @@ const STORES: Readonly<Record<string, readonly number[]>> = {
   v128_16: [0xfd, 0x0b],
 };
 
-/** Emits a function whose guest accesses have been expanded. @returns locals and instructions with the final `end` */
+/**
+ * Emits a function whose guest accesses have been expanded. A threaded one has a parameter more: the functions of decoded
+ * code. @returns locals and instructions with the final `end`
+ */
 export function emitFunction(fn: IrFunction, context: EmitContext): number[] {
   return new FunctionEmitter(fn, context).emit();
 }
@@ -82,6 +85,8 @@ export function emitFunction(fn: IrFunction, context: EmitContext): number[] {
 class FunctionEmitter {
   readonly #fn: IrFunction;
   readonly #context: EmitContext;
+  /** Parameters, with the functions of decoded code. */
+  readonly #paramCount: number;
   readonly #code = new ByteSink();
   readonly #plan: LocalPlan;
   /** Locals of values and variables by their numbers. */
@@ -96,6 +101,7 @@ class FunctionEmitter {
 
   constructor(fn: IrFunction, context: EmitContext) {
     this.#fn = fn;
+    this.#paramCount = fn.params.length + (fn.threaded ? 1 : 0);
     this.#context = context;
     this.#plan = new LocalPlan(fn);
   }
@@ -125,7 +131,7 @@ class FunctionEmitter {
       const local = this.#localOf.get(id);
       if (local === undefined || this.#lasting.has(id)) continue;
       this.#localOf.delete(id);
-      this.#free[this.#locals[local - this.#fn.params.length]].push(local);
+      this.#free[this.#locals[local - this.#paramCount]].push(local);
     }
   }
 
@@ -177,20 +183,16 @@ class FunctionEmitter {
         return;
       case 'tailCall':
         for (const arg of s.args) this.#value(arg);
+        if (s.callee.threaded) this.#decodedCode();
         this.#code.byte(OPCODE.returnCall);
         this.#code.unsigned(this.#context.functionIndex(s.callee));
         return;
       case 'tailCallIndirect':
         for (const arg of s.args) this.#value(arg);
+        this.#decodedCode();
+        this.#decodedCode();
         this.#value(s.index);
-        this.#code.byte(OPCODE.returnCallIndirect);
-        this.#code.unsigned(
-          this.#context.typeIndex(
-            s.args.map((arg) => arg.type),
-            undefined,
-          ),
-        );
-        this.#code.byte(0);
+        this.#code.byte(...OPCODE.arrayGet, CODE_TYPE, OPCODE.returnCallRef, THREADED_TYPE);
         return;
       case 'memoryCopy':
         this.#bulk([s.target, s.source], s.length, [0xfc, 10, 0, 0]);
@@ -204,6 +206,12 @@ class FunctionEmitter {
       default:
         throw new Error(`${s.kind} must be expanded before ${this.#fn.name} is emitted`);
     }
+  }
+
+  /** The functions of decoded code: the parameter behind the recorded ones. */
+  #decodedCode(): void {
+    if (!this.#fn.threaded) throw new Error(`${this.#fn.name} is not threaded`);
+    this.#getLocal(this.#fn.params.length);
   }
 
   #bulk(addresses: readonly Val[], length: Val, code: readonly number[]): void {
@@ -351,7 +359,7 @@ class FunctionEmitter {
     if (local === undefined) {
       local = this.#lasting.has(id) ? undefined : this.#free[type].pop();
       if (local === undefined) {
-        local = this.#fn.params.length + this.#locals.length;
+        local = this.#paramCount + this.#locals.length;
         this.#locals.push(type);
       }
       this.#localOf.set(id, local);

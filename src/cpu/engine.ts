@@ -14,6 +14,7 @@ import { PageAbsent } from '../machine/interfaces.ts';
 import { BlockDecoder } from './block-decoder.ts';
 import { CodeCache } from './code-cache.ts';
 import { CodeTranslations, type CodeTranslationsRecord } from './code-translations.ts';
+import { DecodedCode } from './decoded-code.ts';
 import { dispatch } from './dispatch.ts';
 import type { CpuEnvironment } from './environment.ts';
 import { HandlerFactory } from './handlers.ts';
@@ -21,9 +22,9 @@ import { helperTarget } from './interpreter-lift.ts';
 import { Translator } from './jit/translator.ts';
 import { Linker, type NativeFunction } from './linker.ts';
 import type { MemoryLayout } from './memory-layout.ts';
-import { flushPage, flushTlbs, probeStore, slowLoad, slowStore, translateCode, watchPage } from './mmu.ts';
+import { flushPage, flushTlbs, probeStore, slowLoad, slowStore, storePlace, translateCode, watchPages } from './mmu.ts';
 import { ModeTracker } from './mode.ts';
-import { physicalLoad } from './physical.ts';
+import { physicalLoad, physicalStore } from './physical.ts';
 import { BLOCK, RECORD, RECORD_BYTES } from './records.ts';
 import { CpuState } from './state.ts';
 import { GuestFault, GuestPageIn } from './system/port.ts';
@@ -55,12 +56,14 @@ interface MmuFunctions {
   readonly slowLoad: (cpu: number, address: bigint, bytes: number, access: number, segment: number) => bigint;
   readonly slowStore: (cpu: number, address: bigint, bytes: number, access: number, segment: number, v: bigint) => void;
   readonly probeStore: (cpu: number, address: bigint, bytes: number, access: number, segment: number) => void;
+  readonly storePlace: (cpu: number, address: bigint, bytes: number, access: number, segment: number) => bigint;
+  readonly physicalStore: (cpu: number, gpa: bigint, bytes: number, value: bigint) => void;
   readonly translateCode: (cpu: number, address: bigint) => bigint;
   readonly physicalLoad: (cpu: number, gpa: bigint, bytes: number) => bigint;
   readonly flushTlbs: (cpu: number, keepGlobal: number) => void;
   readonly flushPage: (cpu: number, address: bigint) => void;
-  readonly watchPage: (cpu: number, page: number) => void;
-  readonly dispatch: (cpu: number) => void;
+  readonly watchPages: (cpu: number, first: number, count: number) => void;
+  readonly dispatch: (cpu: number, code: unknown) => void;
 }
 
 /** How hot code is translated. */
@@ -91,6 +94,7 @@ export class Engine {
   readonly translator: Translator | undefined;
   readonly #memory: MachineMemory;
   readonly #environment: CpuEnvironment;
+  readonly #decodedCode: DecodedCode;
   readonly #decoder: BlockDecoder;
   #systemCalls: SystemCalls = () => 0n;
   /** Instructions retired before the running slice. */
@@ -117,7 +121,10 @@ export class Engine {
     const linker = new Linker(memory, machine, table, this.#hostFunctions(), helperTarget);
     linker.compile(
       [],
-      [slowLoad, slowStore, probeStore, translateCode, physicalLoad, flushTlbs, flushPage, watchPage, dispatch],
+      [
+        ...[slowLoad, slowStore, probeStore, storePlace, translateCode, physicalLoad, physicalStore],
+        ...[flushTlbs, flushPage, watchPages, dispatch],
+      ],
     );
     const helper = <T extends NativeFunction>(ref: Parameters<Linker['helper']>[0]) =>
       linker.helper(ref) as unknown as T;
@@ -125,19 +132,22 @@ export class Engine {
       slowLoad: helper(slowLoad),
       slowStore: helper(slowStore),
       probeStore: helper(probeStore),
+      storePlace: helper(storePlace),
+      physicalStore: helper(physicalStore),
       translateCode: helper(translateCode),
       physicalLoad: helper(physicalLoad),
       flushTlbs: helper(flushTlbs),
       flushPage: helper(flushPage),
-      watchPage: helper(watchPage),
+      watchPages: helper(watchPages),
       dispatch: helper(dispatch),
     };
     this.handlers = new HandlerFactory(linker);
-    this.cache = new CodeCache(layout, this.view, (page) => this.mmu.watchPage(layout.state, page));
+    this.#decodedCode = new DecodedCode(this.view, table);
+    this.cache = new CodeCache(layout, this.view, this.#decodedCode, (page) => this.watchPages(page, 1));
     this.code = new CodeTranslations(this.state, this.view, (linear) =>
       BigInt.asUintN(64, this.checked(this.mmu.translateCode(layout.state, linear))),
     );
-    this.#decoder = new BlockDecoder(this.state, this.cache, this.handlers, {
+    this.#decoder = new BlockDecoder(this.state, this.cache, this.#decodedCode, this.handlers, {
       translate: (linear) => this.code.translate(linear),
       fetch: (gpa) => Number(this.checked(this.mmu.physicalLoad(layout.state, BigInt(gpa), 1))),
     });
@@ -176,7 +186,7 @@ export class Engine {
     while (exit === undefined) {
       state.setU32(STATE.pending, PENDING.none);
       this.#running = true;
-      this.mmu.dispatch(base);
+      this.mmu.dispatch(base, this.#decodedCode.array);
       this.#running = false;
       if (this.#stops.length > 0) this.#removeStops();
       if (this.#thrown !== undefined) this.#rethrow(budget);
@@ -229,7 +239,7 @@ export class Engine {
     const stop = this.handlers.special(this.mode.mode.bits).stop.slot;
     if (handler === stop) return;
     this.#stops.push({ at: next, handler, stop });
-    this.view.setUint32(next + RECORD.handler, stop, true);
+    this.#decodedCode.setHandler(next, stop);
   }
 
   /** Instructions retired once the current one, which has called a device or a system helper, is done. */
@@ -271,6 +281,23 @@ export class Engine {
     return changed;
   }
 
+  /**
+   * Says where the video memory lies; the caller flushes the TLBs and says how the pages are reached.
+   * @param gpa undefined: nowhere
+   */
+  placeVideoMemory(gpa: number | undefined): void {
+    const { video, videoBytes } = this.#memory.layout;
+    const { state } = this;
+    state.setU64(STATE.video, BigInt.asUintN(64, BigInt(video - (gpa ?? 0))));
+    state.setU64(STATE.videoStart, BigInt(gpa ?? 0));
+    state.setU64(STATE.videoEnd, gpa === undefined ? 0n : BigInt(gpa + videoBytes));
+  }
+
+  /** Makes guest code take the slow path when it next writes to one of `count` pages from number `first` on. */
+  watchPages(first: number, count: number): void {
+    this.mmu.watchPages(this.#memory.layout.state, first, count);
+  }
+
   /** Passes `value` on, unless the helper that gave it left a fault pending. @throws {GuestFault} @throws {GuestPageIn} */
   checked<T>(value: T): T {
     const { state } = this;
@@ -301,7 +328,7 @@ export class Engine {
   #removeStops(): void {
     for (const { at, handler, stop } of this.#stops) {
       if (this.view.getUint32(at + RECORD.handler, true) === stop) {
-        this.view.setUint32(at + RECORD.handler, handler, true);
+        this.#decodedCode.setHandler(at, handler);
       }
     }
     this.#stops = [];
@@ -401,7 +428,7 @@ export class Engine {
   /** Remembers a block that is entered often, and counts it no more. */
   #becameHot(block: number): void {
     this.#hot.push(block);
-    this.view.setUint32(block + BLOCK.entry, this.view.getUint32(block + RECORD_BYTES + RECORD.handler, true), true);
+    this.#decodedCode.setEntry(block, this.view.getUint32(block + RECORD_BYTES + RECORD.handler, true));
   }
 
   #pageWritten(gpa: number, bytes: number): void {

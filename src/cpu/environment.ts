@@ -19,8 +19,16 @@ export interface CpuEnvironment {
   random(): bigint;
   /** Nanoseconds since power-on; exact while guest code asks. */
   nowNanos(): bigint;
+  /** An x87 instruction waits with FERR# asserted. `rises`: it was not before. @returns whether IGNNE# is asserted */
+  fpuError?(rises: boolean): boolean;
   /** The guest has set its time-stamp counter. */
   tscChanged?(): void;
+  /**
+   * An undefined opcode lies at STATE.rip: whether it calls the machine's own firmware, which has then done its work and
+   * moved RIP. An error it throws is that of the instruction, which has not happened.
+   * @throws {GuestFault} @throws {GuestPageIn}
+   */
+  firmwareCall?(): boolean;
   /** A page flagged TRACKED or SCREEN is about to change; `flags` are those that were set. */
   firstWrite(pageGpa: number, flags: number): void;
 }

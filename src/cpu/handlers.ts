@@ -131,7 +131,7 @@ export class HandlerFactory {
     const lift = new InterpreterLift(shape, addressing);
     body(lift);
     lift.next();
-    const fn: IrFunction = lift.b.finish(name);
+    const fn: IrFunction = lift.b.finish(name, true);
     const slot = this.#nextSlot++;
     this.#waiting.push({ slot, fn });
     return { slot, ends: lift.ends, addressing };

@@ -1,7 +1,6 @@
 import type { BuilderTarget } from '../ir/builder.ts';
 import { type IrHelper, isHelper } from '../ir/define.ts';
 import type { FunctionRef, IrFunction, Stmt } from '../ir/nodes.ts';
-import type { Type } from '../ir/types.ts';
 import { type MemoryImport, ModuleWriter } from '../wasm/module.ts';
 import { type EmitContext, emitFunction } from './emit.ts';
 
@@ -47,7 +46,7 @@ export class Linker {
     const imports = this.#importsOf([...functions.map(({ fn }) => fn), ...fresh.values()], fresh);
     const index = new Map<string, number>();
     for (const callee of imports) {
-      index.set(callee.name, writer.importFunction(callee.name, signature(writer, callee.params, callee.result)));
+      index.set(callee.name, writer.importFunction(callee.name, signature(writer, callee)));
     }
     let next = functions.length;
     for (const name of fresh.keys()) index.set(name, writer.functionIndex(next++));
@@ -97,7 +96,6 @@ export class Linker {
     const context: EmitContext = {
       memory64: this.#memoryImport.memory64,
       functionIndex: (callee) => index.get(callee.name) ?? missing(callee.name),
-      typeIndex: (params, result) => signature(writer, params, result),
     };
     for (const { slot, fn } of functions) writer.placeInTable(slot, add(writer, fn, context));
     for (const [name, fn] of fresh) writer.export(name, add(writer, fn, context));
@@ -119,16 +117,13 @@ function missing(name: string): never {
 }
 
 function add(writer: ModuleWriter, fn: IrFunction, context: EmitContext): number {
-  const type = signature(
-    writer,
-    fn.params.map((param) => param.type),
-    fn.result,
-  );
-  return writer.addFunction(fn.name, type, emitFunction(fn, context));
+  const params = fn.params.map((param) => param.type);
+  return writer.addFunction(fn.name, signature(writer, { ...fn, params }), emitFunction(fn, context));
 }
 
-function signature(writer: ModuleWriter, params: readonly Type[], result: Type | undefined): number {
-  return writer.type(params, result === undefined ? [] : [result]);
+function signature(writer: ModuleWriter, fn: Pick<FunctionRef, 'params' | 'result' | 'threaded'>): number {
+  const params = fn.threaded ? [...fn.params, 'code' as const] : fn.params;
+  return writer.type(params, fn.result === undefined ? [] : [fn.result]);
 }
 
 /** Visits every function that statements call, some more than once. */

@@ -4,6 +4,8 @@ import { BLOCK_TABLE, JUMP_CACHE } from './records.ts';
 import { ALL_TLB_BYTES } from './tlb.ts';
 
 const WASM_PAGE = 65536;
+/** Where video memory ends at the latest. */
+const VIDEO_END_GPA = 0x1_0000_0000;
 /** Address of the state block. Page 0 stays unused, so that a null pointer is seen. */
 const STATE_BASE = WASM_PAGE;
 
@@ -20,19 +22,23 @@ export interface MemoryLayout {
   readonly pageCount: number;
   readonly ram: number;
   readonly regions: readonly RamRegion[];
+  /** Video memory, which the display adapter places in the address space. */
+  readonly video: number;
+  readonly videoBytes: number;
   /** Size of the whole, in WebAssembly pages of 64 KiB. */
   readonly wasmPages: number;
 }
 
-/** Lays out the memory for these RAM regions. @param recordBytes room for decoded code */
-export function layOutMemory(regions: readonly RamRegion[], recordBytes: number): MemoryLayout {
+/** Lays out the memory for these RAM regions. @param recordBytes room for decoded code  @param videoBytes video memory */
+export function layOutMemory(regions: readonly RamRegion[], recordBytes: number, videoBytes = 0): MemoryLayout {
   let next = STATE_BASE;
   const area = (bytes: number, align: number) => {
     const at = Math.ceil(next / align) * align;
     next = at + bytes;
     return at;
   };
-  const pageCount = Math.max(...regions.map((r) => r.gpa + r.length)) / PAGE_BYTES;
+  const ramEnd = Math.max(...regions.map((r) => r.gpa + r.length));
+  const pageCount = Math.max(ramEnd, videoBytes > 0 ? VIDEO_END_GPA : 0) / PAGE_BYTES;
   const ramBytes = Math.max(...regions.map((r) => r.hostOffset + r.length));
   const state = area(STATE_BYTES, 4096);
   const tlbs = area(ALL_TLB_BYTES, 4096);
@@ -42,6 +48,21 @@ export function layOutMemory(regions: readonly RamRegion[], recordBytes: number)
   const recordsEnd = next;
   const pageFlags = area(pageCount, 4096);
   const ram = area(ramBytes, WASM_PAGE);
+  const video = area(videoBytes, WASM_PAGE);
   const wasmPages = Math.ceil(next / WASM_PAGE);
-  return { state, tlbs, jumpCache, blockTable, records, recordsEnd, pageFlags, pageCount, ram, regions, wasmPages };
+  return {
+    state,
+    tlbs,
+    jumpCache,
+    blockTable,
+    records,
+    recordsEnd,
+    pageFlags,
+    pageCount,
+    ram,
+    regions,
+    video,
+    videoBytes,
+    wasmPages,
+  };
 }

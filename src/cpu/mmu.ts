@@ -160,6 +160,17 @@ export const probeStore = defineHelper(
   },
 );
 
+/** Where a store to a byte of guest memory goes: translates as the store of `bytes` from there on would, and faults as it would. */
+export const storePlace = defineHelper(
+  'storePlace',
+  { params: ['i64', 'i32', 'i32', 'i32'], result: 'i64', mayFault: true },
+  (b, address, bytes, access, segment) => {
+    const gpa = b.call(translateData, address, access, bytes, segment);
+    b.if(b.call(flagsOf, gpa).and(PAGE_ABSENT), () => absent(b, gpa));
+    return gpa;
+  },
+);
+
 /** Empties all TLBs, or keeps global entries. */
 export const flushTlbs = defineHelper('flushTlbs', { params: ['i32'] }, (b, keepGlobal) => {
   const start = get(b, STATE.tlbArea);
@@ -191,10 +202,11 @@ export const flushPage = defineHelper('flushPage', { params: ['i64'] }, (b, addr
   });
 });
 
-/** Makes guest code take the slow path when it next writes to guest-physical page number `page`. */
-export const watchPage = defineHelper('watchPage', { params: ['i32'] }, (b, page) => {
+/** Makes guest code take the slow path when it next writes to one of `count` guest-physical pages from number `first` on. */
+export const watchPages = defineHelper('watchPages', { params: ['i32', 'i32'] }, (b, first, count) => {
   forEachEntry(b, get(b, STATE.tlbArea), (entry) => {
-    b.if(b.load('i32', 4, entry, TLB.page).eq(page), () => b.store(8, entry, TLB.writeTag, b.i64(1)));
+    const isWatched = b.load('i32', 4, entry, TLB.page).sub(first).ltU(count);
+    b.if(isWatched, () => b.store(8, entry, TLB.writeTag, b.i64(1)));
   });
 });
 

@@ -14,9 +14,11 @@ const pageWritten = declareHostFunction('pageWritten', { params: ['i64', 'i32'] 
 const FOUR_GIB = 1n << 32n;
 const NO_RAM = -1n;
 
-/** Host address of guest-physical `gpa`, or -1 where there is no RAM. */
+/** Host address of guest-physical `gpa` in RAM or video memory, or -1 where there is neither. */
 export const hostAddress = defineHelper('hostAddress', { params: ['i64'], result: 'i64' }, (b, gpa) => {
   b.if(gpa.ltU(get(b, STATE.ramLowEnd)), () => b.return(gpa.add(get(b, STATE.ramLow))));
+  const inVideo = gpa.geU(get(b, STATE.videoStart)).and(gpa.ltU(get(b, STATE.videoEnd)));
+  b.if(inVideo, () => b.return(gpa.add(get(b, STATE.video))));
   b.if(gpa.geU(FOUR_GIB).and(gpa.ltU(get(b, STATE.ramHighEnd))), () => b.return(gpa.add(get(b, STATE.ramHigh))));
   return b.i64(NO_RAM);
 });

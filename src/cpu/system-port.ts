@@ -1,18 +1,27 @@
 import { FLAG, STATE } from '../isa/registers.ts';
+import { PAGE_BYTES } from '../machine/guest-memory.ts';
 import { hasBreakpoints, notePortBreakpoints } from './breakpoints.ts';
 import type { Engine } from './engine.ts';
 import type { CpuEnvironment, CpuOptions } from './environment.ts';
 import type { CpuState } from './state.ts';
-import type { Privilege, SystemPort } from './system/port.ts';
+import { isLongMode } from './system/context.ts';
+import type { PortItem, Privilege, SystemPort } from './system/port.ts';
 import { ACCESS } from './tlb.ts';
 
 /** Segment under which system helpers access memory: a non-canonical address is #GP. */
 const DATA_SEGMENT = 3;
 
+interface PhysicalStore {
+  readonly gpa: bigint;
+  readonly size: number;
+  readonly value: bigint;
+}
+
 /** What system helpers see, on top of an engine and its environment. */
 export class EnginePort implements SystemPort {
   readonly state: CpuState;
   readonly apicId: number;
+  readonly fpuError: SystemPort['fpuError'];
   readonly #engine: Engine;
   readonly #environment: CpuEnvironment;
   readonly #tscHz: bigint;
@@ -22,6 +31,7 @@ export class EnginePort implements SystemPort {
   constructor(engine: Engine, environment: CpuEnvironment, options: CpuOptions) {
     this.state = engine.state;
     this.apicId = options.apicId;
+    this.fpuError = environment.fpuError?.bind(environment);
     this.#engine = engine;
     this.#environment = environment;
     this.#tscHz = BigInt(options.tscHz);
@@ -39,6 +49,32 @@ export class EnginePort implements SystemPort {
     const { mmu, state } = this.#engine;
     const access = ACCESS.write | accessOf(privilege);
     this.#engine.checked(mmu.slowStore(state.base, address, bytes, access, DATA_SEGMENT, value));
+  }
+
+  storeAll(items: readonly PortItem[], bytes: 2 | 4 | 8, privilege: Privilege): void {
+    const stores = items.flatMap((item) => this.#placesOf(item, bytes, privilege));
+    const { mmu, state } = this.#engine;
+    for (const { gpa, size, value } of stores) this.#engine.checked(mmu.physicalStore(state.base, gpa, size, value));
+  }
+
+  /** Where an item goes: a place, or one for each byte where it lies on two pages. */
+  #placesOf({ address, value }: PortItem, bytes: number, privilege: Privilege): PhysicalStore[] {
+    const gpa = this.#storePlace(address, bytes, privilege);
+    const inPage = PAGE_BYTES - Number(address & BigInt(PAGE_BYTES - 1));
+    if (bytes <= inPage) return [{ gpa, size: bytes, value }];
+    const next = BigInt.asUintN(isLongMode(this.state) ? 64 : 32, address + BigInt(inPage));
+    const second = this.#storePlace(next, 1, privilege);
+    return Array.from({ length: bytes }, (_, n) => ({
+      gpa: n < inPage ? gpa + BigInt(n) : second + BigInt(n - inPage),
+      size: 1,
+      value: (value >> BigInt(8 * n)) & 0xffn,
+    }));
+  }
+
+  #storePlace(address: bigint, bytes: number, privilege: Privilege): bigint {
+    const { mmu, state } = this.#engine;
+    const access = ACCESS.write | accessOf(privilege);
+    return this.#engine.checked(mmu.storePlace(state.base, address, bytes, access, DATA_SEGMENT));
   }
 
   probeWrite(address: bigint, bytes: number, privilege: Privilege): void {

@@ -1,3 +1,4 @@
+import type { Field } from '../isa/layout.ts';
 import { STATE } from '../isa/registers.ts';
 import type { MemoryLayout } from './memory-layout.ts';
 import type { CpuState } from './state.ts';
@@ -30,11 +31,18 @@ export function saveTlb(state: CpuState, view: DataView, { tlbs }: MemoryLayout)
   return { entries, largeLow: state.u64(STATE.largeLow), largeHigh: state.u64(STATE.largeHigh) };
 }
 
+/** The field that says where the memory of a page lies. */
+function memoryOf(state: CpuState, page: number): Field {
+  const gpa = BigInt(page) << 12n;
+  if (gpa >= state.u64(STATE.videoStart) && gpa < state.u64(STATE.videoEnd)) return STATE.video;
+  return page < FOUR_GIB_PAGES ? STATE.ramLow : STATE.ramHigh;
+}
+
 /** Fills TLBs that have been flushed. Registers and memory must have been restored. */
 export function restoreTlb(state: CpuState, view: DataView, layout: MemoryLayout, saved: TlbRecord): void {
   for (const [n, tag, page, flags] of saved.entries) {
     const at = layout.tlbs + n * TLB.bytes;
-    const ram = state.u64(page < FOUR_GIB_PAGES ? STATE.ramLow : STATE.ramHigh);
+    const ram = state.u64(memoryOf(state, page));
     const direct = (flags & TLB_FLAG.writable) !== 0 && view.getUint8(layout.pageFlags + page) === 0;
     view.setBigUint64(at + TLB.readTag, tag, true);
     view.setBigUint64(at + TLB.writeTag, direct ? tag : INVALID, true);

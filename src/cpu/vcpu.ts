@@ -98,6 +98,17 @@ export class Vcpu implements VirtualCpu {
     this.engine.requestStop();
   }
 
+  /** Says where guest code reaches video memory. @param gpa undefined: nowhere  @param bytes how much there is */
+  placeVideoMemory(gpa: number | undefined, bytes: number): void {
+    const before = this.state.u64(STATE.videoEnd) === 0n ? undefined : Number(this.state.u64(STATE.videoStart));
+    if (before === gpa) return;
+    if (before !== undefined) this.engine.setPageAccess(before, bytes, 'device');
+    this.engine.placeVideoMemory(gpa);
+    if (gpa !== undefined) this.engine.setPageAccess(gpa, bytes, 'ram');
+    this.#port.flushTlb('all');
+    this.engine.requestStop();
+  }
+
   /** To be called after registers were set from outside: nothing that was derived from them holds any more. */
   contextChanged(): void {
     this.#port.flushTlb('all');

@@ -1,4 +1,5 @@
 import type { DiskHost, ImageDriver, ImageFile } from './interfaces.ts';
+import { openQcow2 } from './qcow2/open.ts';
 import { RawImage } from './raw.ts';
 
 /** What opening an image may need besides its file. */
@@ -6,6 +7,12 @@ export interface OpenContext {
   readonly host: DiskHost;
   /** How many images lie on this one. */
   readonly depth: number;
+  /** Opened without what it lies on: for tools that look at one image alone. */
+  readonly withoutBacking: boolean;
+  /** Opened even though it is marked as damaged. */
+  readonly forRepair: boolean;
+  /** Opens an image that this one lies on. */
+  openBelow(name: string, format: string | undefined): Promise<ImageDriver>;
 }
 
 /** A kind of image file. */
@@ -24,8 +31,13 @@ const PROBED_BYTES = 2048;
 
 /** All formats, in the order in which a file is tried; what is nothing else is raw. */
 export const FORMATS: readonly Format[] = [
+  { name: 'qcow2', probe: (start) => startsWith(start, 'QFI\xfb'), open: openQcow2 },
   { name: 'raw', probe: () => true, open: async (file) => new RawImage(file) },
 ];
+
+function startsWith(start: Uint8Array, text: string): boolean {
+  return start.length >= text.length && [...text].every((character, i) => start[i] === character.charCodeAt(0));
+}
 
 /** The format of this name, if there is one. */
 export function formatNamed(name: string): Format | undefined {

@@ -37,6 +37,8 @@ export interface ImageStore {
   temporary(): Promise<ImageFile>;
   /** The name of a file that an image refers to: relative names start from the image's own folder. */
   resolve(image: string, reference: string): string;
+  /** The name that a file has from everywhere. */
+  absolute(name: string): string;
 }
 
 /** Compression formats in images: raw deflate with a window of 4 KiB (RFC 1951), zlib (RFC 1950), Zstandard (RFC 8878). */

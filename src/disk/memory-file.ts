@@ -82,6 +82,10 @@ export class MemoryStore implements ImageStore {
     return reference;
   }
 
+  absolute(name: string): string {
+    return name;
+  }
+
   #use(name: string, content: MemoryContent, readOnly: boolean): ImageFile {
     if (readOnly) return new MemoryFile(name, content, true, () => {});
     if (this.#writers.has(name)) throw new ImageInUse(name, 'this process');

@@ -51,9 +51,10 @@ export class Builder {
     this.cpu = this.params[0];
   }
 
-  /** The recorded function. */
-  finish(name: string): IrFunction {
-    return { name, params: this.params, result: this.result, body: this.#statements, idCount: this.#nextId };
+  /** The recorded function. @param threaded it may continue in decoded code */
+  finish(name: string, threaded = false): IrFunction {
+    const { params, result } = this;
+    return { name, params, result, body: this.#statements, threaded, idCount: this.#nextId };
   }
 
   /** A constant of `type`; negative values are taken in two's complement. */
@@ -215,7 +216,7 @@ export class Builder {
     this.add({ kind: 'tailCall', callee, args: values });
   }
 
-  /** Continues in the function at `index` of the vCPU's function table, which takes (state block, i32). */
+  /** Continues in function `index` of decoded code, which takes (state block, i32). Only threaded functions can. */
   tailCallIndirect(index: Val, arg: Val): void {
     this.add({ kind: 'tailCallIndirect', index, args: [this.cpu, arg] });
   }

@@ -13,6 +13,7 @@ export interface HelperShape {
   readonly params?: readonly Type[];
   readonly result?: Type;
   readonly mayFault?: boolean;
+  readonly threaded?: boolean;
 }
 
 /** Defines a helper. `body` records it and returns its result, if it has one. Names are unique in the program. */
@@ -28,11 +29,12 @@ export function defineHelper(
     params,
     result: shape.result,
     mayFault: shape.mayFault ?? false,
+    threaded: shape.threaded ?? false,
     record(target) {
       const b = new Builder(target, params, shape.result);
       const value = body(b, ...b.params.slice(1));
       if (shape.result !== undefined) b.return(value ?? 0);
-      return b.finish(name);
+      return b.finish(name, shape.threaded);
     },
   };
 }
@@ -44,6 +46,7 @@ export function declareHostFunction(name: string, shape: HelperShape): FunctionR
     params: ['i32', ...(shape.params ?? [])],
     result: shape.result,
     mayFault: shape.mayFault ?? false,
+    threaded: false,
   };
 }
 

@@ -13,7 +13,7 @@ export interface EvaluatorWorld {
   guestStore(address: bigint, bytes: number, value: bigint, segment: number): void;
   /** Calls a function that is not recorded in IR. */
   hostCall(callee: FunctionRef, args: readonly bigint[]): bigint;
-  /** Continues at an entry of the function table; the evaluator returns afterwards. */
+  /** Continues in a function of decoded code; the evaluator returns afterwards. */
   tailCallIndirect(index: number, args: readonly bigint[]): void;
 }
 

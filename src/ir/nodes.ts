@@ -69,6 +69,8 @@ export interface FunctionRef {
   readonly result?: Type;
   /** May leave a pending fault in the state block; callers then return at once. */
   readonly mayFault: boolean;
+  /** It may continue in decoded code, and so is handed the functions that decoded code consists of. */
+  readonly threaded: boolean;
 }
 
 /** A recorded function: statements over values. */
@@ -77,6 +79,8 @@ export interface IrFunction {
   readonly params: readonly Val[];
   readonly result: Type | undefined;
   readonly body: readonly Stmt[];
+  /** As in {@link FunctionRef}. */
+  readonly threaded: boolean;
   /** Values, variables and labels have smaller numbers. */
   readonly idCount: number;
 }

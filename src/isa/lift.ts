@@ -32,7 +32,8 @@ export interface Shape {
   readonly operands: readonly Operand[];
 }
 
-const system = declareHostFunction('system', { params: ['i32', 'i64', 'i64'], result: 'i64', mayFault: true });
+/** The system helpers of src/isa/system-calls.ts: (number of the call, a, b) → i64. Use {@link Lift.system} where possible. */
+export const system = declareHostFunction('system', { params: ['i32', 'i64', 'i64'], result: 'i64', mayFault: true });
 
 /**
  * What an instruction's semantics record with. Integer values of up to 32 bits are i32, zero-extended; 64-bit ones i64.

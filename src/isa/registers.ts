@@ -75,6 +75,8 @@ const REGISTERS = {
   fcw: u32('fcw'),
   /** x87 status word without TOP (bits 11–13 zero here). */
   fsw: u32('fsw'),
+  /** 1: FERR# is asserted for the error that FSW.ES tells of. It may stay 1 when ES is cleared, until ES is set again. */
+  ferr: u32('ferr'),
   /** x87 stack top, 0–7. */
   top: u32('top'),
   /** Bit n set: physical x87 register n is not empty (the abridged tag word of FXSAVE). */
@@ -146,6 +148,10 @@ const ENGINE = {
   /** End of guest RAM below the PCI hole, and above 4 GiB (guest-physical). */
   ramLowEnd: u64('ramLowEnd'),
   ramHighEnd: u64('ramHighEnd'),
+  /** Host address of video memory minus its guest-physical one, and where it starts and ends there; all zero: nowhere. */
+  video: u64('video'),
+  videoStart: u64('videoStart'),
+  videoEnd: u64('videoEnd'),
   /** What a system helper hands back. */
   systemResult: u64('systemResult'),
   /** Scratch for helpers that give more than one value; saved nowhere. */

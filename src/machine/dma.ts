@@ -38,6 +38,23 @@ export function requirePresent(memory: GuestMemory, gpa: number, length: number)
   for (const { at, from, to } of pieces(gpa, length)) unlessNotRam(() => memory.forRead(at, to - from));
 }
 
+/**
+ * Makes of a card's work one that waits for absent pages: it is done again from its start when one has come.
+ * @param pageIn brings the page at an address in
+ * @param work reaches memory through GuestMemory; when it throws PageAbsent, doing it again must not do anything twice
+ */
+export function restartable(pageIn: (gpa: number) => Promise<void>, work: () => void): () => void {
+  const run = () => {
+    try {
+      work();
+    } catch (error) {
+      if (!(error instanceof PageAbsent)) throw error;
+      void pageIn(error.gpa).then(run);
+    }
+  };
+  return run;
+}
+
 /** A bus master's port that waits for absent pages. */
 export class RamDma implements DmaPort {
   readonly #memory: GuestMemory;

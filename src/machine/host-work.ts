@@ -1,4 +1,4 @@
-import type { Alarm, Clock } from './interfaces.ts';
+import { type Alarm, type Clock, PageAbsent } from './interfaces.ts';
 
 /** Work of the host that a chip waits for. */
 export interface HostTicket {
@@ -31,6 +31,8 @@ export class HostWork {
   readonly #alarm: Alarm;
   readonly #wake: () => void;
   readonly #submitted: () => void;
+  /** Accesses to guest memory that wait for an absent page. */
+  readonly #accesses: (() => void)[] = [];
   /** In order of their deadlines, which differ. */
   #pieces: Piece[] = [];
   readonly #running = new Set<Promise<void>>();
@@ -89,9 +91,31 @@ export class HostWork {
     return { deadlineNanos, cancel: () => this.#remove(piece) };
   }
 
+  /**
+   * Has guest memory accessed by a chip that cannot begin its own work anew when a page is absent: at once, or before
+   * the guest goes on. Accesses are made in order.
+   * @param access may throw PageAbsent; it is then called again
+   */
+  access(access: () => void): void {
+    this.#accesses.push(access);
+    if (this.#accesses.length > 1) return;
+    try {
+      this.#makeAccesses();
+    } catch (error) {
+      if (!(error instanceof PageAbsent)) throw error;
+      this.#submitted();
+    }
+  }
+
+  /** Forgets accesses that wait: what they belong to is about to be restored. */
+  forgetAccesses(): void {
+    this.#accesses.length = 0;
+  }
+
   /** Tells chips of all results that are there and due. To be called between slices, after alarms have fired.
    * @throws {PageAbsent} a chip needs a page of guest memory first */
   deliver(): void {
+    this.#makeAccesses();
     for (;;) {
       const piece = this.#next();
       if (piece?.ok === undefined) return;
@@ -103,6 +127,14 @@ export class HostWork {
   /** Resolves when the host has done everything that was asked of it so far. */
   async drain(): Promise<void> {
     await Promise.all(this.#running);
+  }
+
+  #makeAccesses(): void {
+    while (this.#accesses.length > 0) {
+      const [access] = this.#accesses;
+      access();
+      this.#accesses.shift();
+    }
   }
 
   #next(): Piece | undefined {

@@ -1,4 +1,6 @@
-import type { BlockDevice, CharPort } from '../machine/interfaces.ts';
+import type { PcDrive } from '../boards/drives.ts';
+import type { FirmwareBoot } from '../boards/firmware-boot.ts';
+import type { CharPort } from '../machine/interfaces.ts';
 
 /** The host's own time, as the machine's clocks need it. */
 export interface HostTime {
@@ -10,26 +12,20 @@ export interface HostTime {
   turn?(): Promise<void>;
 }
 
-/** A medium and where it is put: it belongs to the caller, who closes it after the machine has ended. */
-export interface DriveConfig {
-  readonly kind: 'disk' | 'cdrom' | 'floppy';
-  /** The controller of a disk. CD drives are on the IDE controller's second channel, floppy drives on their own. */
-  readonly bus: 'ide' | 'ahci' | 'virtio' | 'scsi';
-  /** The name people know it by, usually that of its file. */
-  readonly name: string;
-  readonly medium: BlockDevice;
-}
-
 /** What a machine is made of and what it is connected to. */
 export interface VmConfig {
   /** Bytes of RAM: a multiple of 4096 in the range of {@link MEMORY_LIMITS}. */
   readonly memoryBytes: number;
-  /** A Linux bzImage or a multiboot ELF file. */
-  readonly kernel: Uint8Array;
+  /** A Linux bzImage or a multiboot ELF file. There is one unless there is {@link firmware}. */
+  readonly kernel?: Uint8Array;
   /** The initial RAM disk of a Linux kernel, the first module of a multiboot one. */
   readonly initrd?: Uint8Array;
   /** The kernel's command line: text without NUL. */
   readonly commandLine: string;
+  /** The firmware that the machine starts from, where no kernel is given to it. */
+  readonly firmware?: FirmwareBoot;
+  /** Where the bytes go that guests and their firmware write to the debug ports E9h and 402h. */
+  readonly debugOutput?: (byte: number) => void;
   /** `host`: guest time and date follow the host's. `virtual`: time follows the count of retired instructions alone, from the start of 2026. */
   readonly clock: 'host' | 'virtual';
   /** Seeds every random number the guest can see: 64 bits, unsigned. */
@@ -41,7 +37,7 @@ export interface VmConfig {
   /** The outside ends of COM1 and COM2; an absent one is not connected. */
   readonly serial: readonly (CharPort | undefined)[];
   /** Disks, and media in the CD and floppy drives, in the order the guest finds them. */
-  readonly drives?: readonly DriveConfig[];
+  readonly drives?: readonly PcDrive[];
   readonly host: HostTime;
   /** `jit`: hot guest code is translated to WebAssembly, the default; `interp`: all of it is interpreted. */
   readonly accel?: 'jit' | 'interp';

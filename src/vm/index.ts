@@ -1,4 +1,8 @@
+export { MOST_IDE_DISKS, type PcDrive } from '../boards/drives.ts';
+export type { BootMedium, FirmwareBoot } from '../boards/firmware-boot.ts';
+export { FirmwareInvalid } from '../boards/firmware-rom.ts';
 export { BootImageInvalid } from '../boards/loaders/index.ts';
+export { openDisk } from '../disk/open.ts';
 export type { CharPort } from '../machine/interfaces.ts';
 export { type HostTime, MEMORY_LIMITS, type VmConfig } from './config.ts';
 export type { ShutdownReason, VmControl, VmEvent, VmStats, VmStatus } from './control.ts';

@@ -1,4 +1,5 @@
-import { type MachineExit, PcMachine } from '../boards/pc-machine.ts';
+import type { FirmwareBoot } from '../boards/firmware-boot.ts';
+import { type KernelBoot, type MachineExit, PcMachine } from '../boards/pc-machine.ts';
 import type { DeviceState, RunExit } from '../machine/interfaces.ts';
 import type { VmConfig } from './config.ts';
 import type { VmControl, VmEvent, VmStats, VmStatus } from './control.ts';
@@ -22,6 +23,13 @@ const PENDING_WORK_DIVISOR = 16;
 const VIRTUAL_START_EPOCH_MS = Date.UTC(2026, 0, 1);
 /** The longest an idle machine sleeps without looking at its clock. */
 const LONGEST_SLEEP_MILLIS = 1_000;
+
+/** @throws {TypeError} there is neither a kernel nor firmware */
+function bootOf({ kernel, initrd, commandLine, firmware }: VmConfig): KernelBoot | FirmwareBoot {
+  if (kernel) return { kernel, initrd, commandLine };
+  if (firmware) return firmware;
+  throw new TypeError('a machine needs a kernel or firmware');
+}
 
 /** A virtual machine. */
 export class Vm implements VmControl {
@@ -50,7 +58,9 @@ export class Vm implements VmControl {
       seed: config.seed,
       serial: config.serial,
       debugExitPort: config.debugExitPort,
-      boot: { kernel: config.kernel, initrd: config.initrd, commandLine: config.commandLine },
+      boot: bootOf(config),
+      debugOutput: config.debugOutput,
+      drives: config.drives,
       jit: config.accel === 'interp' ? undefined : { hotAfter: HOT_AFTER },
       sharedMemory: config.sharedMemory ?? true,
       wake: () => this.#loop.wake(),
@@ -58,7 +68,7 @@ export class Vm implements VmControl {
   }
 
   /** Makes a machine, ready to run its first instruction.
-   * @throws {BootImageInvalid} the kernel or initrd cannot be booted  @throws {RangeError} the host has not enough memory */
+   * @throws {BootImageInvalid} the kernel or initrd cannot be booted  @throws {FirmwareInvalid} the firmware cannot be run  @throws {RangeError} the host has not enough memory */
   static async create(config: VmConfig): Promise<Vm> {
     return new Vm(config);
   }

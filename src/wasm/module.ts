@@ -12,6 +12,23 @@ export const VALUE_TYPE_CODE: Readonly<Record<ValueType, number>> = {
   v128: 0x7b,
 };
 
+/** As a parameter beside the values: the functions that decoded code consists of, an array of {@link THREADED_TYPE}. */
+export type ParameterType = ValueType | 'code';
+
+/** The type of functions in decoded code, (i32, i32, code), and of `code`: the first two types of every module. */
+export const THREADED_TYPE = 0;
+export const CODE_TYPE = 1;
+/** A reference to such an array, as a type. */
+export const CODE_REFERENCE: readonly number[] = [0x64, CODE_TYPE];
+const THREADED_KEY = 'i32,i32,code>';
+
+/** The types that are the same in all modules. They refer to each other, and so are one group (core specification, section 5.3.6). */
+export const COMMON_TYPES: readonly number[] = [
+  ...[0x4e, 2],
+  ...[0x60, 3, VALUE_TYPE_CODE.i32, VALUE_TYPE_CODE.i32, ...CODE_REFERENCE, 0],
+  ...[0x5e, 0x64, THREADED_TYPE, 1],
+];
+
 /** The memory that a module imports. */
 export interface MemoryImport {
   readonly shared: boolean;
@@ -21,11 +38,23 @@ export interface MemoryImport {
   readonly maximumPages: number;
 }
 
-const SECTION = { custom: 0, type: 1, import: 2, function: 3, export: 7, element: 9, code: 10 } as const;
+/** Numbers of sections (core specification, section 5.5.2). */
+export const SECTION = {
+  custom: 0,
+  type: 1,
+  import: 2,
+  function: 3,
+  global: 6,
+  export: 7,
+  element: 9,
+  code: 10,
+} as const;
+/** What a module begins with: magic and version. */
+export const MODULE_HEADER: readonly number[] = [0x00, 0x61, 0x73, 0x6d, 0x01, 0x00, 0x00, 0x00];
 
 /** Builds a binary module of functions that import one memory, one function table and other functions, all from `e`. */
 export class ModuleWriter {
-  readonly #types = new Map<string, number>();
+  readonly #types = new Map<string, number>([[THREADED_KEY, THREADED_TYPE]]);
   readonly #typeBytes: number[][] = [];
   readonly #imports: { name: string; type: number }[] = [];
   readonly #functions: { type: number; code: number[]; name: string }[] = [];
@@ -33,7 +62,7 @@ export class ModuleWriter {
   readonly #elements: { slot: number; index: number }[] = [];
 
   /** The index of a function type, added when it is new. */
-  type(params: readonly ValueType[], results: readonly ValueType[]): number {
+  type(params: readonly ParameterType[], results: readonly ValueType[]): number {
     const key = `${params}>${results}`;
     const known = this.#types.get(key);
     if (known !== undefined) return known;
@@ -41,11 +70,12 @@ export class ModuleWriter {
     sink.byte(0x60);
     for (const list of [params, results]) {
       sink.unsigned(list.length);
-      for (const type of list) sink.byte(VALUE_TYPE_CODE[type]);
+      for (const type of list) sink.append(type === 'code' ? CODE_REFERENCE : [VALUE_TYPE_CODE[type]]);
     }
     this.#typeBytes.push(sink.bytes);
-    this.#types.set(key, this.#typeBytes.length - 1);
-    return this.#typeBytes.length - 1;
+    const index = CODE_TYPE + this.#typeBytes.length;
+    this.#types.set(key, index);
+    return index;
   }
 
   /** Imports a function; all imports come before the first {@link addFunction}. @returns its index */
@@ -77,22 +107,22 @@ export class ModuleWriter {
 
   finish(memory: MemoryImport): Uint8Array<ArrayBuffer> {
     const out = new ByteSink();
-    out.byte(0x00, 0x61, 0x73, 0x6d, 0x01, 0x00, 0x00, 0x00);
-    section(out, SECTION.type, this.#typeBytes, (s, bytes) => s.append(bytes));
+    out.append(MODULE_HEADER);
+    writeSection(out, SECTION.type, [COMMON_TYPES, ...this.#typeBytes], (s, bytes) => s.append(bytes));
     this.#importSection(out, memory);
-    section(out, SECTION.function, this.#functions, (s, f) => s.unsigned(f.type));
-    section(out, SECTION.export, this.#exports, (s, e) => {
+    writeSection(out, SECTION.function, this.#functions, (s, f) => s.unsigned(f.type));
+    writeSection(out, SECTION.export, this.#exports, (s, e) => {
       s.name(e.name);
       s.byte(0x00);
       s.unsigned(e.index);
     });
-    section(out, SECTION.element, this.#elements, (s, e) => {
+    writeSection(out, SECTION.element, this.#elements, (s, e) => {
       s.byte(0x00, 0x41);
       s.signed32(e.slot);
       s.byte(0x0b, 0x01);
       s.unsigned(e.index);
     });
-    section(out, SECTION.code, this.#functions, (s, f) => {
+    writeSection(out, SECTION.code, this.#functions, (s, f) => {
       s.unsigned(f.code.length);
       s.append(f.code);
     });
@@ -109,11 +139,7 @@ export class ModuleWriter {
         s.unsigned(1);
         s.unsigned(memory.maximumPages);
       },
-      (s) => {
-        s.name('e');
-        s.name('table');
-        s.byte(0x01, 0x70, 0x00, 0x00);
-      },
+      (s) => s.append(TABLE_IMPORT),
       ...this.#imports.map(({ name, type }) => (s: ByteSink) => {
         s.name('e');
         s.name(name);
@@ -121,7 +147,7 @@ export class ModuleWriter {
         s.unsigned(type);
       }),
     ];
-    section(out, SECTION.import, entries, (s, write) => write(s));
+    writeSection(out, SECTION.import, entries, (s, write) => write(s));
   }
 
   /** Function names, for profiles and stack traces (core specification, appendix A.4). */
@@ -143,12 +169,31 @@ export class ModuleWriter {
   }
 }
 
-function section<T>(out: ByteSink, id: number, items: readonly T[], write: (s: ByteSink, item: T) => void): void {
+/** Writes a section that is a list of items. */
+export function writeSection<T>(
+  out: ByteSink,
+  id: number,
+  items: readonly T[],
+  write: (s: ByteSink, item: T, index: number) => void,
+): void {
   if (items.length === 0) return;
   const body = new ByteSink();
   body.unsigned(items.length);
-  for (const item of items) write(body, item);
+  items.forEach((item, i) => {
+    write(body, item, i);
+  });
   out.byte(id);
   out.unsigned(body.bytes.length);
   out.append(body.bytes);
+}
+
+/** The import of the function table, `e.table`. */
+export const TABLE_IMPORT: readonly number[] = tableImport();
+
+function tableImport(): number[] {
+  const sink = new ByteSink();
+  sink.name('e');
+  sink.name('table');
+  sink.byte(0x01, 0x70, 0x00, 0x00);
+  return sink.bytes;
 }

@@ -124,7 +124,7 @@ export class Twins {
     for (let life = 0; life < LIVES; life++) {
       const seed = random.next();
       for (const twin of this.#twins) twin.start(mode, seed);
-      for (let n = 0; n < MOST_SLICES && this.#slice(mode, random) !== 'shutdown'; n++);
+      for (let n = 0; n < MOST_SLICES && this.#slice(random) !== 'shutdown'; n++);
       retired += this.#blocks.vcpu.retired;
     }
     return { mode: `twins, ${mode.name}`, retired, families: image.families, handlers: 0 };
@@ -134,14 +134,11 @@ export class Twins {
     return [this.#blocks, this.#steps];
   }
 
-  /** Pages are taken away without paging only: what is pushed over the page tables is pushed again after a page-in. */
-  #slice(mode: ProcessorMode, random: Random): RunExit['kind'] {
+  #slice(random: Random): RunExit['kind'] {
     const instructions = random.pick(SLICES);
     const interrupt = random.below(3) === 0 ? random.below(256) : -1;
     for (const twin of this.#twins) twin.interrupt = interrupt;
-    if (mode.paging === 'none') {
-      this.#blocks.takeAway(Array.from({ length: random.below(16) }, () => random.below(PLACES.end / PAGE_BYTES)));
-    }
+    this.#blocks.takeAway(Array.from({ length: random.below(16) }, () => random.below(PLACES.end / PAGE_BYTES)));
     for (const twin of this.#twins) twin.vcpu.contextChanged();
     const exit = this.#blocks.run(instructions);
     const stepped = this.#step(this.#blocks.vcpu.retired, exit.kind);

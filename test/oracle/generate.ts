@@ -64,7 +64,7 @@ const DIVISIONS = ['div', 'idiv'];
 /** What the operands of a row should look like. */
 export function profileOf(row: Row, random: Random): Profile {
   const { family, semantics, mnemonic } = row;
-  if (family === 'x87') return /^FB/.test(mnemonic) && random.below(2) === 0 ? 'bcd' : 'x87';
+  if (family === 'x87') return random.below(2) === 0 ? (/^FB/.test(mnemonic) ? 'bcd' : 'edge80') : 'x87';
   if (/P[SD]|S[SD]|SD2|SS2/.test(mnemonic) && /^(sse|mmx)/.test(family)) return floatProfile(mnemonic, random);
   if (family === 'string') return random.pick(['string', 'page']);
   if (COUNTED_ROWS.includes(semantics)) return 'string';
@@ -76,10 +76,11 @@ export function profileOf(row: Row, random: Random): Profile {
 
 function floatProfile(mnemonic: string, random: Random): Profile {
   if (random.below(8) === 0) return random.pick(['int', 'f32', 'f64']);
+  const [narrow, wide] = random.below(2) === 0 ? (['f32', 'f64'] as const) : (['edge32', 'edge64'] as const);
   const single = /P?SS$|PS$|SS2|PS2/.test(mnemonic);
   const double = /P?SD$|PD$|SD2|PD2/.test(mnemonic);
-  if (single && double) return random.pick(['f32', 'f64']);
-  return single ? 'f32' : 'f64';
+  if (single && double) return random.pick([narrow, wide]);
+  return single ? narrow : wide;
 }
 
 const FORMS_16: readonly (readonly [number, number])[] = [

@@ -16,7 +16,20 @@ export const FX_BYTES = 416;
 export type Bits = 16 | 32 | 64;
 
 /** What the values of a case look like: `int` corner integers, `division` a small upper half, `page` strings at a page's end … */
-export const PROFILES = ['int', 'division', 'string', 'code', 'f32', 'f64', 'x87', 'bcd', 'page'] as const;
+export const PROFILES = [
+  'int',
+  'division',
+  'string',
+  'code',
+  'f32',
+  'f64',
+  'x87',
+  'bcd',
+  'page',
+  'edge32',
+  'edge64',
+  'edge80',
+] as const;
 export type Profile = (typeof PROFILES)[number];
 
 export interface InitialState {
@@ -100,6 +113,22 @@ export function cornerSingle(random: Random): number {
   return sign + (127 - 20 + random.below(40)) * 0x800000 + fraction;
 }
 
+/**
+ * The bits of a number of either format at or near an end of its range, or whose products and quotients with others of
+ * its kind are, or one that is of moderate size and often short, so that results are exact.
+ */
+function edgeNumber(fractionBits: number, exponentMask: number, random: Random): bigint {
+  const bias = exponentMask >> 1;
+  const near = (exponent: number) => exponent - 1 + random.below(3);
+  const exponents = [0, 0, 0, near(1), near(2), near(bias >> 1), near(bias + (bias >> 1)), near(exponentMask - 1)];
+  const exponent = random.pick([...exponents, near(bias), near(bias), bias + random.below(fractionBits)]);
+  const ones = (1n << BigInt(fractionBits)) - 1n;
+  const some = random.next64() & ones;
+  const fraction = random.pick([0n, 0n, 1n, ones, some, some, (some << BigInt(random.below(fractionBits))) & ones]);
+  const sign = BigInt(random.below(2) * (exponentMask + 1));
+  return ((sign | BigInt(Math.min(exponent, exponentMask))) << BigInt(fractionBits)) | fraction;
+}
+
 const SIGNIFICANDS: readonly bigint[] = [
   ...[0x8000_0000_0000_0000n, 0xc000_0000_0000_0000n, 0xffff_ffff_ffff_ffffn, 0x8000_0000_0000_0001n],
   ...[0xffff_ffff_0000_0000n, 0xffff_ffff_ffff_f800n, 0x8000_0000_0000_0400n, 0x8000_0080_0000_0000n],
@@ -118,6 +147,22 @@ export function cornerExtended(random: Random): { significand: bigint; exponent:
   return { significand, exponent: sign | (0x3fff - 66 + random.below(132)) };
 }
 
+/** Where rounding in 64, 53 or 24 bits of 64 may be a tie, or has just been one. */
+const ROUNDED_BITS = [0n, 1n, 2n, 3n, 0x400n, 0x7ffn, 0xc00n, 1n << 39n, 1n << 40n, (1n << 40n) - 1n];
+const EDGE_EXPONENTS = [1, 0x7ffe, 0x3c01, 0x43fe, 0x3f81, 0x407e];
+
+/** As {@link edgeNumber}, in the extended format: short significands, so that sums and products are often halfway. */
+function edgeExtended(random: Random): { significand: bigint; exponent: number } {
+  const sign = random.below(2) << 15;
+  if (random.below(8) === 0) return { significand: 0n, exponent: sign };
+  const top = (1n << 63n) | (random.below(2) === 0 ? 0n : BigInt(random.below(256)) << 55n);
+  const ones = 0xffff_ffff_ffff_f800n | random.pick([0n, 0x7ffn]);
+  const significand = random.pick([top, top | random.pick(ROUNDED_BITS), top | random.pick(ROUNDED_BITS), ones]);
+  const edge = Math.min(Math.max(random.pick(EDGE_EXPONENTS) - 1 + random.below(3), 1), 0x7ffe);
+  const usual = 0x3fff + random.below(3) * random.below(66) - random.below(3);
+  return { significand, exponent: sign | (random.below(4) === 0 ? edge : usual) };
+}
+
 /** Regions of the data area by what they hold, as offsets; pointers of a profile lead into its region. */
 const REGIONS: Readonly<Record<Profile, readonly [number, number]>> = {
   int: [0x1000, 0x3000],
@@ -129,6 +174,9 @@ const REGIONS: Readonly<Record<Profile, readonly [number, number]>> = {
   x87: [0xa000, 0xc000],
   bcd: [0xd000, 0xe000],
   page: [0x1f80, 0x2080],
+  edge32: [0x4000, 0x6000],
+  edge64: [0x7000, 0x9000],
+  edge80: [0x7000, 0x7e00],
 };
 
 /** What the data area holds before each case: integers, then singles, doubles, extended doubles, BCD and code addresses. */
@@ -230,13 +278,15 @@ const FX = { fcw: 0, fsw: 2, ftw: 4, mxcsr: 24, mxcsrMask: 28, st: 32, xmm: 160 
 
 function initialFx(profile: Profile, random: Random): Uint8Array {
   const view = new DataView(new ArrayBuffer(FX_BYTES));
-  const isX87 = profile === 'x87' || profile === 'bcd';
-  view.setUint16(FX.fcw, isX87 ? controlWord(random) : 0x37f, true);
+  const isEdge = profile === 'edge80';
+  const isX87 = isEdge || profile === 'x87' || profile === 'bcd';
+  const usual = !isX87 || (isEdge && random.below(4) > 0);
+  view.setUint16(FX.fcw, usual ? 0x37f : controlWord(random), true);
   view.setUint16(FX.fsw, (random.below(8) << 11) | (isX87 ? (random.below(16) << 8) & 0x4700 : 0), true);
   view.setUint8(FX.ftw, isX87 ? random.next() | (random.below(2) === 0 ? 0xff : 0x0f) : random.next());
-  view.setUint32(FX.mxcsr, profile === 'f32' || profile === 'f64' ? sseControl(random) : 0x1f80, true);
+  view.setUint32(FX.mxcsr, mxcsrFor(profile, random), true);
   view.setUint32(FX.mxcsrMask, 0xffff, true);
-  for (let i = 0; i < 8; i++) fillX87(view, FX.st + 16 * i, isX87, random);
+  for (let i = 0; i < 8; i++) fillX87(view, FX.st + 16 * i, profile, random);
   for (let i = 0; i < 16; i++) fillXmm(view, FX.xmm + 16 * i, profile, random);
   return new Uint8Array(view.buffer);
 }
@@ -247,6 +297,17 @@ function controlWord(random: Random): number {
   return 0x40 | masks | (random.pick([0, 2, 3, 3]) << 8) | (random.pick([0, 0, 1, 2, 3]) << 10);
 }
 
+function mxcsrFor(profile: Profile, random: Random): number {
+  if (profile === 'f32' || profile === 'f64') return sseControl(random);
+  return profile === 'edge32' || profile === 'edge64' ? usedControl(random) : 0x1f80;
+}
+
+/** Mostly the usual controls, with flags that earlier instructions have left. */
+function usedControl(random: Random): number {
+  const controls = random.below(4) === 0 ? sseControl(random) : 0x1f80;
+  return controls | random.pick([0, 0x20, 0x20, 0x20, random.below(64)]);
+}
+
 function sseControl(random: Random): number {
   const masks = random.below(8) === 0 ? random.below(64) : 0x3f;
   const flush = random.below(8) === 0 ? 0x8000 : 0;
@@ -254,13 +315,13 @@ function sseControl(random: Random): number {
   return (masks << 7) | (random.pick([0, 0, 1, 2, 3]) << 13) | flush | denormalsAreZero;
 }
 
-function fillX87(view: DataView, at: number, isX87: boolean, random: Random): void {
-  if (!isX87) {
+function fillX87(view: DataView, at: number, profile: Profile, random: Random): void {
+  if (profile !== 'x87' && profile !== 'bcd' && profile !== 'edge80') {
     view.setBigUint64(at, cornerInteger(random), true);
     view.setUint16(at + 8, random.next() & 0xffff, true);
     return;
   }
-  const { significand, exponent } = cornerExtended(random);
+  const { significand, exponent } = profile === 'edge80' ? edgeExtended(random) : cornerExtended(random);
   view.setBigUint64(at, significand, true);
   view.setUint16(at + 8, exponent, true);
 }
@@ -272,6 +333,11 @@ function fillXmm(view: DataView, at: number, profile: Profile, random: Random): 
     } else if (profile === 'f32') {
       view.setUint32(at + lane, cornerSingle(random), true);
       view.setUint32(at + lane + 4, cornerSingle(random), true);
+    } else if (profile === 'edge32') {
+      view.setUint32(at + lane, Number(edgeNumber(23, 0xff, random)), true);
+      view.setUint32(at + lane + 4, Number(edgeNumber(23, 0xff, random)), true);
+    } else if (profile === 'edge64') {
+      view.setBigUint64(at + lane, edgeNumber(52, 0x7ff, random), true);
     } else {
       view.setBigUint64(at + lane, profile === 'f64' ? cornerDouble(random) : laneInteger(random), true);
     }

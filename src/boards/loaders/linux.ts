@@ -18,6 +18,12 @@ import {
 
 /** Offsets in the setup header and in boot_params, which contains it (Linux Documentation/arch/x86/boot.rst, zero-page.rst). */
 const FIELD = {
+  screenMode: 0x006,
+  screenColumns: 0x007,
+  screenMemory: 0x00a,
+  screenLines: 0x00e,
+  screenIsVga: 0x00f,
+  screenPoints: 0x010,
   extMemK: 0x002,
   rsdpAddress: 0x070,
   altMemK: 0x1e0,
@@ -44,6 +50,16 @@ const FIELD = {
   initSize: 0x260,
   e820Table: 0x2d0,
 } as const;
+
+/** What `screen_info` says of a VGA in text mode 3: 80×25 characters of 16 lines, 256 KiB of memory. */
+const TEXT_SCREEN = [
+  [FIELD.screenMode, 3],
+  [FIELD.screenColumns, 80],
+  [FIELD.screenMemory, 3],
+  [FIELD.screenLines, 25],
+  [FIELD.screenIsVga, 1],
+  [FIELD.screenPoints, 16],
+] as const;
 
 const BOOT_FLAG = 0xaa55;
 const MAGIC = 0x53726448; // "HdrS"
@@ -212,6 +228,7 @@ function bootParams(
   const bytes = new Uint8Array(BOOT_PARAMS_BYTES);
   const view = new DataView(bytes.buffer);
   bytes.set(header.bytes, FIELD.setupSectors);
+  for (const [offset, value] of TEXT_SCREEN) view.setUint8(offset, value);
   view.setUint16(FIELD.videoMode, VIDEO_NORMAL, true);
   view.setUint8(FIELD.loaderType, LOADER_UNDEFINED);
   view.setUint32(FIELD.code32Start, base, true);

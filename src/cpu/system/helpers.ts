@@ -32,9 +32,11 @@ function farTarget(a: bigint, offset: bigint): FarTarget {
 }
 
 /** FERR#; #MF where nothing listens to it. */
-function signalFpuError(port: SystemPort): boolean {
-  if (port.fpuError === undefined) throw new GuestFault(VECTOR_OF.MF);
-  return port.fpuError();
+function signalFpuError({ state, fpuError }: SystemPort): boolean {
+  if (fpuError === undefined) throw new GuestFault(VECTOR_OF.MF);
+  const rises = state.u32(STATE.ferr) === 0;
+  state.setU32(STATE.ferr, 1);
+  return fpuError(rises);
 }
 
 /** The calls, as src/isa/system-calls.ts describes them. */

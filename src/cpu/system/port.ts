@@ -28,6 +28,12 @@ export const CR8_AS_MSR = 2 ** 32 + 8;
 /** Who makes an access: the current privilege level, or the processor itself for its tables (always supervisor). */
 export type Privilege = 'current' | 'system';
 
+/** A value and the linear address that it is stored to. */
+export interface PortItem {
+  readonly address: bigint;
+  readonly value: bigint;
+}
+
 /**
  * All that system helpers see of the world. Addresses are linear, wrapped to 32 bits by the caller outside 64-bit mode.
  * Accesses throw {@link GuestFault} (#PF, with CR2 set when delivered; or #GP/#SS for a non-canonical address) and
@@ -37,6 +43,11 @@ export interface SystemPort {
   readonly state: CpuState;
   load(address: bigint, bytes: 1 | 2 | 4 | 8, privilege: Privilege): bigint;
   store(address: bigint, bytes: 1 | 2 | 4 | 8, value: bigint, privilege: Privilege): void;
+  /**
+   * Stores items of `bytes` each. Where all of them go is found out before any is stored, so that nothing is stored where
+   * one faults, and tables among what is written over change nothing.
+   */
+  storeAll(items: readonly PortItem[], bytes: 2 | 4 | 8, privilege: Privilege): void;
   /** Checks that `bytes` at `address` could be stored, so that the stores that follow do not fault. */
   probeWrite(address: bigint, bytes: number, privilege: Privilege): void;
   /** Reads physical memory, as for PAE's page-directory pointers. */
@@ -59,10 +70,11 @@ export interface SystemPort {
   /** @returns false where the MSR or value is refused with #GP */
   apicWrite(msr: number, value: bigint): boolean;
   /**
-   * Asserts FERR#, which a PC turns into IRQ 13; absent where nothing is connected to it.
+   * FERR# is asserted, which a PC turns into IRQ 13; absent where nothing is connected to it.
+   * @param rises whether it was not asserted before
    * @returns whether IGNNE# is asserted, so that the x87 goes on all the same (SDM 1, D.2.1)
    */
-  fpuError?(): boolean;
+  readonly fpuError?: (rises: boolean) => boolean;
   /** Number of this vCPU, its initial APIC id. */
   readonly apicId: number;
   /** 64 random bits from the machine's own source. */

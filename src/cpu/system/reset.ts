@@ -62,6 +62,7 @@ const ZERO_64: readonly Field[] = [
 const ZERO_32: readonly Field[] = [
   STATE.cpl,
   STATE.fsw,
+  STATE.ferr,
   STATE.top,
   STATE.fop,
   STATE.fcs,

@@ -60,48 +60,18 @@ function isInside({ rights, limit }: SegmentValue, first: number, last: number):
 }
 
 /**
- * Pushes items, the first one deepest (at the highest address). All are checked before any is stored.
+ * Pushes items, the first one deepest (at the highest address).
  * @returns the stack pointer afterwards, as {@link setPointer} takes it
  * @throws {GuestFault} #SS or #PF, with nothing stored
  */
 export function pushAll(cpu: SystemContext, stack: Stack, bytes: ItemBytes, items: readonly bigint[]): bigint {
-  const { port } = cpu;
-  const top = BigInt.asUintN(stack.bits, stack.pointer);
-  const total = items.length * bytes;
-  const low = BigInt.asUintN(stack.bits, top - BigInt(total));
-  if (low > top) return pushWrapping(cpu, stack, bytes, items);
-  const address = stackAddress(cpu, stack, low, total);
-  probeItems(cpu, stack, address, total, bytes);
-  let at = address + BigInt(total);
-  for (const item of items) {
-    at -= BigInt(bytes);
-    port.store(at, bytes, bytes === 8 ? item : BigInt.asUintN(8 * bytes, item), stack.privilege);
-  }
-  return low;
-}
-
-/** Probes all items at once; where that faults, one after the other, as they are pushed, so that CR2 is the first's. */
-function probeItems({ port }: SystemContext, stack: Stack, address: bigint, total: number, bytes: ItemBytes): void {
-  try {
-    port.probeWrite(address, total, stack.privilege);
-  } catch (error) {
-    if (!(error instanceof GuestFault)) throw error;
-    for (let offset = total - bytes; offset >= 0; offset -= bytes) {
-      port.probeWrite(address + BigInt(offset), bytes, stack.privilege);
-    }
-    throw error;
-  }
-}
-
-/** As {@link pushAll}, where the stack pointer wraps below zero. */
-function pushWrapping(cpu: SystemContext, stack: Stack, bytes: ItemBytes, items: readonly bigint[]): bigint {
-  const offsets = items.map((_, index) => BigInt.asUintN(stack.bits, stack.pointer - BigInt((index + 1) * bytes)));
-  const addresses = offsets.map((offset) => stackAddress(cpu, stack, offset, bytes));
-  for (const address of addresses) cpu.port.probeWrite(address, bytes, stack.privilege);
-  for (const [index, address] of addresses.entries()) {
-    cpu.port.store(address, bytes, BigInt.asUintN(8 * bytes, items[index]), stack.privilege);
-  }
-  return offsets[offsets.length - 1];
+  const offset = (index: number) => BigInt.asUintN(stack.bits, stack.pointer - BigInt((index + 1) * bytes));
+  const stores = items.map((item, index) => ({
+    address: stackAddress(cpu, stack, offset(index), bytes),
+    value: BigInt.asUintN(8 * bytes, item),
+  }));
+  cpu.port.storeAll(stores, bytes, stack.privilege);
+  return offset(items.length - 1);
 }
 
 /** Reads an item `depth` bytes above the top of the stack. @throws {GuestFault} #SS or #PF */

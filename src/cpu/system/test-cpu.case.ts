@@ -1,7 +1,7 @@
 import { CR0, EFER, FLAG, SEG, STATE, STATE_BYTES, VECTOR_OF } from '../../isa/registers.ts';
 import { CpuState } from '../state.ts';
 import { SystemHelpers } from './helpers.ts';
-import { GuestFault, GuestPageIn, type Privilege, type SystemPort } from './port.ts';
+import { GuestFault, GuestPageIn, type PortItem, type Privilege, type SystemPort } from './port.ts';
 
 const PAGE = 0x1000n;
 
@@ -37,6 +37,11 @@ export class FakePort implements SystemPort {
     for (let index = 0; index < bytes; index++) {
       this.memory.setUint8(at + index, Number((value >> BigInt(8 * index)) & 0xffn));
     }
+  }
+
+  storeAll(items: readonly PortItem[], bytes: 2 | 4 | 8, privilege: Privilege): void {
+    for (const { address } of items) this.probeWrite(address, bytes, privilege);
+    for (const { address, value } of items) this.store(address, bytes, value, privilege);
   }
 
   probeWrite(address: bigint, bytes: number, privilege: Privilege): void {

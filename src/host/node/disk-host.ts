@@ -1,5 +1,6 @@
 import { promisify } from 'node:util';
 import * as zlib from 'node:zlib';
+import { zstdFrameLength } from '../../base/zstd-frame.ts';
 import type { Codec, Compression, DiskHost } from '../../disk/interfaces.ts';
 import { NodeImageStore } from './image-files.ts';
 
@@ -11,6 +12,7 @@ type Expand = (bytes: Uint8Array, limits: { maxOutputLength: number }) => Promis
 
 const deflateRaw = promisify<Uint8Array, zlib.ZlibOptions, Uint8Array>(zlib.deflateRaw);
 const deflate = promisify<Uint8Array, Uint8Array>(zlib.deflate);
+const zstdDecompress = promisify<Uint8Array, zlib.ZstdOptions, Uint8Array>(zlib.zstdDecompress);
 const zstdCompress = promisify<Uint8Array, Uint8Array>(zlib.zstdCompress);
 
 const CODECS: Readonly<Record<Codec, { readonly compress: Compress; readonly expand: Expand }>> = {
@@ -19,7 +21,10 @@ const CODECS: Readonly<Record<Codec, { readonly compress: Compress; readonly exp
     expand: promisify<Uint8Array, zlib.ZlibOptions, Uint8Array>(zlib.inflateRaw),
   },
   zlib: { compress: deflate, expand: promisify<Uint8Array, zlib.ZlibOptions, Uint8Array>(zlib.inflate) },
-  zstd: { compress: zstdCompress, expand: promisify<Uint8Array, zlib.ZstdOptions, Uint8Array>(zlib.zstdDecompress) },
+  zstd: {
+    compress: zstdCompress,
+    expand: (bytes, limits) => zstdDecompress(bytes.subarray(0, zstdFrameLength(bytes)), limits),
+  },
 };
 
 const compression: Compression = {

@@ -29,6 +29,10 @@ export class NodeImageStore implements ImageStore {
     return resolve(dirname(image), reference.replace(/^file:/, ''));
   }
 
+  absolute(name: string): string {
+    return resolve(name);
+  }
+
   /** Takes the lock before the file is touched: opening with `w+` empties it. */
   async #openLocked(name: string, path: string, flags: string): Promise<ImageFile> {
     const lock = await ImageLock.acquire(path);

@@ -135,7 +135,7 @@ export const FLOAT_80_LOADED = defineHelper(
 );
 
 /** An integer taken apart: sign, exponent, normalised significand; zero has significand zero. */
-function openInteger(b: Builder, value: Val): { sign: Val; exponent: Val; significand: Val } {
+export function openInteger(b: Builder, value: Val): { sign: Val; exponent: Val; significand: Val } {
   const sign = value.shrU(63);
   const magnitude = value.xor(sign.neg()).add(sign);
   const shift = magnitude.clz();

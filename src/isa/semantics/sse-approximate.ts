@@ -25,11 +25,11 @@ function withSpecial(b: Builder, x: Val, usual: Val): Val {
   return blend(b, isNan, or(b, x, all(b, QUIET)), blend(b, small, infinity, usual));
 }
 
-/** Rounds to 12 bits of fraction; what is below the normal numbers becomes zero. */
+/** Rounds to 12 bits of fraction; 2^-126 and less become zero, as on processors (SDM 2, RCPPS, leaves it open near there). */
 function shorten(b: Builder, r: Val): Val {
   const rounded = b.op('v128.andnot', b.op('i32x4.add', r, all(b, 0x400)), all(b, 0x7ff));
-  const magnitude = b.op('v128.andnot', rounded, all(b, SIGN));
-  const tiny = b.op('i32x4.lt_s', magnitude, all(b, LEAST_NORMAL));
+  const magnitude = b.op('v128.andnot', r, all(b, SIGN));
+  const tiny = b.op('i32x4.le_s', magnitude, all(b, LEAST_NORMAL));
   return blend(b, tiny, and(b, r, all(b, SIGN)), rounded);
 }
 

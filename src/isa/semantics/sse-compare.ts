@@ -3,20 +3,29 @@ import type { Val } from '../../ir/val.ts';
 import { COMPARED, FLOAT_32_COMPARE, FLOAT_64_COMPARE } from '../float/compare.ts';
 import { denormalsAreZero } from '../float/results.ts';
 import type { Semantics, SemanticsTable } from '../lift.ts';
+import { shortWay, type Unless } from '../short-way.ts';
 import { defineExact } from '../simd/float-exact.ts';
 import {
   allLanes,
   areOrdered,
   DOUBLE,
-  isOrdered,
-  laneBits,
+  isNormalOrInfinite,
+  isZero,
   powerBits,
   SINGLE,
   type SimdFormat,
-  toFloat,
 } from '../simd/float-format.ts';
 import { choose } from '../simd/lanes.ts';
-import { readLow, readVector, requireSse, writeLow, writeVector } from '../simd/operands.ts';
+import {
+  readScalar,
+  readVector,
+  requireSse,
+  type Scalar,
+  scalarOf,
+  writeLow,
+  writeScalar,
+  writeVector,
+} from '../simd/operands.ts';
 import { orExact } from './sse-float.ts';
 
 const COMPARISON = { f32: FLOAT_32_COMPARE, f64: FLOAT_64_COMPARE } as const;
@@ -26,6 +35,16 @@ function flushDenormal(b: Builder, f: SimdFormat, mxcsr: Val, x: Val): Val {
   const denormal = x.shl(1).ltU(powerBits(f, 1) << 1n);
   const sign = x.and(b.const(f.bits, -(1n << BigInt(f.width - 1))));
   return sign.selectIf(denormal.and(denormalsAreZero(mxcsr)), x);
+}
+
+/** Leaves the short way where one of two numbers is denormal or NaN: comparing others raises nothing. */
+function checkOrdered(b: Builder, f: SimdFormat, a: Scalar, s: Scalar, unless: Unless): void {
+  for (const { bits } of [a, s]) b.if(isNormalOrInfinite(f, bits).eqz(), () => unless(isZero(bits).eqz()));
+}
+
+/** As {@link checkOrdered}, for all lanes of two vectors. */
+function checkAllOrdered(b: Builder, f: SimdFormat, a: Val, s: Val, unless: Unless): void {
+  unless(allLanes(b, f, b.op('v128.and', areOrdered(b, f, a), areOrdered(b, f, s))).eqz());
 }
 
 /** MIN, MAX: the source unless the destination is less (greater). So of zeros, and with a NaN, the source is the result. */
@@ -46,20 +65,26 @@ function extreme(f: SimdFormat, name: 'min' | 'max', suffix: 's' | 'd'): Semanti
     [`${name}s${suffix}`]: (l) => {
       requireSse(l);
       const { b } = l;
-      const s = readLow(l, 1, f.width);
-      const a = laneBits(b, f, readVector(l, 0), 0);
-      const first = toFloat(f, a, b).do(name === 'min' ? 'lt' : 'gt', toFloat(f, s, b));
-      const fast = isOrdered(f, a).and(isOrdered(f, s));
-      writeLow(l, 0, orExact(l, f.bits, fast, a.selectIf(first, s), exact.scalar, a, s, 0));
+      const s = readScalar(l, 1, f);
+      const old = readVector(l, 0);
+      const a = scalarOf(b, f, old);
+      const fast = (unless: Unless) => {
+        checkOrdered(b, f, a, s, unless);
+        const chosen = b.op(`${f.floats}.p${name}`, b.op(`${f.floats}.splat`, s.float), old);
+        return b.opWithImmediate(`${f.floats}.extract_lane`, 0n, chosen);
+      };
+      writeScalar(l, 0, f, orExact(l, f.float, fast, exact.scalar, a.bits, s.bits, 0));
     },
     [`${name}p${suffix}`]: (l) => {
       requireSse(l);
       const { b } = l;
       const s = readVector(l, 1);
       const a = readVector(l, 0);
-      const fast = allLanes(b, f, b.op('v128.and', areOrdered(b, f, a), areOrdered(b, f, s)));
-      const result = b.op(`${f.floats}.p${name}`, s, a);
-      writeVector(l, 0, orExact(l, 'v128', fast, result, exact.packed, a, s, 0));
+      const fast = (unless: Unless) => {
+        checkAllOrdered(b, f, a, s, unless);
+        return b.op(`${f.floats}.p${name}`, s, a);
+      };
+      writeVector(l, 0, orExact(l, 'v128', fast, exact.packed, a, s, 0));
     },
   };
 }
@@ -106,25 +131,28 @@ function compare(f: SimdFormat, suffix: 's' | 'd'): SemanticsTable {
     [`cmps${suffix}`]: (l) => {
       requireSse(l);
       const { b } = l;
-      const s = readLow(l, 1, f.width);
-      const a = laneBits(b, f, readVector(l, 0), 0);
-      const [x, y, imm] = [toFloat(f, a, b), toFloat(f, s, b), l.read(2)];
-      const relation = { equal: x.do('eq', y), less: x.do('lt', y), lessOrEqual: x.do('le', y), unordered: b.i32(0) };
-      const result = maskOf(f, chosen(imm, relation).xor(isInverted(imm)));
-      const fast = isOrdered(f, a).and(isOrdered(f, s));
-      writeLow(l, 0, orExact(l, f.bits, fast, result, exact.scalar, a, s, imm));
+      const s = readScalar(l, 1, f);
+      const a = scalarOf(b, f, readVector(l, 0));
+      const [x, y, imm] = [a.float, s.float, l.read(2)];
+      const fast = (unless: Unless) => {
+        checkOrdered(b, f, a, s, unless);
+        const relation = { equal: x.do('eq', y), less: x.do('lt', y), lessOrEqual: x.do('le', y), unordered: b.i32(0) };
+        return maskOf(f, chosen(imm, relation).xor(isInverted(imm)));
+      };
+      writeLow(l, 0, orExact(l, f.bits, fast, exact.scalar, a.bits, s.bits, imm));
     },
     [`cmpp${suffix}`]: (l) => {
       requireSse(l);
       const { b } = l;
       const s = readVector(l, 1);
       const [a, imm] = [readVector(l, 0), l.read(2)];
-      const by = (name: string) => b.op(`${f.floats}.${name}`, a, s);
-      const relation = { equal: by('eq'), less: by('lt'), lessOrEqual: by('le'), unordered: b.const('v128', 0) };
-      const inversion = b.op('i32x4.splat', isInverted(imm).neg());
-      const result = b.op('v128.xor', chosen(imm, relation), inversion);
-      const fast = allLanes(b, f, b.op('v128.and', areOrdered(b, f, a), areOrdered(b, f, s)));
-      writeVector(l, 0, orExact(l, 'v128', fast, result, exact.packed, a, s, imm));
+      const fast = (unless: Unless) => {
+        checkAllOrdered(b, f, a, s, unless);
+        const by = (name: string) => b.op(`${f.floats}.${name}`, a, s);
+        const relation = { equal: by('eq'), less: by('lt'), lessOrEqual: by('le'), unordered: b.const('v128', 0) };
+        return b.op('v128.xor', chosen(imm, relation), b.op('i32x4.splat', isInverted(imm).neg()));
+      };
+      writeVector(l, 0, orExact(l, 'v128', fast, exact.packed, a, s, imm));
     },
   };
 }
@@ -144,12 +172,19 @@ function compareToFlags(f: SimdFormat, quiet: 0 | 1): Semantics {
   return (l) => {
     requireSse(l);
     const { b } = l;
-    const s = readLow(l, 1, f.width);
-    const a = laneBits(b, f, readVector(l, 0), 0);
-    const [x, y] = [toFloat(f, a, b), toFloat(f, s, b)];
-    const word = x.do('eq', y).shl(6).or(x.do('lt', y));
-    const fast = isOrdered(f, a).and(isOrdered(f, s));
-    l.flags.writeWord(orExact(l, 'i32', fast, word, exact.scalar, a, s, 0));
+    const s = readScalar(l, 1, f);
+    const a = scalarOf(b, f, readVector(l, 0));
+    shortWay(
+      b,
+      (unless) => {
+        checkOrdered(b, f, a, s, unless);
+        l.flags.compared(a.float.do('lt', s.float), a.float.do('eq', s.float));
+      },
+      () => {
+        l.markRecord();
+        l.flags.writeWord(b.call(exact.scalar, a.bits, s.bits, 0));
+      },
+    );
   };
 }
 

@@ -9,32 +9,34 @@ import {
   FLOAT_64_TO_INTEGER,
 } from '../float/convert.ts';
 import type { Lift, Semantics, SemanticsTable } from '../lift.ts';
+import type { Unless } from '../short-way.ts';
 import { defineExact, type ExactHelpers, type ExactLane } from '../simd/float-exact.ts';
 import {
   allLanes,
-  areNotTiny,
   areOrdered,
   areSafeResults,
+  areZero,
   DOUBLE,
   ignoresInexact,
-  isNotTiny,
-  isOrdered,
+  isNormalOrInfinite,
   isSafeResult,
+  isZero,
   SINGLE,
   type SimdFormat,
   toBits,
   toFloat,
 } from '../simd/float-format.ts';
-import { same, shuffle } from '../simd/lanes.ts';
+import { same } from '../simd/lanes.ts';
 import {
   enterMmx,
   lowOf,
-  readLow,
+  readScalar,
   readVector,
   requireMmx,
   requireSse,
   usesMmx,
   writeLow,
+  writeScalar,
   writeVector,
 } from '../simd/operands.ts';
 import { orExact } from './sse-float.ts';
@@ -88,15 +90,17 @@ function scalarToInteger(f: SimdFormat, truncate: 0 | 1): Semantics {
     requireSse(l);
     const { b } = l;
     const width = isWide(l, 0) ? 64 : 32;
-    const bits = readLow(l, 1, f.width);
-    const x = toFloat(f, bits, b);
-    const integral = x.do(truncate ? 'trunc' : 'nearest');
-    const limit = 2 ** (width - 1);
-    const inRange = integral.do('ge', constantFloat(b, f, -limit)).and(integral.do('lt', constantFloat(b, f, limit)));
-    const fast = inRange.and(integral.do('eq', x).or(ignoresInexact(b)));
+    const { float: x, bits } = readScalar(l, 1, f);
     const type = width === 64 ? 'i64' : 'i32';
-    const value = b.op(`${type}.trunc_sat_${f.float}_s`, integral);
-    l.write(0, orExact(l, type, fast, value, exact[width].scalar, bits, 0));
+    const limit = 2 ** (width - 1);
+    const fast = (unless: Unless) => {
+      const integral = x.do(truncate ? 'trunc' : 'nearest');
+      unless(integral.do('ge', constantFloat(b, f, -limit)).eqz());
+      unless(integral.do('lt', constantFloat(b, f, limit)).eqz());
+      unless(integral.do('eq', x).or(ignoresInexact(b)).eqz());
+      return b.op(`${type}.trunc_sat_${f.float}_s`, integral);
+    };
+    l.write(0, orExact(l, type, fast, exact[width].scalar, bits, 0));
   };
 }
 
@@ -122,13 +126,20 @@ function packedToInteger(f: SimdFormat, truncate: 0 | 1, lanes: 2 | 4, name: str
     const source = readVector(l, 1);
     if (usesMmx(l)) enterMmx(l);
     const x = lanes === f.lanes ? source : lowHalf(b, source);
-    const integral = b.op(`${f.floats}.${truncate ? 'trunc' : 'nearest'}`, x);
-    const limit = (value: number) => b.op(`${f.integers}.splat`, constantBits(b, f, value));
-    const above = b.op(`${f.floats}.ge`, integral, limit(-(2 ** 31)));
-    const inRange = b.op('v128.and', above, b.op(`${f.floats}.lt`, integral, limit(2 ** 31)));
-    const unchanged = b.op('v128.and', inRange, b.op(`${f.floats}.eq`, integral, x));
-    const fast = allLanes(b, f, unchanged).or(ignoresInexact(b).and(allLanes(b, f, inRange)));
-    writeVector(l, 0, orExact(l, 'v128', fast, b.op(convert, integral), exact.packed, source, 0));
+    const fast = (unless: Unless) => {
+      const integral = b.op(`${f.floats}.${truncate ? 'trunc' : 'nearest'}`, x);
+      const limit = (value: number) => b.op(`${f.integers}.splat`, constantBits(b, f, value));
+      const above = b.op(`${f.floats}.ge`, integral, limit(-(2 ** 31)));
+      const inRange = b.op('v128.and', above, b.op(`${f.floats}.lt`, integral, limit(2 ** 31)));
+      unless(allLanes(b, f, inRange).eqz());
+      unless(
+        allLanes(b, f, b.op(`${f.floats}.eq`, integral, x))
+          .or(ignoresInexact(b))
+          .eqz(),
+      );
+      return b.op(convert, integral);
+    };
+    writeVector(l, 0, orExact(l, 'v128', fast, exact.packed, source, 0));
   };
 }
 
@@ -158,11 +169,14 @@ const cvtsi2sd: Semantics = (l) => {
   requireSse(l);
   const { b } = l;
   const value = l.read(1);
-  const bits = toBits(DOUBLE, b.op(`f64.convert_${value.type}_s`, value), b);
-  if (!isWide(l, 1)) writeLow(l, 0, bits);
+  const number = b.op(`f64.convert_${value.type}_s`, value);
+  if (!isWide(l, 1)) writeScalar(l, 0, DOUBLE, number);
   else {
-    const fast = isExactInteger(value, 53).or(ignoresInexact(b));
-    writeLow(l, 0, orExact(l, 'i64', fast, bits, EXACT_FROM_INTEGER.f64.scalar, value, 0));
+    const fast = (unless: Unless) => {
+      unless(isExactInteger(value, 53).or(ignoresInexact(b)).eqz());
+      return number;
+    };
+    writeScalar(l, 0, DOUBLE, orExact(l, 'f64', fast, EXACT_FROM_INTEGER.f64.scalar, value, 0));
   }
 };
 
@@ -170,10 +184,12 @@ const cvtsi2ss: Semantics = (l) => {
   requireSse(l);
   const { b } = l;
   const value = l.read(1);
-  const bits = toBits(SINGLE, b.op('f32.convert_i32_s', value.wrap()), b);
-  const small = isExactInteger(value, 24);
-  const fast = isWide(l, 1) ? small : small.or(ignoresInexact(b));
-  writeLow(l, 0, orExact(l, 'i32', fast, bits, EXACT_FROM_INTEGER.f32.scalar, value.extS(), 0));
+  const fast = (unless: Unless) => {
+    const small = isExactInteger(value, 24);
+    unless((isWide(l, 1) ? small : small.or(ignoresInexact(b))).eqz());
+    return b.op('f32.convert_i32_s', value.wrap());
+  };
+  writeScalar(l, 0, SINGLE, orExact(l, 'f32', fast, EXACT_FROM_INTEGER.f32.scalar, value.extS(), 0));
 };
 
 /** Four doublewords to single precision; lanes that do not count are zero. */
@@ -190,10 +206,13 @@ const FROM_DOUBLEWORDS = defineExact({
 function doublewordsToSingles(l: Lift, x: Val): Val {
   const { b } = l;
   const limit = 1 << 24;
-  const moved = b.op('i32x4.add', x, same(b, 'i32x4', limit));
-  const small = b.op('i32x4.all_true', b.op('i32x4.le_u', moved, same(b, 'i32x4', 2 * limit)));
-  const value = b.op('f32x4.convert_i32x4_s', x);
-  return orExact(l, 'v128', small.or(ignoresInexact(b)), value, FROM_DOUBLEWORDS.packed, x, 0);
+  const fast = (unless: Unless) => {
+    const moved = b.op('i32x4.add', x, same(b, 'i32x4', limit));
+    const small = b.op('i32x4.all_true', b.op('i32x4.le_u', moved, same(b, 'i32x4', 2 * limit)));
+    unless(small.or(ignoresInexact(b)).eqz());
+    return b.op('f32x4.convert_i32x4_s', x);
+  };
+  return orExact(l, 'v128', fast, FROM_DOUBLEWORDS.packed, x, 0);
 }
 
 const cvtdq2ps: Semantics = (l) => {
@@ -242,36 +261,51 @@ const NARROW = defineExact({
 const cvtss2sd: Semantics = (l) => {
   requireSse(l);
   const { b } = l;
-  const a = readLow(l, 1, 32);
-  const value = toBits(DOUBLE, b.op('f64.promote_f32', toFloat(SINGLE, a, b)), b);
-  writeLow(l, 0, orExact(l, 'i64', isOrdered(SINGLE, a), value, WIDEN.scalar, a, 0));
+  const a = readScalar(l, 1, SINGLE);
+  const fast = (unless: Unless) => {
+    b.if(isNormalOrInfinite(SINGLE, a.bits).eqz(), () => unless(isZero(a.bits).eqz()));
+    return b.op('f64.promote_f32', a.float);
+  };
+  writeScalar(l, 0, DOUBLE, orExact(l, 'f64', fast, WIDEN.scalar, a.bits, 0));
 };
 
+/** A denormal of double precision gives zero, which is no safe result. */
 const cvtsd2ss: Semantics = (l) => {
   requireSse(l);
   const { b } = l;
-  const a = readLow(l, 1, 64);
-  const value = toBits(SINGLE, b.op('f32.demote_f64', toFloat(DOUBLE, a, b)), b);
-  const fast = ignoresInexact(b).and(isNotTiny(DOUBLE, a)).and(isSafeResult(SINGLE, value));
-  writeLow(l, 0, orExact(l, 'i32', fast, value, NARROW.scalar, a, 0));
+  const a = readScalar(l, 1, DOUBLE);
+  const fast = (unless: Unless) => {
+    const value = b.op('f32.demote_f64', a.float);
+    unless(ignoresInexact(b).eqz());
+    b.if(isSafeResult(SINGLE, toBits(SINGLE, value, b)).eqz(), () => unless(isZero(a.bits).eqz()));
+    return value;
+  };
+  writeScalar(l, 0, SINGLE, orExact(l, 'f32', fast, NARROW.scalar, a.bits, 0));
 };
 
 const cvtps2pd: Semantics = (l) => {
   requireSse(l);
   const { b } = l;
   const x = lowHalf(b, readVector(l, 1));
-  const fast = allLanes(b, SINGLE, areOrdered(b, SINGLE, x));
-  writeVector(l, 0, orExact(l, 'v128', fast, b.op('f64x2.promote_low_f32x4', x), WIDEN.packed, x, 0));
+  const fast = (unless: Unless) => {
+    unless(allLanes(b, SINGLE, areOrdered(b, SINGLE, x)).eqz());
+    return b.op('f64x2.promote_low_f32x4', x);
+  };
+  writeVector(l, 0, orExact(l, 'v128', fast, WIDEN.packed, x, 0));
 };
 
 const cvtpd2ps: Semantics = (l) => {
   requireSse(l);
   const { b } = l;
   const x = readVector(l, 1);
-  const value = b.op('f32x4.demote_f64x2_zero', x);
-  const twice = shuffle(b, value, value, [0, 1, 2, 3, 4, 5, 6, 7, 0, 1, 2, 3, 4, 5, 6, 7]);
-  const tame = allLanes(b, DOUBLE, areNotTiny(b, DOUBLE, x)).and(allLanes(b, SINGLE, areSafeResults(b, SINGLE, twice)));
-  writeVector(l, 0, orExact(l, 'v128', ignoresInexact(b).and(tame), value, NARROW.packed, x, 0));
+  const fast = (unless: Unless) => {
+    const value = b.op('f32x4.demote_f64x2_zero', x);
+    const safe = b.op('i64x2.extend_low_i32x4_s', areSafeResults(b, SINGLE, value));
+    unless(ignoresInexact(b).eqz());
+    unless(allLanes(b, DOUBLE, b.op('v128.or', safe, areZero(b, DOUBLE, x))).eqz());
+    return value;
+  };
+  writeVector(l, 0, orExact(l, 'v128', fast, NARROW.packed, x, 0));
 };
 
 /** Conversions between the floating-point formats and integers. */

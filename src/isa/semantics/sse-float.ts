@@ -11,49 +11,65 @@ import {
 } from '../float/arithmetic.ts';
 import { FLOAT_32_INTEGRAL, FLOAT_64_INTEGRAL } from '../float/integral.ts';
 import type { Lift, Semantics, SemanticsTable } from '../lift.ts';
+import { shortWay, type Unless } from '../short-way.ts';
 import { defineExact, type ExactHelpers, type ExactLane } from '../simd/float-exact.ts';
 import {
   allLanes,
-  areNotTiny,
+  areDenormal,
+  areFinite,
   areSafeResults,
   areZero,
   DOUBLE,
   ignoresInexact,
-  isNotTiny,
+  isDenormal,
+  isFiniteNumber,
   isSafeResult,
-  laneBits,
+  isZero,
   powerBits,
   SINGLE,
   type SimdFormat,
   toBits,
-  toFloat,
 } from '../simd/float-format.ts';
 import { binaryShortcut, sqrtShortcut } from '../simd/float-shortcut.ts';
 import { same, shuffle } from '../simd/lanes.ts';
-import { readLow, readVector, requireSse, writeLow, writeVector } from '../simd/operands.ts';
+import {
+  readLow,
+  readScalar,
+  readVector,
+  requireSse,
+  scalarOf,
+  writeLow,
+  writeScalar,
+  writeVector,
+} from '../simd/operands.ts';
 
 const BINARY = { f32: FLOAT_32_BINARY, f64: FLOAT_64_BINARY } as const;
 const SQRT = { f32: FLOAT_32_SQRT, f64: FLOAT_64_SQRT } as const;
 const INTEGRAL = { f32: FLOAT_32_INTEGRAL, f64: FLOAT_64_INTEGRAL } as const;
 
-/** `value` where the i32 `fast` says that it is right and changes nothing in MXCSR, else what the helper gives. */
+/**
+ * What the short way gives, which `fast` records with the tests that say whether it is right and changes nothing in MXCSR;
+ * what the helper gives where one of them fails. @returns a value of `type`; the helper's result is its bits
+ */
 export function orExact(
   l: Lift,
   type: Type,
-  fast: Val,
-  value: Val,
+  fast: (unless: Unless) => Val,
   helper: IrHelper,
   ...args: readonly Operand[]
 ): Val {
-  return l.b.choose(
-    type,
-    fast,
-    () => value,
+  const { b } = l;
+  const result = b.variable(type, 0, 'result');
+  shortWay(
+    b,
+    (unless) => b.set(result, fast(unless)),
     () => {
       l.markRecord();
-      return l.b.call(helper, ...args);
+      const bits = b.call(helper, ...args);
+      b.set(result, bits.type === type ? bits : b.op(`${type}.reinterpret_${bits.type}`, bits));
     },
   );
+  return b.get(result);
 }
 
 /** A lane by one of the helpers of src/isa/float that take two operands and MXCSR. */
@@ -76,30 +92,46 @@ function scalarBinary(f: SimdFormat, operation: BinaryOperation, exact: ExactHel
   return (l) => {
     requireSse(l);
     const { b } = l;
-    const s = readLow(l, 1, f.width);
-    const a = laneBits(b, f, readVector(l, 0), 0);
-    const result = toBits(f, toFloat(f, a, b).do(operation, toFloat(f, s, b)), b);
-    const tame = isNotTiny(f, a).and(isNotTiny(f, s)).and(isSafeResult(f, result));
-    writeLow(l, 0, orExact(l, f.bits, ignoresInexact(b).and(tame), result, exact.scalar, a, s, 0));
+    const s = readScalar(l, 1, f);
+    const a = scalarOf(b, f, readVector(l, 0));
+    const fast = (unless: Unless) => {
+      const value = a.float.do(operation, s.float);
+      const result = toBits(f, value, b);
+      unless(ignoresInexact(b).eqz());
+      unless(isDenormal(f, a.bits));
+      unless(isDenormal(f, s.bits));
+      if (operation === 'add' || operation === 'sub') unless(isFiniteNumber(f, result).eqz());
+      else {
+        const zero = operation === 'mul' ? isZero(a.bits).or(isZero(s.bits)) : isZero(a.bits);
+        b.if(isSafeResult(f, result).eqz(), () => unless(isZero(result).and(zero).eqz()));
+      }
+      return value;
+    };
+    writeScalar(l, 0, f, orExact(l, f.float, fast, exact.scalar, a.bits, s.bits, 0));
   };
 }
 
-/** Whether a result is right as it is: no operand denormal, and nothing that may have over- or underflown. */
-function packedIsTame(b: Builder, f: SimdFormat, operation: BinaryOperation, a: Val, s: Val, result: Val): Val {
-  const and = (x: Val, y: Val) => b.op('v128.and', x, y);
-  const or = (x: Val, y: Val) => b.op('v128.or', x, y);
-  const [zeroA, zeroS] = [areZero(b, f, a), areZero(b, f, s)];
-  const operands = and(or(areNotTiny(b, f, a), zeroA), or(areNotTiny(b, f, s), zeroS));
-  const zeros = areZero(b, f, result);
-  const sum = operation === 'add' || operation === 'sub';
-  const exactZeros = sum ? zeros : and(zeros, or(zeroA, zeroS));
-  return allLanes(b, f, and(operands, or(areSafeResults(b, f, result), exactZeros)));
+/** Lanes of ones where a result is right, its operands being no denormals: a sum that is tiny is exact. */
+function areRight(b: Builder, f: SimdFormat, operation: BinaryOperation, a: Val, s: Val, result: Val): Val {
+  if (operation === 'add' || operation === 'sub') return areFinite(b, f, result);
+  const zeroA = areZero(b, f, a);
+  const zero = operation === 'mul' ? b.op('v128.or', zeroA, areZero(b, f, s)) : zeroA;
+  return b.op('v128.or', areSafeResults(b, f, result), b.op('v128.and', areZero(b, f, result), zero));
+}
+
+/** The short way for vectors. */
+function packedFast(b: Builder, f: SimdFormat, operation: BinaryOperation, a: Val, s: Val, result: Val) {
+  return (unless: Unless) => {
+    unless(ignoresInexact(b).eqz());
+    unless(b.op('v128.any_true', b.op('v128.or', areDenormal(b, f, a), areDenormal(b, f, s))));
+    unless(allLanes(b, f, areRight(b, f, operation, a, s, result)).eqz());
+    return result;
+  };
 }
 
 function applyPacked(l: Lift, f: SimdFormat, operation: BinaryOperation, exact: ExactHelpers, a: Val, s: Val): Val {
   const result = l.b.op(`${f.floats}.${operation}`, a, s);
-  const fast = ignoresInexact(l.b).and(packedIsTame(l.b, f, operation, a, s, result));
-  return orExact(l, 'v128', fast, result, exact.packed, a, s, 0);
+  return orExact(l, 'v128', packedFast(l.b, f, operation, a, s, result), exact.packed, a, s, 0);
 }
 
 function packedBinary(f: SimdFormat, operation: BinaryOperation, exact: ExactHelpers): Semantics {
@@ -143,8 +175,7 @@ function addSub(f: SimdFormat): Semantics {
     const s = readVector(l, 1);
     const a = readVector(l, 0);
     const result = shuffle(b, b.op(`${f.floats}.sub`, a, s), b.op(`${f.floats}.add`, a, s), pairs);
-    const fast = ignoresInexact(b).and(packedIsTame(b, f, 'add', a, s, result));
-    writeVector(l, 0, orExact(l, 'v128', fast, result, exact.packed, a, s, 0));
+    writeVector(l, 0, orExact(l, 'v128', packedFast(b, f, 'add', a, s, result), exact.packed, a, s, 0));
   };
 }
 
@@ -180,20 +211,26 @@ function squareRoot(f: SimdFormat, suffix: 's' | 'd'): SemanticsTable {
     [`sqrts${suffix}`]: (l) => {
       requireSse(l);
       const { b } = l;
-      const a = readLow(l, 1, f.width);
-      const result = toBits(f, toFloat(f, a, b).do('sqrt'), b);
-      const fast = ignoresInexact(b).and(a.sub(least).ltU(infinity - least));
-      writeLow(l, 0, orExact(l, f.bits, fast, result, exact.scalar, a, 0));
+      const a = readScalar(l, 1, f);
+      const fast = (unless: Unless) => {
+        unless(ignoresInexact(b).eqz());
+        unless(a.bits.sub(least).geU(infinity - least));
+        return a.float.do('sqrt');
+      };
+      writeScalar(l, 0, f, orExact(l, f.float, fast, exact.scalar, a.bits, 0));
     },
     [`sqrtp${suffix}`]: (l) => {
       requireSse(l);
       const { b } = l;
       const a = readVector(l, 1);
-      const above = b.op(`${f.integers}.gt_s`, a, same(b, f.integers, least - 1n));
-      const finite = b.op(`${f.integers}.lt_s`, a, same(b, f.integers, infinity));
-      const fast = ignoresInexact(b).and(allLanes(b, f, b.op('v128.and', above, finite)));
-      const result = b.op(`${f.floats}.sqrt`, a);
-      writeVector(l, 0, orExact(l, 'v128', fast, result, exact.packed, a, 0));
+      const fast = (unless: Unless) => {
+        const above = b.op(`${f.integers}.gt_s`, a, same(b, f.integers, least - 1n));
+        const finite = b.op(`${f.integers}.lt_s`, a, same(b, f.integers, infinity));
+        unless(ignoresInexact(b).eqz());
+        unless(allLanes(b, f, b.op('v128.and', above, finite)).eqz());
+        return b.op(`${f.floats}.sqrt`, a);
+      };
+      writeVector(l, 0, orExact(l, 'v128', fast, exact.packed, a, 0));
     },
   };
 }

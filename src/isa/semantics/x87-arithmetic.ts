@@ -2,17 +2,21 @@ import type { Builder } from '../../ir/builder.ts';
 import { defineHelper, type IrHelper } from '../../ir/define.ts';
 import type { Val } from '../../ir/val.ts';
 import { type BinaryOperation, FLOAT_80_BINARY, FLOAT_80_SQRT, ifOrdinary } from '../float/arithmetic.ts';
+import { FLOAT_32_OPERAND, FLOAT_64_OPERAND } from '../float/convert.ts';
 import { FLOAT_80_INTEGRAL } from '../float/integral.ts';
-import { FLOAT_80 } from '../float/operand.ts';
+import { FLOAT_32, FLOAT_64, FLOAT_80, type FloatFormat } from '../float/operand.ts';
 import { FLOAT_80_NEAREST_REMAINDER, FLOAT_80_REMAINDER, QUOTIENT_KNOWN } from '../float/remainder.ts';
 import { EXCEPTION } from '../float/results.ts';
 import { EXTRACT, FLOAT_80_EXTRACT, FLOAT_80_SCALE } from '../float/scale.ts';
+import { computeShortly, computesShortly, rootShortly } from '../float/short.ts';
 import type { Semantics, SemanticsTable } from '../lift.ts';
 import { STATE } from '../registers.ts';
+import { shortWay, type Unless } from '../short-way.ts';
 import { readOperand } from './x87-operands.ts';
 import {
   FSW,
   finishInstruction,
+  finishShortly,
   finishUsual,
   flagsRaised,
   getField,
@@ -20,15 +24,18 @@ import {
   isEmpty,
   mayStore,
   type Number80,
+  readShortly,
   readStack,
   recordData,
   recordInstruction,
+  recordPointer,
   replaceStack,
   resultWord,
   STOPS_REGISTER,
   setField,
   setFlags,
   startComputing,
+  startWaiting,
   underflow,
   writeStack,
 } from './x87-stack.ts';
@@ -91,17 +98,76 @@ interface Variant {
   readonly integer?: boolean;
 }
 
+/** Where an operation has its second operand: in the stack, or in memory as bits of this format. */
+const SOURCES = { register: undefined, single: FLOAT_32, double: FLOAT_64 } as const;
+type Source = keyof typeof SOURCES;
+
+/** An operand in memory as {@link BINARY} takes it. */
+const OPERANDS = { single: FLOAT_32_OPERAND, double: FLOAT_64_OPERAND } as const;
+
+/** A normal number of memory. */
+function readNormal(b: Builder, format: FloatFormat, bits: Val, unless: Unless): Number80 {
+  const { normal, sign, exponent, significand } = format.open(b, bits, b.i32(0));
+  unless(normal.eqz());
+  return { word: sign.shl(15).or(exponent), significand };
+}
+
+/** ST(target) := ST(target) op operand: (target, operand's number in the stack or its bits); {@link BINARY} where not short. */
+function defineShort(operation: BinaryOperation, source: Source, { reversed = false, pops = 0 }: Variant): IrHelper {
+  const format = SOURCES[source];
+  const name = `x87_${operation}_${source}${reversed ? '_reversed' : ''}${pops === 1 ? '_pop' : ''}`;
+  const shape = { params: ['i32', format?.type ?? 'i32'], mayFault: true } as const;
+  return defineHelper(name, shape, (b, target, operand) => {
+    shortWay(
+      b,
+      (unless) => {
+        unless(computesShortly(getField(b, STATE.fcw)).eqz());
+        const own = readShortly(b, target, unless);
+        const other = format === undefined ? readShortly(b, operand, unless) : readNormal(b, format, operand, unless);
+        const [first, second] = reversed ? [other, own] : [own, other];
+        const result = computeShortly(b, operation, first, second, unless);
+        replaceStack(b, target, result);
+        finishShortly(b, pops, result.flags);
+      },
+      () => {
+        setFlags(b, 0);
+        const significand = source === 'register' ? undefined : b.call(OPERANDS[source], operand);
+        const other = significand === undefined ? readStack(b, operand) : { word: resultWord(b), significand };
+        const options = (reversed ? REVERSED : 0) | (pops << POPS_SHIFT);
+        b.tailCall(BINARY[operation], target, other.word, other.significand, b.i32(options));
+      },
+    );
+  });
+}
+
 /** FADD and its kin: destination and source in the stack, or ST0 and memory. */
-function arithmetic(operation: BinaryOperation, { reversed, pops = 0, integer }: Variant = {}): Semantics {
+function arithmetic(operation: BinaryOperation, variant: Variant = {}): Semantics {
+  if (variant.integer) return integerArithmetic(operation, variant);
+  const define = (source: Source) => defineShort(operation, source, variant);
+  const [register, single, double] = [define('register'), define('single'), define('double')];
+  return (l) => {
+    startWaiting(l);
+    if (l.isMemory(0)) {
+      const bits = l.read(0);
+      recordInstruction(l);
+      l.b.call(l.width(0) === 32 ? single : double, 0, bits);
+      recordData(l);
+    } else {
+      const [target, source] = [l.registerNumber(0), l.registerNumber(1)];
+      recordInstruction(l);
+      l.b.call(register, target, source);
+    }
+  };
+}
+
+/** FIADD and its kin. */
+function integerArithmetic(operation: BinaryOperation, { reversed }: Variant): Semantics {
   return (l) => {
     startComputing(l);
-    const memory = l.isMemory(0);
-    const operand = memory ? readOperand(l, integer === true) : readStack(l.b, l.registerNumber(1));
-    const target = memory ? l.b.i32(0) : l.registerNumber(0);
+    const operand = readOperand(l, true);
     recordInstruction(l);
-    const options = (reversed ? REVERSED : 0) | (pops << POPS_SHIFT);
-    l.b.call(BINARY[operation], target, operand.word, operand.significand, options);
-    if (memory) recordData(l);
+    l.b.call(BINARY[operation], 0, operand.word, operand.significand, reversed ? REVERSED : 0);
+    recordData(l);
   };
 }
 
@@ -120,6 +186,22 @@ function defineUnary(name: string, compute: IrHelper): IrHelper {
     finishInstruction(b);
   });
 }
+
+const anySquareRoot = defineUnary('anySqrt', FLOAT_80_SQRT);
+
+/** FSQRT. */
+const squareRoot = defineHelper('x87_sqrt', { mayFault: true }, (b) => {
+  shortWay(
+    b,
+    (unless) => {
+      unless(computesShortly(getField(b, STATE.fcw)).eqz());
+      const result = rootShortly(b, readShortly(b, 0, unless), unless);
+      replaceStack(b, 0, result);
+      finishShortly(b, 0, result.flags);
+    },
+    () => b.tailCall(anySquareRoot),
+  );
+});
 
 /** ST0 := helper(ST0, ST1, FCW). A remainder clears C2, and C0 and C3 where it tells the quotient by them. */
 function defineOfTwo(name: string, compute: IrHelper, isRemainder = false): IrHelper {
@@ -177,22 +259,30 @@ const extract = defineHelper('x87_extract', { mayFault: true }, (b) => {
   finishInstruction(b);
 });
 
+const underflowOfSign = defineHelper('x87UnderflowOfSign', { mayFault: true }, (b) => {
+  underflow(b);
+  storeResult(b, 0, indefinite(b));
+  finishInstruction(b);
+});
+
 /** FABS and FCHS: only the sign changes, whatever the number is. */
 function signOperation(change: (word: Val) => Val): Semantics {
   return (l) => {
-    startComputing(l);
-    const own = readStack(l.b, 0);
-    recordInstruction(l);
     const { b } = l;
-    b.if(
-      isEmpty(own),
-      () => {
-        underflow(b);
-        storeResult(b, 0, indefinite(b));
+    startWaiting(l);
+    recordPointer(l);
+    shortWay(
+      b,
+      (unless) => {
+        const { word, significand } = readShortly(b, 0, unless);
+        replaceStack(b, 0, { word: change(word), significand });
+        finishShortly(b);
       },
-      () => writeStack(b, 0, { word: change(own.word), significand: own.significand }),
+      () => {
+        l.markRecord();
+        b.call(underflowOfSign);
+      },
     );
-    finishInstruction(b);
   };
 }
 
@@ -246,7 +336,7 @@ export const X87_ARITHMETIC: SemanticsTable = {
   fimul: arithmetic('mul', { integer: true }),
   fidiv: arithmetic('div', { integer: true }),
   fidivr: arithmetic('div', { reversed: true, integer: true }),
-  fsqrt: byHelper(defineUnary('sqrt', FLOAT_80_SQRT)),
+  fsqrt: byHelper(squareRoot),
   frndint: byHelper(defineUnary('integral', FLOAT_80_INTEGRAL)),
   fscale: byHelper(defineOfTwo('scale', FLOAT_80_SCALE)),
   fprem: byHelper(defineOfTwo('remainder', FLOAT_80_REMAINDER, true)),

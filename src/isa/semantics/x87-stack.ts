@@ -3,8 +3,11 @@ import { defineHelper } from '../../ir/define.ts';
 import type { Operand, Val } from '../../ir/val.ts';
 import { EXCEPTION, FLOAT_EXPONENT, FLOAT_FLAGS, INDEFINITE_80, INDEFINITE_WORD } from '../float/results.ts';
 import type { Field } from '../layout.ts';
-import type { Lift } from '../lift.ts';
+import { type Lift, system } from '../lift.ts';
+import { raiseIn } from '../memory.ts';
 import { CR0, SEG, SEGMENT, SEGMENT_BYTES, SEGMENTS, STATE, VECTOR_OF, X87, X87_EXPONENT } from '../registers.ts';
+import type { Unless } from '../short-way.ts';
+import { SYSTEM_CALLS } from '../system-calls.ts';
 
 /**
  * The register stack, the status word and the rules by which x87 instructions start and end (SDM 1, 8.1 and 8.5).
@@ -22,7 +25,8 @@ export const FSW = {
   B: 1 << 15,
 } as const;
 export const CONDITION_CODES = FSW.C0 | FSW.C1 | FSW.C2 | FSW.C3;
-const EXCEPTIONS = 0x3f;
+/** The exceptions in FSW, and their masks in FCW. */
+export const EXCEPTIONS = 0x3f;
 /** Exceptions that, unmasked, keep an instruction from changing its destination in the register stack. */
 export const STOPS_REGISTER = EXCEPTION.IE | EXCEPTION.DE | EXCEPTION.ZE;
 /** As {@link STOPS_REGISTER}, for a destination in memory. */
@@ -56,7 +60,7 @@ export interface Number80 {
 
 /** Number, in the register file, of ST(index) when the top is `top`. */
 function physical(top: Val, index: Operand): Val {
-  return top.add(index).and(7);
+  return index === 0 ? top : top.add(index).and(7);
 }
 /** Address of a physical register; {@link X87} is to be added. */
 function slotOf(b: Builder, register: Val): Val {
@@ -72,6 +76,14 @@ export function readStack(b: Builder, index: Operand): Number80 {
     word: b.load('i32', 2, slot, X87 + X87_EXPONENT).or(empty.shl(EMPTY_SHIFT)),
     significand: b.load('i64', 8, slot, X87),
   };
+}
+
+/** The short way to ST(index): it is not empty. */
+export function readShortly(b: Builder, index: Operand, unless: Unless): Number80 {
+  const register = physical(getField(b, STATE.top), index);
+  unless(getField(b, STATE.ftw).shrU(register).and(1).eqz());
+  const slot = slotOf(b, register);
+  return { word: b.load('i32', 2, slot, X87 + X87_EXPONENT), significand: b.load('i64', 8, slot, X87) };
 }
 
 /** 1 where an operand was read from an empty register. */
@@ -131,13 +143,26 @@ const recordOpcode = defineHelper('x87RecordOpcode', { mayFault: true }, (b) => 
   });
 });
 
+/** FERR# goes on only where ES has been set before and still is: otherwise the error is another one. */
+export function keepFerr(b: Builder, goesOn: Val): void {
+  setField(b, STATE.ferr, getField(b, STATE.ferr).and(goesOn));
+}
+
 /** Ends an instruction that has raised an unmasked exception: one of `stops` keeps it from popping. */
 const finishUnmasked = defineHelper(
   'x87FinishUnmasked',
   { params: ['i32', 'i32', 'i32'], mayFault: true },
   (b, cleared, stops, pops) => {
-    const status = getField(b, STATE.fsw).and(cleared.not()).or(flagsRaised(b).and(0xffff));
-    setField(b, STATE.fsw, status.or(FSW.ES | FSW.B));
+    const status = getField(b, STATE.fsw);
+    keepFerr(b, status.and(FSW.ES).nez());
+    setField(
+      b,
+      STATE.fsw,
+      status
+        .and(cleared.not())
+        .or(flagsRaised(b).and(0xffff))
+        .or(FSW.ES | FSW.B),
+    );
     b.call(recordOpcode);
     b.if(unmaskedExceptions(b).and(stops).eqz(), () => popStack(b, pops));
   },
@@ -198,16 +223,28 @@ const push = defineHelper('x87Push', { params: ['i32', 'i64'], mayFault: true },
   finishInstruction(b);
 });
 
-/** Pushes a number that has raised nothing, where the stack is not full; else goes on behind. `then` ends the function. */
-export function pushOrdinary(b: Builder, ordinary: Val, number: Number80, then: () => void): void {
+/** The short way of a push: of a number that has raised nothing, onto a stack that is not full. */
+export function pushShortly(b: Builder, unless: Unless, number: Number80): void {
   const top = getField(b, STATE.top).sub(1).and(7);
   const tags = getField(b, STATE.ftw);
-  b.if(ordinary.and(tags.shrU(top).and(1).eqz()), () => {
-    setField(b, STATE.top, top);
-    writeStack(b, 0, number);
-    finishUsual(b, 0, FSW.C1, b.i32(0));
-    then();
-  });
+  const own = b.i32(1).shl(top);
+  unless(tags.and(own));
+  const slot = slotOf(b, top);
+  b.store(8, slot, X87, number.significand);
+  b.store(2, slot, X87 + X87_EXPONENT, number.word);
+  setField(b, STATE.top, top);
+  setField(b, STATE.ftw, tags.or(own));
+  finishShortly(b);
+}
+
+/** The end of a short way that pops `pops` registers and raises nothing but `raised`, which is masked. */
+export function finishShortly(b: Builder, pops: 0 | 1 = 0, raised: Operand = 0): void {
+  const status = getField(b, STATE.fsw).and(~FSW.C1);
+  setField(b, STATE.fsw, raised === 0 ? status : status.or(raised));
+  if (pops === 0) return;
+  const top = getField(b, STATE.top);
+  setField(b, STATE.ftw, getField(b, STATE.ftw).and(b.i32(1).shl(top).not()));
+  setField(b, STATE.top, top.add(1).and(7));
 }
 
 export function pushNumber(b: Builder, number: Number80): void {
@@ -219,18 +256,27 @@ export function startControl(l: Lift): void {
   l.raiseIf(l.get(STATE.fpuFault), VECTOR_OF.NM);
 }
 
+/** Raises #MF, or FERR# where CR0.NE is clear. @returns 1 where the instruction is to wait, 0 where it goes on */
+const reportPending = defineHelper('x87ReportPending', { result: 'i32', mayFault: true }, (b) => {
+  b.if(getField(b, STATE.cr0).wrap().and(CR0.NE), () => raiseIn(b, VECTOR_OF.MF, 0));
+  return b.call(system, SYSTEM_CALLS.indexOf('fpuError'), 0, 0).eqz();
+});
+
 /** #MF, or FERR# where CR0.NE is clear, for an unmasked exception of an earlier instruction (SDM 3A, 6.15, #MF). */
 export function raisePending(l: Lift): void {
   l.b.if(l.get(STATE.fsw).and(FSW.ES), () => {
-    l.raiseIf(l.get(STATE.cr0).wrap().and(CR0.NE), VECTOR_OF.MF);
-    l.b.if(l.system('fpuError').eqz(), () => l.restart());
+    l.markRecord();
+    l.b.if(l.b.call(reportPending), () => l.restart());
   });
 }
 
 /** Starts an instruction that waits. */
 export function startWaiting(l: Lift): void {
-  startControl(l);
-  raisePending(l);
+  const pending = l.get(STATE.fsw).and(FSW.ES);
+  l.b.if(l.get(STATE.fpuFault).or(pending), () => {
+    startControl(l);
+    raisePending(l);
+  });
 }
 
 /** Starts an instruction that computes: FLOAT_FLAGS are cleared. Guest memory is read after this. */
@@ -239,9 +285,14 @@ export function startComputing(l: Lift): void {
   setFlags(l.b, 0);
 }
 
-/** Tells FIP; to be recorded once guest memory has been read, and before what may raise an exception. */
-export function recordInstruction(l: Lift): void {
+/** Tells FIP; to be recorded once guest memory has been read. */
+export function recordPointer(l: Lift): void {
   l.set(STATE.fip, l.currentRip());
+}
+
+/** As {@link recordPointer}, before what may raise an exception. */
+export function recordInstruction(l: Lift): void {
+  recordPointer(l);
   l.markRecord();
 }
 

@@ -2,7 +2,7 @@ import type { Builder } from '../../ir/builder.ts';
 import { defineHelper } from '../../ir/define.ts';
 import type { Val } from '../../ir/val.ts';
 import { STATE } from '../registers.ts';
-import { FSW, getField, setField } from './x87-stack.ts';
+import { FSW, getField, keepFerr, setField } from './x87-stack.ts';
 
 /** Bits of FCW that exist; bit 6 is always set. */
 const FCW_BITS = 0x1f7f;
@@ -20,6 +20,7 @@ export function setControlAndStatus(b: Builder, control: Val, status: Val): void
   const word = control.and(FCW_BITS).or(FCW_ALWAYS);
   const pending = status.and(word.not()).and(EXCEPTIONS).nez();
   const summary = b.i32(FSW.ES | FSW.B).selectIf(pending, 0);
+  keepFerr(b, getField(b, STATE.fsw).and(FSW.ES).nez().and(pending));
   setField(b, STATE.fcw, word);
   setField(b, STATE.fsw, status.and(~(FSW.ES | FSW.B | (7 << 11))).or(summary));
 }

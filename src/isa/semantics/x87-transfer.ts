@@ -9,28 +9,39 @@ import {
   FLOAT_80_TO_32,
   FLOAT_80_TO_64,
   FLOAT_80_TO_INTEGER,
+  openInteger,
 } from '../float/convert.ts';
 import { FLOAT_32, FLOAT_64, type FloatFormat } from '../float/operand.ts';
 import { CONTROL_TRUNCATE, EXCEPTION, INDEFINITE_80, INDEFINITE_WORD, ROUND, roundingOf } from '../float/results.ts';
+import { narrowShortly, openShortly, roundsShortly } from '../float/short.ts';
 import type { Lift, Semantics, SemanticsTable } from '../lift.ts';
 import { STATE } from '../registers.ts';
-import { readOperand, readTenBytes, writeTenBytes } from './x87-operands.ts';
+import { shortWay } from '../short-way.ts';
+import { readTenBytes, writeTenBytes } from './x87-operands.ts';
 import {
   codesOfUnderflow,
+  EXCEPTIONS,
   finishInstruction,
+  finishShortly,
+  flagsRaised,
   getField,
   indefinite,
   isEmpty,
   mayStore,
   type Number80,
   pushNumber,
-  pushOrdinary,
+  pushShortly,
+  readShortly,
   readStack,
   recordData,
   recordInstruction,
+  recordPointer,
+  replaceStack,
   resultWord,
   STOPS_MEMORY,
+  setFlags,
   startComputing,
+  startWaiting,
   underflow,
   writeStack,
 } from './x87-stack.ts';
@@ -39,51 +50,93 @@ import {
 function defineLoad(format: FloatFormat, operand: IrHelper): IrHelper {
   const shape = { params: [format.type], mayFault: true } as const;
   return defineHelper(`x87Load${format.name}`, shape, (b, bits) => {
-    const { normal, sign, exponent, significand } = format.open(b, bits, b.i32(0));
-    pushOrdinary(b, normal, { word: sign.shl(15).or(exponent), significand }, () => b.return());
+    setFlags(b, 0);
     const widened = b.call(operand, bits);
     const loaded = b.call(FLOAT_80_LOADED, resultWord(b), widened);
     pushNumber(b, { word: resultWord(b), significand: loaded });
   });
 }
 
-const LOAD_32 = defineLoad(FLOAT_32, FLOAT_32_OPERAND);
-const LOAD_64 = defineLoad(FLOAT_64, FLOAT_64_OPERAND);
+const LOAD_32 = { format: FLOAT_32, helper: defineLoad(FLOAT_32, FLOAT_32_OPERAND) } as const;
+const LOAD_64 = { format: FLOAT_64, helper: defineLoad(FLOAT_64, FLOAT_64_OPERAND) } as const;
 
 /** FLD of 32 or 64 bits, FLD of 80, FLD of a register. */
 function load(l: Lift): void {
+  if (!l.isMemory(0)) loadRegister(l);
+  else if (l.width(0) === 80) loadExtended(l);
+  else loadNarrow(l, l.width(0) === 32 ? LOAD_32 : LOAD_64);
+}
+
+function loadExtended(l: Lift): void {
   startComputing(l);
-  if (!l.isMemory(0)) {
-    loadRegister(l);
-    return;
-  }
-  if (l.width(0) === 80) {
-    const { low, high } = readTenBytes(l);
-    recordInstruction(l);
-    pushNumber(l.b, { word: high, significand: low });
-  } else {
-    const bits = l.read(0);
-    recordInstruction(l);
-    l.b.call(l.width(0) === 32 ? LOAD_32 : LOAD_64, bits);
-  }
+  const { low, high } = readTenBytes(l);
+  recordInstruction(l);
+  pushNumber(l.b, { word: high, significand: low });
   recordData(l);
 }
 
-function loadRegister(l: Lift): void {
+/** A normal number or zero is pushed in line. */
+function loadNarrow(l: Lift, { format, helper }: typeof LOAD_32 | typeof LOAD_64): void {
   const { b } = l;
-  const source = readStack(b, l.registerNumber(0));
-  recordInstruction(l);
+  startWaiting(l);
+  const bits = l.read(0);
+  recordPointer(l);
+  shortWay(
+    b,
+    (unless) => pushShortly(b, unless, openShortly(b, format, bits, unless)),
+    () => {
+      l.markRecord();
+      b.call(helper, bits);
+      recordData(l);
+    },
+  );
+}
+
+const loadOfRegister = defineHelper('x87LoadRegister', { params: ['i32'], mayFault: true }, (b, index) => {
+  setFlags(b, 0);
+  const source = readStack(b, index);
   b.if(isEmpty(source), () => underflow(b));
   const none = indefinite(b);
   const word = none.word.selectIf(isEmpty(source), source.word);
   pushNumber(b, { word, significand: none.significand.selectIf(isEmpty(source), source.significand) });
+});
+
+function loadRegister(l: Lift): void {
+  const { b } = l;
+  startWaiting(l);
+  const index = l.registerNumber(0);
+  recordPointer(l);
+  shortWay(
+    b,
+    (unless) => pushShortly(b, unless, readShortly(b, index, unless)),
+    () => {
+      l.markRecord();
+      b.call(loadOfRegister, index);
+    },
+  );
+}
+
+/** Pushes what raises nothing by itself. */
+function pushExact(l: Lift, number: Number80): void {
+  const { b } = l;
+  recordPointer(l);
+  shortWay(
+    b,
+    (unless) => pushShortly(b, unless, number),
+    () => {
+      l.markRecord();
+      setFlags(b, 0);
+      pushNumber(b, number);
+    },
+  );
 }
 
 function loadInteger(l: Lift): void {
-  startComputing(l);
-  const number = readOperand(l, true);
-  recordInstruction(l);
-  pushNumber(l.b, number);
+  const { b } = l;
+  startWaiting(l);
+  const { sign, exponent, significand } = openInteger(b, l.read(0).signExtend(l.width(0)).extS());
+  const word = sign.shl(15).or(exponent).selectIf(significand.nez(), 0);
+  pushExact(l, { word, significand });
   recordData(l);
 }
 
@@ -104,7 +157,7 @@ interface StoredFormat {
   readonly indefinite: (l: Lift) => { low: Val; high?: Val };
 }
 
-/** FST, FIST, FBSTP: memory := ST0. An unmasked exception but PE leaves memory and stack as they are. */
+/** FST of 80 bits, FIST, FBSTP: memory := ST0. An unmasked exception but PE leaves memory and stack as they are. */
 function storeToMemory(l: Lift, format: StoredFormat, pops: number): void {
   const { b } = l;
   startComputing(l);
@@ -130,22 +183,58 @@ function storeToMemory(l: Lift, format: StoredFormat, pops: number): void {
   recordData(l);
 }
 
-const INDEFINITE_32 = 0xffc00000;
-const INDEFINITE_64 = 0xfff8000000000000n;
-const INDEFINITE_DECIMAL = 0xc000000000000000n;
+const EXTENDED_FORMAT: StoredFormat = {
+  convert: (_l, { word, significand }) => ({ low: significand, high: word }),
+  indefinite: ({ b }) => ({ low: b.i64(INDEFINITE_80), high: b.i32(INDEFINITE_WORD) }),
+};
 
-function floatFormat(width: number): StoredFormat {
-  if (width === 80) {
-    return {
-      convert: (_l, { word, significand }) => ({ low: significand, high: word }),
-      indefinite: ({ b }) => ({ low: b.i64(INDEFINITE_80), high: b.i32(INDEFINITE_WORD) }),
-    };
-  }
-  const helper: IrHelper = width === 32 ? FLOAT_80_TO_32 : FLOAT_80_TO_64;
-  return {
-    convert: (l, { word, significand }) => ({ low: l.b.call(helper, word, significand, l.get(STATE.fcw)) }),
-    indefinite: ({ b }) => ({ low: width === 32 ? b.i32(INDEFINITE_32) : b.i64(INDEFINITE_64) }),
-  };
+/** What FST stores in 32 or 64 bits, whatever is in ST0; exceptions in FLOAT_FLAGS. */
+function defineStore(format: FloatFormat, convert: IrHelper): IrHelper {
+  return defineHelper(`x87Store${format.name}`, { result: format.type }, (b) => {
+    setFlags(b, 0);
+    const own = readStack(b, 0);
+    b.if(isEmpty(own), () => {
+      underflow(b);
+      b.return(format.indefinite(b));
+    });
+    return b.call(convert, own.word, own.significand, getField(b, STATE.fcw));
+  });
+}
+
+const STORE_32 = { format: FLOAT_32, helper: defineStore(FLOAT_32, FLOAT_80_TO_32) } as const;
+const STORE_64 = { format: FLOAT_64, helper: defineStore(FLOAT_64, FLOAT_80_TO_64) } as const;
+
+/** FST of 32 or 64 bits. A number that is normal before and after, and rounded to nearest, is converted in line. */
+function storeNarrow(l: Lift, { format, helper }: typeof STORE_32 | typeof STORE_64, pops: 0 | 1): void {
+  const { b } = l;
+  startWaiting(l);
+  const bits = b.variable(format.type, 0);
+  const raised = b.variable('i32', 0);
+  shortWay(
+    b,
+    (unless) => {
+      unless(roundsShortly(getField(b, STATE.fcw)).eqz());
+      const narrow = narrowShortly(b, format, readShortly(b, 0, unless), unless);
+      b.set(bits, narrow.bits);
+      b.set(raised, narrow.flags);
+    },
+    () => {
+      b.set(bits, b.call(helper));
+      b.set(raised, flagsRaised(b));
+    },
+  );
+  const unmasked = b.get(raised).and(getField(b, STATE.fcw).not()).and(EXCEPTIONS);
+  b.if(unmasked.and(STOPS_MEMORY).eqz(), () => l.write(0, b.get(bits)));
+  recordPointer(l);
+  b.if(
+    unmasked,
+    () => {
+      l.markRecord();
+      finishInstruction(b, { pops, stops: STOPS_MEMORY });
+      recordData(l);
+    },
+    () => finishShortly(b, pops, b.get(raised)),
+  );
 }
 
 function integerFormat(width: number, truncate: boolean): StoredFormat {
@@ -159,6 +248,7 @@ function integerFormat(width: number, truncate: boolean): StoredFormat {
   };
 }
 
+const INDEFINITE_DECIMAL = 0xc000000000000000n;
 const DECIMAL_FORMAT: StoredFormat = {
   convert(l, { word, significand }) {
     const low = l.b.call(FLOAT_80_TO_BCD, word, significand, l.get(STATE.fcw));
@@ -170,22 +260,43 @@ const DECIMAL_FORMAT: StoredFormat = {
 /** FST and FSTP. */
 function store(pops: 0 | 1): Semantics {
   return (l) => {
-    if (l.isMemory(0)) storeToMemory(l, floatFormat(l.width(0)), pops);
-    else storeRegister(l, pops);
+    if (!l.isMemory(0)) storeRegister(l, pops);
+    else if (l.width(0) === 80) storeToMemory(l, EXTENDED_FORMAT, pops);
+    else storeNarrow(l, l.width(0) === 32 ? STORE_32 : STORE_64, pops);
   };
 }
 
+const storeToRegister = defineHelper(
+  'x87StoreRegister',
+  { params: ['i32', 'i32'], mayFault: true },
+  (b, index, pops) => {
+    setFlags(b, 0);
+    const own = readStack(b, 0);
+    b.if(isEmpty(own), () => underflow(b));
+    const none = indefinite(b);
+    const word = none.word.selectIf(isEmpty(own), own.word);
+    const significand = none.significand.selectIf(isEmpty(own), own.significand);
+    b.if(mayStore(b, EXCEPTION.IE), () => writeStack(b, index, { word, significand }));
+    finishInstruction(b, { pops });
+  },
+);
+
 function storeRegister(l: Lift, pops: 0 | 1): void {
   const { b } = l;
-  startComputing(l);
-  const own = readStack(b, 0);
-  recordInstruction(l);
-  b.if(isEmpty(own), () => underflow(b));
-  const none = indefinite(b);
-  const word = none.word.selectIf(isEmpty(own), own.word);
-  const significand = none.significand.selectIf(isEmpty(own), own.significand);
-  b.if(mayStore(b, EXCEPTION.IE), () => writeStack(b, l.registerNumber(0), { word, significand }));
-  finishInstruction(b, { pops });
+  startWaiting(l);
+  const index = l.registerNumber(0);
+  recordPointer(l);
+  shortWay(
+    b,
+    (unless) => {
+      writeStack(b, index, readShortly(b, 0, unless));
+      finishShortly(b, pops);
+    },
+    () => {
+      l.markRecord();
+      b.call(storeToRegister, index, pops);
+    },
+  );
 }
 
 function storeInteger(pops: 0 | 1, truncate = false): Semantics {
@@ -194,6 +305,7 @@ function storeInteger(pops: 0 | 1, truncate = false): Semantics {
 
 /** Exchanges ST0 with ST(index); an empty one counts as the indefinite when the underflow is masked. */
 const exchange = defineHelper('x87Exchange', { params: ['i32'], mayFault: true }, (b, index) => {
+  setFlags(b, 0);
   const numbers = [readStack(b, 0), readStack(b, index)];
   const none = indefinite(b);
   const [first, second] = numbers.map((number) => ({
@@ -209,9 +321,23 @@ const exchange = defineHelper('x87Exchange', { params: ['i32'], mayFault: true }
 });
 
 function exchangeRegisters(l: Lift): void {
-  startComputing(l);
-  recordInstruction(l);
-  l.b.call(exchange, l.registerNumber(0));
+  const { b } = l;
+  startWaiting(l);
+  const index = l.registerNumber(0);
+  recordPointer(l);
+  shortWay(
+    b,
+    (unless) => {
+      const [first, second] = [readShortly(b, 0, unless), readShortly(b, index, unless)];
+      replaceStack(b, 0, second);
+      replaceStack(b, index, first);
+      finishShortly(b);
+    },
+    () => {
+      l.markRecord();
+      b.call(exchange, index);
+    },
+  );
 }
 
 /** FCMOVcc. An empty operand is an underflow whether or not the condition holds. */
@@ -233,20 +359,18 @@ function conditionalMove(l: Lift): void {
 
 function exactConstant(word: number, significand: bigint): Semantics {
   return (l) => {
-    startComputing(l);
-    recordInstruction(l);
-    pushNumber(l.b, { word: l.b.i32(word), significand: l.b.i64(significand) });
+    startWaiting(l);
+    pushExact(l, { word: l.b.i32(word), significand: l.b.i64(significand) });
   };
 }
 
 /** An irrational constant by its significand rounded down; `nearestUp` where the nearest one is the next. */
 function irrational(word: number, down: bigint, nearestUp: boolean): Semantics {
   return (l) => {
-    startComputing(l);
-    recordInstruction(l);
+    startWaiting(l);
     const rounding = roundingOf(getField(l.b, STATE.fcw));
     const up = rounding.eq(ROUND.up).or(nearestUp ? rounding.eqz() : 0);
-    pushNumber(l.b, { word: l.b.i32(word), significand: up.extU().add(down) });
+    pushExact(l, { word: l.b.i32(word), significand: up.extU().add(down) });
   };
 }
 

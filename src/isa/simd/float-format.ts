@@ -71,6 +71,19 @@ export function isNotTiny(f: SimdFormat, x: Val): Val {
   return x.shl(1).geU(powerBits(f, 1) << 1n);
 }
 
+/** Denormal, zeros not being counted as such, i32. The difference makes zeros the largest of all. */
+export function isDenormal(f: SimdFormat, x: Val): Val {
+  return x
+    .shl(1)
+    .sub(1)
+    .ltU((powerBits(f, 1) << 1n) - 1n);
+}
+
+/** Neither infinite nor NaN, i32. */
+export function isFiniteNumber(f: SimdFormat, x: Val): Val {
+  return x.shl(1).ltU(powerBits(f, f.maxExponent) << 1n);
+}
+
 /** A result with which neither overflow nor underflow can have come: normal, and not the smallest normal number. */
 export function isSafeResult(f: SimdFormat, x: Val): Val {
   const least = powerBits(f, 2) << 1n;
@@ -85,12 +98,13 @@ export function isZero(x: Val): Val {
   return x.shl(1).eqz();
 }
 
-/** Neither denormal nor NaN, i32. */
-export function isOrdered(f: SimdFormat, x: Val): Val {
-  const twice = x.shl(1);
+/** Normal or infinite, i32: zeros, denormals and NaNs are not. */
+export function isNormalOrInfinite(f: SimdFormat, x: Val): Val {
   const least = powerBits(f, 1) << 1n;
-  const inRange = twice.sub(least).leU((powerBits(f, f.maxExponent) << 1n) - least);
-  return inRange.or(twice.eqz());
+  return x
+    .shl(1)
+    .sub(least)
+    .leU((powerBits(f, f.maxExponent) << 1n) - least);
 }
 
 export function toFloat(f: SimdFormat, bits: Val, b: Builder): Val {
@@ -101,44 +115,58 @@ export function toBits(f: SimdFormat, value: Val, b: Builder): Val {
   return b.op(`${f.bits}.reinterpret_${f.float}`, value);
 }
 
-/** The lanes' magnitudes as bits. */
-function magnitudes(b: Builder, f: SimdFormat, x: Val): Val {
-  return b.op('v128.and', x, same(b, f.integers, powerBits(f, f.maxExponent + 1) - 1n));
+/** A float in every lane: the positive number whose exponent field is `exponent` and whose fraction is zero. */
+function powers(b: Builder, f: SimdFormat, exponent: number): Val {
+  return same(b, f.integers, powerBits(f, exponent));
 }
 
-/** Lanes of ones where the exponent field of magnitudes is at least `low`. */
-function haveExponent(b: Builder, f: SimdFormat, magnitude: Val, low: number): Val {
-  return b.op(`${f.integers}.gt_s`, magnitude, same(b, f.integers, powerBits(f, low) - 1n));
+/** The lanes' magnitudes. */
+function magnitudes(b: Builder, f: SimdFormat, x: Val): Val {
+  return b.op(`${f.floats}.abs`, x);
 }
 
 /** Lanes of ones where `x` is zero. */
 export function areZero(b: Builder, f: SimdFormat, x: Val): Val {
-  return b.op(`${f.integers}.eq`, magnitudes(b, f, x), b.const('v128', 0));
+  return b.op(`${f.floats}.eq`, x, b.const('v128', 0));
 }
 
-/** Lanes of ones where {@link isNotTiny} holds. */
+/** Lanes of ones where `x` is denormal: {@link isDenormal} by a signed comparison, for want of an unsigned one. */
+export function areDenormal(b: Builder, f: SimdFormat, x: Val): Val {
+  const signBit = 1n << BigInt(f.width - 1);
+  const moved = b.op(`${f.integers}.add`, b.op(`${f.integers}.shl`, x, 1), same(b, f.integers, signBit - 1n));
+  return b.op(`${f.integers}.lt_s`, moved, same(b, f.integers, (powerBits(f, 1) << 1n) - 1n - signBit));
+}
+
+/** Lanes of ones where `x` is neither infinite nor NaN. */
+export function areFinite(b: Builder, f: SimdFormat, x: Val): Val {
+  return b.op(`${f.floats}.lt`, magnitudes(b, f, x), powers(b, f, f.maxExponent));
+}
+
+/** Lanes of ones where {@link isNotTiny} holds, and `x` is no NaN. */
 export function areNotTiny(b: Builder, f: SimdFormat, x: Val): Val {
-  return haveExponent(b, f, magnitudes(b, f, x), 1);
+  return b.op(`${f.floats}.ge`, magnitudes(b, f, x), powers(b, f, 1));
 }
 
 /** Lanes of ones where a result cannot have come with overflow or underflow. */
 export function areSafeResults(b: Builder, f: SimdFormat, x: Val): Val {
   const magnitude = magnitudes(b, f, x);
-  const finite = b.op(`${f.integers}.lt_s`, magnitude, same(b, f.integers, powerBits(f, f.maxExponent)));
-  return b.op('v128.and', haveExponent(b, f, magnitude, 2), finite);
+  const large = b.op(`${f.floats}.ge`, magnitude, powers(b, f, 2));
+  return b.op('v128.and', large, b.op(`${f.floats}.lt`, magnitude, powers(b, f, f.maxExponent)));
 }
 
 /** Lanes of ones where `x` is neither denormal nor NaN. */
 export function areOrdered(b: Builder, f: SimdFormat, x: Val): Val {
-  const magnitude = magnitudes(b, f, x);
-  const above = haveExponent(b, f, magnitude, 1);
-  const notNan = b.op(`${f.integers}.le_s`, magnitude, same(b, f.integers, powerBits(f, f.maxExponent)));
-  return b.op('v128.or', b.op('v128.and', above, notNan), areZero(b, f, x));
+  return b.op('v128.or', areNotTiny(b, f, x), areZero(b, f, x));
 }
 
 /** Whether all bits of all lanes are set, where every lane is all ones or all zeros, i32. */
 export function allLanes(b: Builder, f: SimdFormat, mask: Val): Val {
   return b.op(`${f.integers}.all_true`, mask);
+}
+
+/** Whether no bit of any lane is set, i32. */
+export function noLane(b: Builder, mask: Val): Val {
+  return b.op('v128.any_true', mask).eqz();
 }
 
 /** Lane `i` of a vector, as bits. */

@@ -1,11 +1,11 @@
+import type { Builder } from '../../ir/builder.ts';
 import type { Access } from '../../ir/nodes.ts';
 import type { Val } from '../../ir/val.ts';
 import type { Lift } from '../lift.ts';
 import { raiseIn } from '../memory.ts';
 import { CR0, STATE, VECTOR_OF, X87_EXPONENT } from '../registers.ts';
-
-/** Exception summary bit of the x87 status word: an unmasked exception is pending. */
-const FSW_ES = 1 << 7;
+import { raisePending } from '../semantics/x87-stack.ts';
+import { laneBits, type SimdFormat, toFloat } from './float-format.ts';
 
 /** #UD or #NM where SSE instructions may not run (SDM 3A, table 13-1). */
 export function requireSse(l: Lift): void {
@@ -13,13 +13,13 @@ export function requireSse(l: Lift): void {
   l.b.if(vector, () => raise(l, vector));
 }
 
-/** #UD, #NM or a pending #MF where MMX instructions may not run (SDM 3A, 12.5). */
+/** #UD, #NM, or a pending #MF or FERR#, where MMX instructions may not run (SDM 3A, 12.5). */
 export function requireMmx(l: Lift): void {
   l.b.if(l.get(STATE.fpuFault), () => {
     const emulated = l.get(STATE.cr0).wrap().and(CR0.EM);
     raise(l, l.b.i32(VECTOR_OF.UD).selectIf(emulated, VECTOR_OF.NM));
   });
-  l.raiseIf(l.get(STATE.fsw).and(FSW_ES), VECTOR_OF.MF);
+  raisePending(l);
 }
 
 function raise(l: Lift, vector: Val): void {
@@ -112,6 +112,33 @@ export function readLow(l: Lift, operand: number, width: 32 | 64): Val {
   if (!l.isMemory(operand)) return lowOf(l, readVector(l, operand), width);
   const bytes = (width / 8) as Access['bytes'];
   return l.b.guestLoad(width === 64 ? 'i64' : 'i32', bytes, l.address(bytes, false), l.segment());
+}
+
+/** A floating-point number, as such and as its bits. */
+export interface Scalar {
+  readonly float: Val;
+  readonly bits: Val;
+}
+
+/** The low lane of a vector as a number. */
+export function scalarOf(b: Builder, f: SimdFormat, vector: Val): Scalar {
+  return {
+    float: b.opWithImmediate(`${f.floats}.extract_lane`, 0n, vector),
+    bits: laneBits(b, f, vector, 0),
+  };
+}
+
+/** Reads a number from the low lane of an XMM register or from memory. */
+export function readScalar(l: Lift, operand: number, f: SimdFormat): Scalar {
+  if (!l.isMemory(operand)) return scalarOf(l.b, f, readVector(l, operand));
+  const bits = readLow(l, operand, f.width);
+  return { float: toFloat(f, bits, l.b), bits };
+}
+
+/** Replaces the low lane of an XMM register by a number; the other bits stay. */
+export function writeScalar(l: Lift, operand: number, f: SimdFormat, float: Val): void {
+  const old = readVector(l, operand);
+  writeVector(l, operand, l.b.opWithImmediate(`${f.floats}.replace_lane`, 0n, old, float));
 }
 
 /** Writes an i32, zero-extended, to a general register or memory operand of up to 64 bits. */

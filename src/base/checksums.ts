@@ -1,0 +1,32 @@
+const CRC_POLYNOMIAL = 0xedb88320;
+const ADLER_MODULUS = 65521;
+/** The most bytes whose sums stay exact without taking the remainder. */
+const ADLER_RUN = 5552;
+
+const CRC_TABLE = Uint32Array.from({ length: 256 }, (_, byte) => {
+  let crc = byte;
+  for (let bit = 0; bit < 8; bit++) crc = crc & 1 ? (crc >>> 1) ^ CRC_POLYNOMIAL : crc >>> 1;
+  return crc;
+});
+
+/** The CRC-32 of zip, gzip and PNG (RFC 1952 section 8). @param crc of the bytes before, to go on from */
+export function crc32(bytes: Uint8Array, crc: number = 0): number {
+  let value = ~crc;
+  for (let i = 0; i < bytes.length; i++) value = CRC_TABLE[(value ^ bytes[i]) & 0xff] ^ (value >>> 8);
+  return ~value >>> 0;
+}
+
+/** The Adler-32 of zlib streams (RFC 1950 section 8). */
+export function adler32(bytes: Uint8Array): number {
+  let [low, high] = [1, 0];
+  for (let from = 0; from < bytes.length; from += ADLER_RUN) {
+    const to = Math.min(bytes.length, from + ADLER_RUN);
+    for (let i = from; i < to; i++) {
+      low += bytes[i];
+      high += low;
+    }
+    low %= ADLER_MODULUS;
+    high %= ADLER_MODULUS;
+  }
+  return high * 0x10000 + low;
+}

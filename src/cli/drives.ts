@@ -1,0 +1,68 @@
+import { constants } from 'node:fs';
+import { access } from 'node:fs/promises';
+import { nodeDiskHost } from '../host/node/disk-host.ts';
+import type { PcDrive } from '../vm/index.ts';
+import type { DiskOption } from './drive-options.ts';
+import { UsageError } from './errors.ts';
+import { whyUnreadable } from './files.ts';
+import type { FileOption, RunOptions } from './run-options.ts';
+
+/** Opens every medium that the options name.
+ * @throws {CliError} one of them cannot be opened; none is open then */
+export async function openDrives({ disks, cdrom, floppies }: RunOptions): Promise<PcDrive[]> {
+  const drives: PcDrive[] = [];
+  try {
+    for (const disk of disks) drives.push(await openDiskOption(disk));
+    if (cdrom) drives.push(await openMedium('cdrom', cdrom, true));
+    for (const floppy of floppies) drives.push(await openMedium('floppy', floppy, await isReadOnly(floppy.path)));
+    await checkPlaces(drives);
+    return drives;
+  } catch (error) {
+    await closeDrives(drives);
+    throw error;
+  }
+}
+
+/** Makes everything written durable and gives up the files. */
+export async function closeDrives(drives: readonly PcDrive[]): Promise<void> {
+  await Promise.all(drives.map(({ medium }) => medium.close()));
+}
+
+async function openDiskOption({ option, path, format, bus, readOnly, overlay }: DiskOption): Promise<PcDrive> {
+  const wanted = overlay === undefined ? false : overlay === 'temporary' ? true : overlay.path;
+  const medium = await open({ option, path }, { format, readOnly, overlay: wanted });
+  return { kind: 'disk', bus, name: path, medium };
+}
+
+async function openMedium(kind: 'cdrom' | 'floppy', file: FileOption, readOnly: boolean): Promise<PcDrive> {
+  return { kind, bus: 'ide', name: file.path, medium: await open(file, { format: 'raw', readOnly }) };
+}
+
+/** What of `openDisk`'s options is used here. */
+interface Wanted {
+  readonly format?: string;
+  readonly readOnly: boolean;
+  readonly overlay?: boolean | string;
+}
+
+async function open({ option, path }: FileOption, wanted: Wanted) {
+  const { openDisk } = await import('../vm/index.ts');
+  try {
+    return await openDisk(path, wanted, nodeDiskHost);
+  } catch (error) {
+    throw whyUnreadable({ option, path }, error);
+  }
+}
+
+async function isReadOnly(path: string): Promise<boolean> {
+  return access(path, constants.W_OK).then(
+    () => false,
+    () => true,
+  );
+}
+
+async function checkPlaces(drives: readonly PcDrive[]): Promise<void> {
+  const { MOST_IDE_DISKS } = await import('../vm/index.ts');
+  const count = drives.filter(({ kind, bus }) => kind === 'disk' && bus === 'ide').length;
+  if (count > MOST_IDE_DISKS) throw new UsageError('--disk', `${count} with bus=ide`, `at most ${MOST_IDE_DISKS}`);
+}

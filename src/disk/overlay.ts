@@ -1,0 +1,46 @@
+import { BackingImage } from './backing.ts';
+import type { DiskHost, ImageDriver, ImageFile } from './interfaces.ts';
+import { type OpenOptions, openDriver } from './open.ts';
+import { createQcow2 } from './qcow2/create.ts';
+import { openQcow2On } from './qcow2/open.ts';
+
+/** Opens an image so that it is only read, and what is written goes to a qcow2 file over it.
+ * @param overlay `true` for a temporary file, or the name of one that is kept and made where it is absent */
+export async function openOverlay(
+  name: string,
+  overlay: true | string,
+  options: OpenOptions,
+  host: DiskHost,
+): Promise<ImageDriver> {
+  const below = await openDriver(name, { ...options, readOnly: true }, host);
+  try {
+    const file = overlay === true ? await host.files.temporary() : await openKept(overlay, host);
+    return await onOverlay(file, below, name, host);
+  } catch (error) {
+    await below.close();
+    throw error;
+  }
+}
+
+async function onOverlay(file: ImageFile, below: ImageDriver, name: string, host: DiskHost): Promise<ImageDriver> {
+  try {
+    if (file.sizeBytes === 0) {
+      const backing = { name: host.files.absolute(name), format: below.format };
+      const sizeBytes = Math.ceil(below.sizeBytes / 512) * 512;
+      await createQcow2(file, { sizeBytes, backing }, host);
+    }
+    return await openQcow2On(file, new BackingImage(below), host);
+  } catch (error) {
+    await file.close();
+    throw error;
+  }
+}
+
+async function openKept(name: string, host: DiskHost): Promise<ImageFile> {
+  try {
+    return await host.files.open(name, {});
+  } catch (error) {
+    if ((error as { code?: string }).code !== 'ENOENT') throw error;
+    return host.files.create(name);
+  }
+}
