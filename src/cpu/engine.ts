@@ -381,12 +381,14 @@ export class Engine {
           if (bytes !== 8) return BigInt(environment.mmioRead(at, bytes as 1 | 2 | 4));
           return BigInt(environment.mmioRead(at, 4)) | (BigInt(environment.mmioRead(at + 4, 4)) << 32n);
         }),
+      // Code in device memory is taken to change only when its page is written.
       mmioWrite: (_cpu: number, gpa: bigint, bytes: number, value: bigint) => {
         this.#access(() => {
           const at = Number(gpa);
           const low = Number(BigInt.asUintN(bytes === 8 ? 32 : bytes * 8, value));
           environment.mmioWrite(at, bytes === 8 ? 4 : (bytes as 1 | 2 | 4), low);
           if (bytes === 8) environment.mmioWrite(at + 4, 4, Number(BigInt.asUintN(64, value) >> 32n));
+          this.invalidateCode(at - (at % PAGE_BYTES), PAGE_BYTES);
           return 0n;
         });
       },

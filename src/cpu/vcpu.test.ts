@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { CR0, STATE } from '../isa/registers.ts';
+import { CR0, SEG, STATE } from '../isa/registers.ts';
 import type { CpuEnvironment } from './environment.ts';
 import { layOutMemory } from './memory-layout.ts';
 import { NO_DEVICES } from './no-devices.case.ts';
+import { RIGHTS } from './state.ts';
 import { Vcpu } from './vcpu.ts';
 
 const RAM_BYTES = 2 << 20;
@@ -64,4 +65,29 @@ test('REP STOSB that overwrites itself goes on with what it has written', () => 
   assert.deepEqual(vcpu.run(6), { kind: 'budget' });
   assert.equal(vcpu.state.gpr32(1), 3);
   assert.equal(vcpu.state.u64(STATE.rip), BigInt(CODE + 10));
+});
+
+test('code in device memory is decoded anew once its page was written', () => {
+  const device = new Uint8Array([0x40, 0xf4]); // inc eax; hlt
+  const { vcpu } = realMode([0xc6, 0x05, 0x00, 0x00, 0x20, 0x00, 0x48, 0xf4], {
+    mmioRead: (gpa) => device[gpa - RAM_BYTES] ?? 0xff,
+    mmioWrite: (gpa, _bytes, value) => device.fill(value, gpa - RAM_BYTES, gpa - RAM_BYTES + 1),
+  }); // mov byte [200000h], 48h; hlt
+  const { state } = vcpu;
+  const flat = { selector: 8, base: 0n, limit: 0xffffffff };
+  const data = RIGHTS.present | RIGHTS.notSystem | RIGHTS.writable | RIGHTS.accessed | RIGHTS.big;
+  state.setU64(STATE.cr0, BigInt(CR0.ET | CR0.PE));
+  state.setSegment(SEG.CS, { ...flat, rights: data | RIGHTS.code });
+  for (const segment of [SEG.ES, SEG.SS, SEG.DS]) state.setSegment(segment, { ...flat, rights: data });
+  vcpu.contextChanged();
+  const runAt = (rip: number) => {
+    state.setU64(STATE.rip, BigInt(rip));
+    state.setU32(STATE.halted, 0);
+    vcpu.run(10);
+    return state.gpr32(0);
+  };
+  assert.equal(runAt(RAM_BYTES), 1);
+  assert.equal(runAt(RAM_BYTES), 2);
+  runAt(CODE);
+  assert.equal(runAt(RAM_BYTES), 1, 'DEC EAX now');
 });

@@ -159,7 +159,7 @@ export class BochsDispi {
   }
 
   save() {
-    return { registers: this.#registers.slice(), index: this.#index };
+    return { registers: [...this.#registers], index: this.#index };
   }
 
   restore(state: ReturnType<BochsDispi['save']>): void {
