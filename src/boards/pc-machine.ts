@@ -11,6 +11,7 @@ import type { PciCard } from '../machine/pci-slot.ts';
 import { hashRam, type RamState, restoreRam, saveRam } from '../machine/ram-state.ts';
 import { HostClock, type MachineClock, VirtualClock } from '../machine/virtual-time.ts';
 import { buildAcpi } from './acpi.ts';
+import { type CardOptions, makeCards } from './cards.ts';
 import { directBoot } from './direct-boot.ts';
 import { DisplayCard, type DisplaySource } from './display-card.ts';
 import type { PcDrive } from './drives.ts';
@@ -25,7 +26,7 @@ import { MappedVideoMemory } from './video-memory.ts';
 export type KernelBoot = Pick<BootOptions, 'kernel' | 'initrd' | 'commandLine'>;
 
 /** What a PC is made of. */
-export interface PcMachineOptions {
+export interface PcMachineOptions extends CardOptions {
   readonly memoryBytes: number;
   readonly clock: 'host' | 'virtual';
   readonly hostNanos: () => bigint;
@@ -44,7 +45,7 @@ export interface PcMachineOptions {
   readonly wake: () => void;
   /** Disks, and media in the CD and floppy drives. */
   readonly drives?: readonly PcDrive[];
-  /** The PCI cards besides the board's own functions. */
+  /** Further PCI cards. */
   readonly cards?: readonly PciCard[];
 }
 
@@ -106,7 +107,8 @@ export class PcMachine {
       { codeWrite: (gpa, length) => this.vcpu.engine.invalidateCode(gpa, length), firstWrite: () => {} },
     );
     const display = new DisplayCard(new MappedVideoMemory(machine.memory, layout, () => this.vcpu));
-    this.board = this.#makeBoard({ ...options, cards: [display, ...(options.cards ?? [])] });
+    const cards = makeCards(options, () => this.#random.next());
+    this.board = this.#makeBoard({ ...options, cards: [display, ...cards, ...(options.cards ?? [])] });
     this.display = display.connect(this.board.ports, this.board.mmio);
     const { processor } = this.board;
     this.vcpu = new Vcpu(

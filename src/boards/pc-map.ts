@@ -42,7 +42,12 @@ export const PC_PORTS = {
   picSlave: [0xa0, 2],
   coprocessorError: [0xf0, 1],
   debug: [0xe9, 1],
+  dmaBytes: [0x00, 16],
+  dmaPages: [0x80, 16],
+  dmaWords: [0xc0, 32],
   uart2: [0x2f8, 8],
+  floppy: [0x3f0, 6],
+  floppyChange: [0x3f7, 1],
   uart1: [0x3f8, 8],
   /** Where firmware writes its messages; SeaBIOS and OVMF look for it. */
   firmwareDebug: [0x402, 1],
@@ -66,6 +71,7 @@ export const PC_IRQ = {
   keyboard: 1,
   uart2: 3,
   uart1: 4,
+  floppy: 6,
   rtc: 8,
   sci: 9,
   mouse: 12,
@@ -80,6 +86,9 @@ export function pirqOf(slot: number, pin: number): number {
   return (slot - 1 + pin) & 3;
 }
 
+/** The ISA DMA channel of the floppy controller. */
+export const PC_FLOPPY_DMA = 2;
+
 /** PCI slots and functions of the board's own chips. */
 export const PC_SLOT = {
   hostBridge: [0, 0],
@@ -87,6 +96,14 @@ export const PC_SLOT = {
   ide: [1, 1],
   powerManagement: [1, 3],
   display: [2, 0],
+} as const;
+
+/** PCI slots of cards, by kind, in the order in which they are filled. */
+export const PC_CARD_SLOTS = {
+  network: [3, 4, 5, 6],
+  virtioDisk: [8, 9, 10, 11, 12, 13, 14, 15],
+  share: [16, 17, 18, 19],
+  entropy: [29],
 } as const;
 
 /** Interrupt inputs of the I/O APIC: ISA interrupts keep their number, but for the timer. */

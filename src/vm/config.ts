@@ -1,3 +1,4 @@
+import type { PcNetwork, PcShare } from '../boards/cards.ts';
 import type { PcDrive } from '../boards/drives.ts';
 import type { FirmwareBoot } from '../boards/firmware-boot.ts';
 import type { CharPort } from '../machine/interfaces.ts';
@@ -38,6 +39,10 @@ export interface VmConfig {
   readonly serial: readonly (CharPort | undefined)[];
   /** Disks, and media in the CD and floppy drives, in the order the guest finds them. */
   readonly drives?: readonly PcDrive[];
+  /** Network cards, in the order the guest finds them. */
+  readonly networks?: readonly PcNetwork[];
+  /** Folders that the guest can mount. */
+  readonly shares?: readonly PcShare[];
   readonly host: HostTime;
   /** `jit`: hot guest code is translated to WebAssembly, the default; `interp`: all of it is interpreted. */
   readonly accel?: 'jit' | 'interp';

@@ -2,8 +2,10 @@ import type { FirmwareBoot } from '../boards/firmware-boot.ts';
 import { type KernelBoot, type MachineExit, PcMachine } from '../boards/pc-machine.ts';
 import type { DeviceState, RunExit } from '../machine/interfaces.ts';
 import type { VmConfig } from './config.ts';
+import type { VmConsole } from './console.ts';
 import type { VmControl, VmEvent, VmStats, VmStatus } from './control.ts';
 import { EventLoop } from './event-loop.ts';
+import type { Peripherals } from './peripherals.ts';
 
 /** How a run ended: the guest shut down. */
 export type Shutdown = Extract<RunExit, { kind: 'shutdown' }>;
@@ -46,6 +48,7 @@ export class Vm implements VmControl {
   #inSlice = false;
   /** What waits for the end of the slice. */
   #deferred: (() => void)[] = [];
+  #console: Promise<VmConsole> | undefined;
 
   private constructor(config: VmConfig) {
     this.#config = config;
@@ -61,6 +64,8 @@ export class Vm implements VmControl {
       boot: bootOf(config),
       debugOutput: config.debugOutput,
       drives: config.drives,
+      networks: config.networks,
+      shares: config.shares,
       jit: config.accel === 'interp' ? undefined : { hotAfter: HOT_AFTER },
       sharedMemory: config.sharedMemory ?? true,
       wake: () => this.#loop.wake(),
@@ -131,6 +136,12 @@ export class Vm implements VmControl {
     return () => void this.#listeners.delete(listen);
   }
 
+  /** The machine's screen, keyboard and mouse. What they need is loaded with the first call. */
+  console(): Promise<VmConsole> {
+    this.#console ??= import('./console.ts').then(({ VmConsole }) => new VmConsole(this.#peripherals));
+    return this.#console;
+  }
+
   /** The state of the whole machine, to be written by `serialize`. @throws {Error} it is called by a device's access */
   save(): DeviceState {
     this.#requireBetweenSlices();
@@ -151,6 +162,16 @@ export class Vm implements VmControl {
   stateHash(): bigint {
     this.#requireBetweenSlices();
     return this.#machine.stateHash();
+  }
+
+  get #peripherals(): Peripherals {
+    const { clock, board, display } = this.#machine;
+    const { keyboard, mouse } = board.keyboard;
+    return {
+      clock,
+      display,
+      input: { keyboard: { key: ({ set2 }, down) => keyboard.key(set2, down) }, mouse, tablets: [] },
+    };
   }
 
   async #runUntilShutdown(): Promise<Shutdown> {

@@ -14,8 +14,8 @@ export const COMPARED = { greater: 0, less: 1, equal: 0x40, unordered: 0x45 } as
 /** Below every exponent: that of zero, for comparing. */
 const ZERO_EXPONENT = -0x10000;
 
-/** Compares two numbers neither of which is a NaN; zeros have {@link ZERO_EXPONENT} and significand 0. */
-function order(b: Builder, signA: Val, a: readonly [Val, Val], signC: Val, c: readonly [Val, Val]): Val {
+/** Compares two numbers neither of which is a NaN; zeros have a lower exponent than all others, and significand 0. */
+export function order(b: Builder, signA: Val, a: readonly [Val, Val], signC: Val, c: readonly [Val, Val]): Val {
   const [exponentA, significandA] = a;
   const [exponentC, significandC] = c;
   const sameExponent = exponentA.eq(exponentC);

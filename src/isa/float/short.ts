@@ -2,10 +2,11 @@ import type { Builder } from '../../ir/builder.ts';
 import type { Val } from '../../ir/val.ts';
 import type { Unless } from '../short-way.ts';
 import type { BinaryOperation } from './arithmetic.ts';
+import { order } from './compare.ts';
 import { divCore, type FloatNumber, mulCore, sqrtCore } from './cores.ts';
 import type { FloatFormat } from './operand.ts';
 import { EXCEPTION, ROUNDED_UP } from './results.ts';
-import { INTEGER_BIT, type Wide } from './round.ts';
+import { BIAS, INTEGER_BIT, type Wide } from './round.ts';
 
 /**
  * Short ways of the x87: for normal numbers and zeros, under a control word with which nothing but masked exceptions can
@@ -164,4 +165,42 @@ export function narrowShortly(
     bits: sum.or(place(word.shrU(15), width - 1)),
     flags: inexactFlags(rest.nez(), up),
   };
+}
+
+/**
+ * A number of 80 bits as a signed integer, i64: where its magnitude is from 1 to less than 2^(width - 2), rounding is to
+ * nearest or toward zero, and PE is masked.
+ */
+export function integerShortly(
+  b: Builder,
+  { word, significand }: ShortNumber,
+  control: Val,
+  width: 16 | 32 | 64,
+  unless: Unless,
+): { value: Val; flags: Val } {
+  const rounding = control.and(EXCEPTION.PE | ROUNDING_BITS);
+  const nearest = rounding.eq(EXCEPTION.PE);
+  unless(nearest.or(rounding.eq(EXCEPTION.PE | ROUNDING_BITS)).eqz());
+  const shift = b.i32(BIAS + 63).sub(word.and(0x7fff));
+  unless(shift.sub(64 - width + 2).gtU(width - 3));
+  unless(significand.geS(0));
+  const whole = significand.shrU(shift.extU());
+  const rest = significand.shl(b.i32(64).sub(shift).extU());
+  const up = rest.gtU(b.i64(INTEGER_BIT).sub(whole.and(1))).and(nearest);
+  const sign = word.shrU(15).extU();
+  return {
+    value: whole.add(up.extU()).xor(sign.neg()).add(sign),
+    flags: inexactFlags(rest.nez(), up),
+  };
+}
+
+/** Compares two normal numbers or zeros: one of COMPARED. */
+export function compareShortly(b: Builder, a: ShortNumber, c: ShortNumber, unless: Unless): Val {
+  const [first, second] = [a, c].map(({ word, significand }) => {
+    const exponent = word.and(0x7fff);
+    const normal = significand.ltS(0).and(isNormalExponent(exponent));
+    b.if(normal.eqz(), () => unless(significand.eqz().and(exponent.eqz()).eqz()));
+    return { sign: word.shrU(15), key: [exponent, significand] as const };
+  });
+  return order(b, first.sign, first.key, second.sign, second.key);
 }

@@ -1,21 +1,29 @@
-import { defineHelper } from '../../ir/define.ts';
+import { defineHelper, type IrHelper } from '../../ir/define.ts';
 import type { Val } from '../../ir/val.ts';
 import { COMPARED, FLOAT_80_COMPARE } from '../float/compare.ts';
+import { FLOAT_32_OPERAND, FLOAT_64_OPERAND } from '../float/convert.ts';
+import { FLOAT_32, FLOAT_64, type FloatFormat } from '../float/operand.ts';
+import { compareShortly, openShortly } from '../float/short.ts';
 import type { Lift, Semantics, SemanticsTable } from '../lift.ts';
+import { shortWay } from '../short-way.ts';
 import { readOperand } from './x87-operands.ts';
 import {
   CONDITION_CODES,
   codesOfUnderflow,
   FSW,
   finishInstruction,
+  finishUsual,
   flagsRaised,
   isEmpty,
-  type Number80,
+  popStack,
+  readShortly,
   readStack,
   recordData,
   recordInstruction,
+  resultWord,
   setFlags,
   startComputing,
+  startWaiting,
   underflow,
 } from './x87-stack.ts';
 
@@ -35,52 +43,112 @@ const compare = defineHelper(
 
 interface Variant {
   readonly quiet?: boolean;
-  readonly pops?: 1 | 2;
-  readonly integer?: boolean;
+  readonly pops?: 0 | 1 | 2;
 }
 
-function compareWith(l: Lift, { word, significand }: Number80, quiet: boolean): Val {
-  recordInstruction(l);
-  return l.b.call(compare, word, significand, quiet ? 1 : 0);
+/** In what {@link defineCompare} gives: exceptions are in FLOAT_FLAGS. Without it there are none. */
+const RAISED = 1 << 31;
+
+/** Compares ST0 with a register or with bits of memory: (number or bits) → COMPARED, perhaps with {@link RAISED}. */
+function defineCompare(name: string, format: FloatFormat | undefined, operand: IrHelper | undefined, quiet: boolean) {
+  const shape = { params: [format?.type ?? 'i32'], result: 'i32' } as const;
+  return defineHelper(`x87Compare${name}${quiet ? 'Quietly' : ''}`, shape, (b, source) => {
+    shortWay(
+      b,
+      (unless) => {
+        const own = readShortly(b, 0, unless);
+        const other = format === undefined ? readShortly(b, source, unless) : openShortly(b, format, source, unless);
+        b.return(compareShortly(b, own, other, unless));
+      },
+      () => {
+        setFlags(b, 0);
+        const significand = operand === undefined ? undefined : b.call(operand, source);
+        const other = significand === undefined ? readStack(b, source) : { word: resultWord(b), significand };
+        b.return(b.call(compare, other.word, other.significand, quiet ? 1 : 0).or(RAISED));
+      },
+    );
+  });
 }
+
+/** Comparisons by where the other operand is. */
+function defineComparisons(quiet: boolean) {
+  return {
+    register: defineCompare('Register', undefined, undefined, quiet),
+    single: defineCompare('Single', FLOAT_32, FLOAT_32_OPERAND, quiet),
+    double: defineCompare('Double', FLOAT_64, FLOAT_64_OPERAND, quiet),
+  };
+}
+
+const COMPARISONS = defineComparisons(false);
+const QUIET_COMPARISONS = defineComparisons(true);
 
 /** Ends a comparison by setting the condition codes, which an unmasked exception does not prevent. */
 function finishWithCodes(l: Lift, compared: Val, pops: number): void {
-  setFlags(l.b, flagsRaised(l.b).or(compared.shl(8)));
+  setFlags(l.b, flagsRaised(l.b).or(compared.and(COMPARED.unordered).shl(8)));
   finishInstruction(l.b, { codes: CONDITION_CODES, pops });
 }
 
-/** The other operand: memory, the register named, or ST1. */
-function otherOperand(l: Lift, integer: boolean): Number80 {
-  if (l.isMemory(0)) return readOperand(l, integer);
-  return readStack(l.b, l.shape.operands.length === 0 ? 1 : l.registerNumber(0));
+/** Compares with memory, the register named, or ST1. */
+function comparedOf(l: Lift, quiet: boolean, register: Val): Val {
+  const helpers = quiet ? QUIET_COMPARISONS : COMPARISONS;
+  const memory = l.isMemory(0) ? l.read(0) : undefined;
+  recordInstruction(l);
+  if (memory === undefined) return l.b.call(helpers.register, register);
+  return l.b.call(l.width(0) === 32 ? helpers.single : helpers.double, memory);
 }
 
 /** FCOM and its kin. */
-function comparison({ quiet = false, pops, integer = false }: Variant = {}): Semantics {
+function comparison({ quiet = false, pops = 0 }: Variant = {}): Semantics {
   return (l) => {
-    startComputing(l);
-    const compared = compareWith(l, otherOperand(l, integer), quiet);
-    finishWithCodes(l, compared, pops ?? 0);
+    const { b } = l;
+    startWaiting(l);
+    const named = l.isMemory(0) || l.shape.operands.length === 0 ? b.i32(1) : l.registerNumber(0);
+    const compared = comparedOf(l, quiet, named);
+    b.if(
+      compared.ltS(0),
+      () => finishWithCodes(l, compared, pops),
+      () => finishUsual(b, compared.shl(8), CONDITION_CODES, b.i32(pops)),
+    );
     if (l.isMemory(0)) recordData(l);
   };
 }
 
-/** FCOMI and its kin: ZF, PF and CF tell the result, OF, SF and AF are cleared, even where IE is unmasked. */
-function comparisonToFlags({ quiet = false, pops }: Variant = {}): Semantics {
+/** FICOM and FICOMP. */
+function integerComparison(pops: 0 | 1): Semantics {
   return (l) => {
     startComputing(l);
-    const compared = compareWith(l, readStack(l.b, l.registerNumber(1)), quiet);
-    l.flags.writeWord(compared);
-    finishInstruction(l.b, { codes: codesOfUnderflow(l.b), pops: pops ?? 0 });
+    const { word, significand } = readOperand(l, true);
+    recordInstruction(l);
+    finishWithCodes(l, l.b.call(compare, word, significand, 0), pops);
+    recordData(l);
+  };
+}
+
+/** FCOMI and its kin: ZF, PF and CF tell the result, OF, SF and AF are cleared, even where IE is unmasked. */
+function comparisonToFlags({ quiet = false, pops = 0 }: Variant = {}): Semantics {
+  return (l) => {
+    const { b } = l;
+    startWaiting(l);
+    const compared = comparedOf(l, quiet, l.registerNumber(1));
+    b.if(
+      compared.ltS(0),
+      () => {
+        l.flags.writeWord(compared.and(COMPARED.unordered));
+        finishInstruction(b, { codes: codesOfUnderflow(b), pops });
+      },
+      () => {
+        l.flags.compared(compared.and(1), compared.shrU(6));
+        if (pops === 1) popStack(b, b.i32(1));
+      },
+    );
   };
 }
 
 /** FTST: compares with zero. */
 function test(l: Lift): void {
   startComputing(l);
-  const zero = { word: l.b.i32(0), significand: l.b.i64(0) };
-  finishWithCodes(l, compareWith(l, zero, false), 0);
+  recordInstruction(l);
+  finishWithCodes(l, l.b.call(compare, 0, 0, 0), 0);
 }
 
 /** FXAM: what is in ST0, and its sign (SDM 2, table 3-42). */
@@ -108,8 +176,8 @@ export const X87_COMPARE: SemanticsTable = {
   fucom: comparison({ quiet: true }),
   fucomp: comparison({ quiet: true, pops: 1 }),
   fucompp: comparison({ quiet: true, pops: 2 }),
-  ficom: comparison({ integer: true }),
-  ficomp: comparison({ integer: true, pops: 1 }),
+  ficom: integerComparison(0),
+  ficomp: integerComparison(1),
   fcomi: comparisonToFlags(),
   fcomip: comparisonToFlags({ pops: 1 }),
   fucomi: comparisonToFlags({ quiet: true }),

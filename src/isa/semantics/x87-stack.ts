@@ -168,6 +168,11 @@ const finishUnmasked = defineHelper(
   },
 );
 
+/** Ends an instruction of which it is known that it has raised an unmasked exception. */
+export function finishStopped(b: Builder, stops: number, pops: number): void {
+  b.call(finishUnmasked, FSW.C1, stops, pops);
+}
+
 /** What {@link finishInstruction} takes; `codes` are the condition codes that are cleared where they are not set, C1 if absent. */
 export interface Ending {
   readonly pops?: Operand;
@@ -270,12 +275,18 @@ export function raisePending(l: Lift): void {
   });
 }
 
+/** As {@link reportPending}, after #NM where the x87 may not be used. */
+const reportUnready = defineHelper('x87ReportUnready', { result: 'i32', mayFault: true }, (b) => {
+  b.if(getField(b, STATE.fpuFault), () => raiseIn(b, VECTOR_OF.NM, 0));
+  return b.call(reportPending);
+});
+
 /** Starts an instruction that waits. */
 export function startWaiting(l: Lift): void {
   const pending = l.get(STATE.fsw).and(FSW.ES);
   l.b.if(l.get(STATE.fpuFault).or(pending), () => {
-    startControl(l);
-    raisePending(l);
+    l.markRecord();
+    l.b.if(l.b.call(reportUnready), () => l.restart());
   });
 }
 

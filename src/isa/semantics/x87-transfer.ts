@@ -13,16 +13,17 @@ import {
 } from '../float/convert.ts';
 import { FLOAT_32, FLOAT_64, type FloatFormat } from '../float/operand.ts';
 import { CONTROL_TRUNCATE, EXCEPTION, INDEFINITE_80, INDEFINITE_WORD, ROUND, roundingOf } from '../float/results.ts';
-import { narrowShortly, openShortly, roundsShortly } from '../float/short.ts';
+import { integerShortly, narrowShortly, openShortly, roundsShortly } from '../float/short.ts';
 import type { Lift, Semantics, SemanticsTable } from '../lift.ts';
 import { STATE } from '../registers.ts';
-import { shortWay } from '../short-way.ts';
+import { shortWay, type Unless } from '../short-way.ts';
 import { readTenBytes, writeTenBytes } from './x87-operands.ts';
 import {
   codesOfUnderflow,
   EXCEPTIONS,
   finishInstruction,
   finishShortly,
+  finishStopped,
   flagsRaised,
   getField,
   indefinite,
@@ -149,41 +150,42 @@ function loadDecimal(l: Lift): void {
   recordData(l);
 }
 
-/** Computes what a store to memory is to store, if it stores: ST0 converted, or the format's indefinite. */
-type Conversion = (l: Lift, number: Number80) => { low: Val; high?: Val };
-
-interface StoredFormat {
-  readonly convert: Conversion;
-  readonly indefinite: (l: Lift) => { low: Val; high?: Val };
+/** Ten bytes: the low eight, and the high two. */
+interface TenBytes {
+  readonly low: Val;
+  readonly high: Val;
 }
 
-/** FST of 80 bits, FIST, FBSTP: memory := ST0. An unmasked exception but PE leaves memory and stack as they are. */
-function storeToMemory(l: Lift, format: StoredFormat, pops: number): void {
+/** What a store of ten bytes is to store, if it stores: ST0 converted, or the format's indefinite. */
+interface TenByteFormat {
+  readonly convert: (l: Lift, number: Number80) => TenBytes;
+  readonly indefinite: (l: Lift) => TenBytes;
+}
+
+/** FST of 80 bits, FBSTP: memory := ST0. An unmasked exception but PE leaves memory and stack as they are. */
+function storeTenBytes(l: Lift, format: TenByteFormat, pops: number): void {
   const { b } = l;
   startComputing(l);
   const own = readStack(b, 0);
   const none = format.indefinite(l);
-  const low = b.variable(none.low.type, none.low);
-  const high = b.variable('i32', none.high ?? 0);
+  const low = b.variable('i64', none.low);
+  const high = b.variable('i32', none.high);
   b.if(
     isEmpty(own),
     () => underflow(b),
     () => {
       const value = format.convert(l, own);
       b.set(low, value.low);
-      b.set(high, value.high ?? 0);
+      b.set(high, value.high);
     },
   );
-  b.if(mayStore(b, STOPS_MEMORY), () => {
-    if (none.high !== undefined) writeTenBytes(l, b.get(low), b.get(high));
-    else l.write(0, b.get(low));
-  });
+  b.if(mayStore(b, STOPS_MEMORY), () => writeTenBytes(l, b.get(low), b.get(high)));
   recordInstruction(l);
   finishInstruction(b, { pops, stops: STOPS_MEMORY });
   recordData(l);
 }
 
-const EXTENDED_FORMAT: StoredFormat = {
+const EXTENDED_FORMAT: TenByteFormat = {
   convert: (_l, { word, significand }) => ({ low: significand, high: word }),
   indefinite: ({ b }) => ({ low: b.i64(INDEFINITE_80), high: b.i32(INDEFINITE_WORD) }),
 };
@@ -204,24 +206,26 @@ function defineStore(format: FloatFormat, convert: IrHelper): IrHelper {
 const STORE_32 = { format: FLOAT_32, helper: defineStore(FLOAT_32, FLOAT_80_TO_32) } as const;
 const STORE_64 = { format: FLOAT_64, helper: defineStore(FLOAT_64, FLOAT_80_TO_64) } as const;
 
-/** FST of 32 or 64 bits. A number that is normal before and after, and rounded to nearest, is converted in line. */
-function storeNarrow(l: Lift, { format, helper }: typeof STORE_32 | typeof STORE_64, pops: 0 | 1): void {
+/** Bits to be stored, i32 or i64, and what converting to them has raised. */
+interface Stored {
+  readonly bits: Val;
+  readonly raised: Val;
+}
+
+/** FST and FIST of up to 64 bits. An unmasked exception but PE leaves memory and stack as they are. */
+function storeNarrow(l: Lift, type: 'i32' | 'i64', pops: 0 | 1, short: (unless: Unless) => Stored, long: IrHelper) {
   const { b } = l;
   startWaiting(l);
-  const bits = b.variable(format.type, 0);
+  const bits = b.variable(type, 0);
   const raised = b.variable('i32', 0);
+  const take = (stored: Stored) => {
+    b.set(bits, stored.bits);
+    b.set(raised, stored.raised);
+  };
   shortWay(
     b,
-    (unless) => {
-      unless(roundsShortly(getField(b, STATE.fcw)).eqz());
-      const narrow = narrowShortly(b, format, readShortly(b, 0, unless), unless);
-      b.set(bits, narrow.bits);
-      b.set(raised, narrow.flags);
-    },
-    () => {
-      b.set(bits, b.call(helper));
-      b.set(raised, flagsRaised(b));
-    },
+    (unless) => take(short(unless)),
+    () => take({ bits: b.call(long), raised: flagsRaised(b) }),
   );
   const unmasked = b.get(raised).and(getField(b, STATE.fcw).not()).and(EXCEPTIONS);
   b.if(unmasked.and(STOPS_MEMORY).eqz(), () => l.write(0, b.get(bits)));
@@ -230,26 +234,48 @@ function storeNarrow(l: Lift, { format, helper }: typeof STORE_32 | typeof STORE
     unmasked,
     () => {
       l.markRecord();
-      finishInstruction(b, { pops, stops: STOPS_MEMORY });
+      finishStopped(b, STOPS_MEMORY, pops);
       recordData(l);
     },
     () => finishShortly(b, pops, b.get(raised)),
   );
 }
 
-function integerFormat(width: number, truncate: boolean): StoredFormat {
-  const fit = (value: Val) => ({ low: width === 64 ? value : value.wrap() });
-  return {
-    convert(l, { word, significand }) {
-      const control = l.get(STATE.fcw).or(truncate ? CONTROL_TRUNCATE : 0);
-      return fit(l.b.call(FLOAT_80_TO_INTEGER, word, significand, control, width));
-    },
-    indefinite: ({ b }) => fit(b.i64(-(1n << BigInt(width - 1)))),
+/** FST of 32 or 64 bits. A number that is normal before and after, and rounded to nearest, is converted in line. */
+function storeFloat(l: Lift, { format, helper }: typeof STORE_32 | typeof STORE_64, pops: 0 | 1): void {
+  const { b } = l;
+  const short = (unless: Unless) => {
+    unless(roundsShortly(getField(b, STATE.fcw)).eqz());
+    const { bits, flags } = narrowShortly(b, format, readShortly(b, 0, unless), unless);
+    return { bits, raised: flags };
   };
+  storeNarrow(l, format.type === 'i64' ? 'i64' : 'i32', pops, short, helper);
 }
 
+/** What FIST stores, whatever is in ST0; exceptions in FLOAT_FLAGS. */
+function defineStoreInteger(width: 16 | 32 | 64, truncate: boolean): IrHelper {
+  const type = width === 64 ? 'i64' : 'i32';
+  return defineHelper(`x87Store${truncate ? 'Truncated' : 'Integer'}${width}`, { result: type }, (b) => {
+    setFlags(b, 0);
+    const own = readStack(b, 0);
+    b.if(isEmpty(own), () => {
+      underflow(b);
+      b.return(-(1n << BigInt(width - 1)));
+    });
+    const control = getField(b, STATE.fcw).or(truncate ? CONTROL_TRUNCATE : 0);
+    const value = b.call(FLOAT_80_TO_INTEGER, own.word, own.significand, control, width);
+    return width === 64 ? value : value.wrap();
+  });
+}
+
+const WIDTHS = [16, 32, 64] as const;
+const storeIntegers = (truncate: boolean) =>
+  new Map(WIDTHS.map((width) => [width, defineStoreInteger(width, truncate)]));
+const STORE_INTEGER = storeIntegers(false);
+const STORE_TRUNCATED = storeIntegers(true);
+
 const INDEFINITE_DECIMAL = 0xc000000000000000n;
-const DECIMAL_FORMAT: StoredFormat = {
+const DECIMAL_FORMAT: TenByteFormat = {
   convert(l, { word, significand }) {
     const low = l.b.call(FLOAT_80_TO_BCD, word, significand, l.get(STATE.fcw));
     return { low, high: resultWord(l.b) };
@@ -261,8 +287,8 @@ const DECIMAL_FORMAT: StoredFormat = {
 function store(pops: 0 | 1): Semantics {
   return (l) => {
     if (!l.isMemory(0)) storeRegister(l, pops);
-    else if (l.width(0) === 80) storeToMemory(l, EXTENDED_FORMAT, pops);
-    else storeNarrow(l, l.width(0) === 32 ? STORE_32 : STORE_64, pops);
+    else if (l.width(0) === 80) storeTenBytes(l, EXTENDED_FORMAT, pops);
+    else storeFloat(l, l.width(0) === 32 ? STORE_32 : STORE_64, pops);
   };
 }
 
@@ -299,8 +325,20 @@ function storeRegister(l: Lift, pops: 0 | 1): void {
   );
 }
 
+/** FIST, FISTTP. Numbers that fit are converted in line where they are integral, truncated or rounded to nearest. */
 function storeInteger(pops: 0 | 1, truncate = false): Semantics {
-  return (l) => storeToMemory(l, integerFormat(l.width(0), truncate), pops);
+  return (l) => {
+    const { b } = l;
+    const width = l.width(0) as 16 | 32 | 64;
+    const helper = (truncate ? STORE_TRUNCATED : STORE_INTEGER).get(width);
+    if (helper === undefined) throw new Error(`no integers of ${width} bits`);
+    const short = (unless: Unless) => {
+      const control = getField(b, STATE.fcw).or(truncate ? CONTROL_TRUNCATE : 0);
+      const { value, flags } = integerShortly(b, readShortly(b, 0, unless), control, width, unless);
+      return { bits: width === 64 ? value : value.wrap(), raised: flags };
+    };
+    storeNarrow(l, width === 64 ? 'i64' : 'i32', pops, short, helper);
+  };
 }
 
 /** Exchanges ST0 with ST(index); an empty one counts as the indefinite when the underflow is masked. */
@@ -383,7 +421,7 @@ export const X87_TRANSFER: SemanticsTable = {
   fist: storeInteger(0),
   fistp: storeInteger(1),
   fisttp: storeInteger(1, true),
-  fbstp: (l) => storeToMemory(l, DECIMAL_FORMAT, 1),
+  fbstp: (l) => storeTenBytes(l, DECIMAL_FORMAT, 1),
   fxch: exchangeRegisters,
   fcmovcc: conditionalMove,
   fldz: exactConstant(0, 0n),

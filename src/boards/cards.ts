@@ -1,0 +1,96 @@
+import { E1000 } from '../devices/e1000/e1000.ts';
+import { VirtioBlock } from '../devices/virtio/block.ts';
+import { VirtioNet } from '../devices/virtio/net.ts';
+import { VirtioNinep } from '../devices/virtio/ninep/ninep.ts';
+import { NinepServer, type NinepShare } from '../devices/virtio/ninep/server.ts';
+import { VirtioRng } from '../devices/virtio/rng.ts';
+import { VirtioPci } from '../devices/virtio/virtio-pci.ts';
+import { DiskQueue } from '../machine/disk-queue.ts';
+import type { NetPort } from '../machine/interfaces.ts';
+import type { PciFunction } from '../machine/pci.ts';
+import type { PciCard, PciSlot } from '../machine/pci-slot.ts';
+import type { PcDrive } from './drives.ts';
+import { PC_CARD_SLOTS } from './pc-map.ts';
+
+/** Makes a network card of a model. */
+type MakeNic = (network: PcNetwork, slot: PciSlot) => PciFunction;
+
+const NICS = {
+  virtio: ({ port, mac }, slot) => new VirtioPci(new VirtioNet(port, mac, slot.clock), slot),
+  e1000: ({ port, mac }, slot) => new E1000(port, mac, slot),
+} as const satisfies Readonly<Record<string, MakeNic>>;
+
+/** Models of network cards. */
+export const NIC_MODELS = Object.keys(NICS) as readonly NicModel[];
+export type NicModel = keyof typeof NICS;
+
+/** A network card and what its cable leads to. */
+export interface PcNetwork {
+  readonly model: NicModel;
+  /** Six bytes. */
+  readonly mac: Uint8Array;
+  readonly port: NetPort;
+}
+
+/** A folder of the host that guests mount by its tag. */
+export interface PcShare extends NinepShare {
+  /** ASCII, at most 31 characters for Linux. */
+  readonly tag: string;
+}
+
+/** What cards are made for. */
+export interface CardOptions {
+  readonly drives?: readonly PcDrive[];
+  readonly networks?: readonly PcNetwork[];
+  readonly shares?: readonly PcShare[];
+}
+
+/** How many of each kind a machine can have. */
+export const MOST_CARDS = {
+  networks: PC_CARD_SLOTS.network.length,
+  virtioDisks: PC_CARD_SLOTS.virtioDisk.length,
+  shares: PC_CARD_SLOTS.share.length,
+} as const;
+
+/**
+ * Makes the cards of a machine. Each kind has slots of its own, so that one more of a kind moves none of the others.
+ * @param random 64 random bits, for the guest's entropy
+ * @throws {RangeError} there are more of a kind than slots for it
+ */
+export function makeCards({ drives = [], networks = [], shares = [] }: CardOptions, random: () => bigint): PciCard[] {
+  const disks = drives.filter(({ kind, bus }) => kind === 'disk' && bus === 'virtio');
+  return [
+    ...inSlots(PC_CARD_SLOTS.network, networks, (network, slot) => NICS[network.model](network, slot)),
+    ...inSlots(PC_CARD_SLOTS.virtioDisk, disks, (disk, slot, index) => makeDisk(disk, slot, index)),
+    ...inSlots(PC_CARD_SLOTS.share, shares, (share, slot) => makeShare(share, slot)),
+    ...inSlots(PC_CARD_SLOTS.entropy, [random], (source, slot) => makeRng(source, slot)),
+  ];
+}
+
+function inSlots<Thing>(
+  slots: readonly number[],
+  things: readonly Thing[],
+  make: (thing: Thing, slot: PciSlot, index: number) => PciFunction,
+): PciCard[] {
+  if (things.length > slots.length) throw new RangeError(`there are only ${slots.length} slots of this kind`);
+  return things.map((thing, index) => ({ slot: slots[index], plug: (slot) => make(thing, slot, index) }));
+}
+
+function makeDisk({ medium }: PcDrive, slot: PciSlot, index: number): PciFunction {
+  const serial = `VTD${String(index + 1).padStart(5, '0')}`;
+  return new VirtioPci(new VirtioBlock(new DiskQueue(medium, slot.hostWork), serial), slot);
+}
+
+function makeShare(share: PcShare, slot: PciSlot): PciFunction {
+  return new VirtioPci(new VirtioNinep(new NinepServer(share), share.tag), slot);
+}
+
+function makeRng(random: () => bigint, slot: PciSlot): PciFunction {
+  const fill = (target: Uint8Array) => {
+    for (let at = 0; at < target.length; at += 8) {
+      const bytes = new Uint8Array(BigUint64Array.of(random()).buffer);
+      target.set(bytes.subarray(0, target.length - at), at);
+    }
+  };
+  return new VirtioPci(new VirtioRng(fill), slot);
+}
