@@ -48,9 +48,13 @@ async function findWrong(content: MemoryContent, model: StampedModel, flushed: n
   memory.files.contents.set(IMAGE, content);
   const disk = await openDisk(IMAGE, { format: 'qcow2' }, memory);
   const report = await disk.driver.check?.('none');
-  const wrong = report?.corruptions ? report.messages : model.findWrong(await readAll(disk), flushed, STEPS);
-  await disk.close();
-  return [...wrong];
+  try {
+    return report?.corruptions ? [...report.messages] : model.findWrong(await readAll(disk), flushed, STEPS);
+  } catch (error) {
+    return [`${error}`];
+  } finally {
+    await disk.close();
+  }
 }
 
 /** Plays crashes at random moments. @returns what is wrong after each */

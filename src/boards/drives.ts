@@ -1,5 +1,6 @@
 import { AtaDisk } from '../devices/ata-disk/ata-disk.ts';
 import { AtapiCdrom } from '../devices/atapi-cdrom/atapi-cdrom.ts';
+import { FloppyDrive } from '../devices/fdc82078/floppy-drive.ts';
 import { IdeChannel, type RegisterBank } from '../devices/piix3-ide/channel.ts';
 import { BUS_MASTER_PORTS, Piix3Ide } from '../devices/piix3-ide/piix3-ide.ts';
 import type { AtaDrive } from '../machine/ata.ts';
@@ -20,8 +21,39 @@ export interface PcDrive {
   readonly medium: BlockDevice;
 }
 
-/** What the board's own disk controllers are connected to. */
-export interface DriveWiring {
+/** A drive as those see it who control the machine. */
+export interface DriveBay {
+  /** What QEMU calls it, such as `ide1-cd0`. */
+  readonly id: string;
+  readonly kind: PcDrive['kind'];
+  /** The medium and its name; undefined while there is none. */
+  readonly inserted: Pick<PcDrive, 'name' | 'medium'> | undefined;
+  /** How the medium is taken out; undefined for a drive with a fixed one. */
+  readonly removable: RemovableDrive | undefined;
+}
+
+/** A drive whose medium can be changed while the machine runs. */
+export interface RemovableDrive {
+  /** Whether the guest holds the medium. */
+  readonly locked: boolean;
+  readonly trayOpen: boolean;
+  /** Puts a medium in, or takes it out, whether the guest holds it or not. */
+  change(inserted: DriveBay['inserted']): void;
+  /** Asks a guest that holds the medium to let it go. */
+  requestEject(): void;
+}
+
+/** The drives of a PC's own controllers. */
+export interface PcDrives {
+  /** the drives on the cable of each IDE channel */
+  readonly ideCables: readonly (readonly [AtaDrive | undefined, AtaDrive | undefined])[];
+  readonly floppies: readonly FloppyDrive[];
+  /** Every drive, those of other controllers too. */
+  readonly bays: readonly DriveBay[];
+}
+
+/** What the IDE controller is connected to. */
+export interface IdeWiring {
   readonly memory: GuestMemory;
   readonly hostWork: HostWork;
   readonly ports: PortBus;
@@ -29,7 +61,7 @@ export interface DriveWiring {
   irq(number: number): IrqLine;
 }
 
-/** Channel and drive of the CD drive, which is always there. */
+/** Channel and drive of the CD drive, which is always there, as the first floppy drive is. */
 const CD_PLACE = [1, 0] as const;
 /** Where IDE disks go, in their order. */
 const IDE_DISK_PLACES = [
@@ -41,12 +73,37 @@ const IDE_DISK_PLACES = [
 /** The most disks that the IDE controller takes. */
 export const MOST_IDE_DISKS = IDE_DISK_PLACES.length;
 
-/** Makes the IDE controller with its drives and maps its channels.
+/** Makes the drives of the board's own controllers with their media.
  * @throws {RangeError} there are more IDE disks than places */
-export function makeIde(drives: readonly PcDrive[], { memory, hostWork, ports, irq }: DriveWiring): Piix3Ide {
-  const cables = connectIdeDrives(drives, hostWork);
+export function makeDrives(drives: readonly PcDrive[], hostWork: HostWork): PcDrives {
+  const cables: [AtaDrive | undefined, AtaDrive | undefined][] = PC_IDE.map(() => [undefined, undefined]);
+  const disks = drives.filter(({ kind, bus }) => kind === 'disk' && bus === 'ide');
+  if (disks.length > MOST_IDE_DISKS) throw new RangeError(`the IDE controller takes ${MOST_IDE_DISKS} disks at most`);
+  const bays: DriveBay[] = [];
+  for (const [index, inserted] of disks.entries()) {
+    const [channel, place] = IDE_DISK_PLACES[index];
+    const disk = new DiskQueue(inserted.medium, hostWork);
+    cables[channel][place] = new AtaDisk({ disk, serial: serialNumber(channel, place), sata: false });
+    bays.push({ id: `ide${channel}-hd${place}`, kind: 'disk', inserted, removable: undefined });
+  }
+  const cd = drives.find(({ kind }) => kind === 'cdrom');
+  const [channel, place] = CD_PLACE;
+  const cdDrive = new AtapiCdrom({ medium: queueOf(cd, hostWork), serial: serialNumber(channel, place) });
+  cables[channel][place] = cdDrive;
+  bays.push(removableBay(`ide${channel}-cd${place}`, 'cdrom', cd, cdDrive, hostWork));
+  const disksInFloppyDrives = drives.filter(({ kind }) => kind === 'floppy');
+  const floppies = [disksInFloppyDrives[0], ...disksInFloppyDrives.slice(1)].map((inserted, index) => {
+    const drive = new FloppyDrive(queueOf(inserted, hostWork));
+    bays.push(removableBay(`floppy${index}`, 'floppy', inserted, drive, hostWork));
+    return drive;
+  });
+  return { ideCables: cables, floppies, bays: [...bays, ...baysOfCards(drives)] };
+}
+
+/** Makes the IDE controller and maps its channels. */
+export function makeIde({ ideCables }: PcDrives, { memory, hostWork, ports, irq }: IdeWiring): Piix3Ide {
   const channels = PC_IDE.map((wiring, index) => {
-    const channel = new IdeChannel({ drives: cables[index], irq: irq(wiring.irq), memory, hostWork });
+    const channel = new IdeChannel({ drives: ideCables[index], irq: irq(wiring.irq), memory, hostWork });
     const map = ([base, length]: readonly [number, number], bank: RegisterBank, width: BusWidth, name: string) =>
       ports.map(base, length, bank, name, width);
     map(wiring.commandBlock, channel.commandBlock, 4, `ide${index}`);
@@ -56,24 +113,58 @@ export function makeIde(drives: readonly PcDrive[], { memory, hostWork, ports, i
   return new Piix3Ide(channels, (registers) => new BusWindow(ports, BUS_MASTER_PORTS, registers, 'ideBusMaster', 4));
 }
 
-/** The drives on the cable of each channel. */
-function connectIdeDrives(drives: readonly PcDrive[], hostWork: HostWork) {
-  const cables: [AtaDrive | undefined, AtaDrive | undefined][] = PC_IDE.map(() => [undefined, undefined]);
-  const disks = drives.filter(({ kind, bus }) => kind === 'disk' && bus === 'ide');
-  if (disks.length > MOST_IDE_DISKS) throw new RangeError(`the IDE controller takes ${MOST_IDE_DISKS} disks at most`);
-  for (const [index, { medium }] of disks.entries()) {
-    const [channel, place] = IDE_DISK_PLACES[index];
-    const disk = new DiskQueue(medium, hostWork);
-    cables[channel][place] = new AtaDisk({ disk, serial: serialNumber(channel * 2 + place), sata: false });
-  }
-  const cd = drives.find(({ kind }) => kind === 'cdrom');
-  const medium = cd && new DiskQueue(cd.medium, hostWork);
-  const [channel, place] = CD_PLACE;
-  cables[channel][place] = new AtapiCdrom({ medium, serial: serialNumber(channel * 2 + place) });
-  return cables;
+/** What a drive with removable media does of itself. */
+interface MediumHolder {
+  readonly locked?: boolean;
+  readonly trayOpen?: boolean;
+  insert(medium: DiskQueue | undefined): void;
+  requestEject?(): void;
+}
+
+function removableBay(
+  id: string,
+  kind: PcDrive['kind'],
+  first: DriveBay['inserted'],
+  drive: MediumHolder,
+  hostWork: HostWork,
+): DriveBay {
+  let inserted = first;
+  return {
+    id,
+    kind,
+    get inserted() {
+      return inserted;
+    },
+    removable: {
+      get locked() {
+        return drive.locked ?? false;
+      },
+      get trayOpen() {
+        return drive.trayOpen ?? inserted === undefined;
+      },
+      change(now) {
+        inserted = now;
+        drive.insert(queueOf(now, hostWork));
+      },
+      requestEject: () => drive.requestEject?.(),
+    },
+  };
+}
+
+/** Disks on controllers that are plugged into slots. */
+function baysOfCards(drives: readonly PcDrive[]): DriveBay[] {
+  return (['ahci', 'virtio', 'scsi'] as const).flatMap((bus) =>
+    drives
+      .filter((drive) => drive.kind === 'disk' && drive.bus === bus)
+      .map((inserted, index) => ({ id: `${bus}${index}`, kind: 'disk', inserted, removable: undefined })),
+  );
+}
+
+function queueOf(inserted: DriveBay['inserted'], hostWork: HostWork): DiskQueue | undefined {
+  return inserted && new DiskQueue(inserted.medium, hostWork);
 }
 
 /** A serial number that the drive in a place always has. */
-function serialNumber(place: number): string {
-  return `VT${String(place + 1).padStart(5, '0')}`;
+function serialNumber(channel: number, place: number): string {
+  return `VT${String(channel * 2 + place + 1).padStart(5, '0')}`;
 }

@@ -2,6 +2,9 @@ import { CoprocessorError } from '../devices/coprocessor-error/coprocessor-error
 import { DebugExit } from '../devices/debug-exit/debug-exit.ts';
 import { DebugPort } from '../devices/debug-port/debug-port.ts';
 import { PostPort } from '../devices/debug-port/post-port.ts';
+import { IsaDma } from '../devices/dma8237/isa-dma.ts';
+import { Fdc82078 } from '../devices/fdc82078/fdc82078.ts';
+import type { FloppyDrive } from '../devices/fdc82078/floppy-drive.ts';
 import { FwCfg } from '../devices/fw-cfg/fw-cfg.ts';
 import type { FwCfgItems } from '../devices/fw-cfg/items.ts';
 import { I8042 } from '../devices/i8042/i8042.ts';
@@ -20,7 +23,7 @@ import type { CharPort, Clock, GuestMemory, RunExit } from '../machine/interface
 import { WiredOr } from '../machine/irq.ts';
 import type { PciBus } from '../machine/pci.ts';
 import type { Interrupts } from './interrupts.ts';
-import { PC_IRQ, PC_PORTS } from './pc-map.ts';
+import { PC_FLOPPY_DMA, PC_IRQ, PC_PORTS } from './pc-map.ts';
 
 /** How a guest ends its run. */
 export type Shutdown = Extract<RunExit, { kind: 'shutdown' }>;
@@ -45,6 +48,7 @@ export interface ChipWiring {
   readonly interrupts: Interrupts;
   readonly pci: PciBus;
   readonly configuration: FwCfgItems;
+  readonly floppies: readonly FloppyDrive[];
   setA20(open: boolean): void;
   end(reason: Shutdown['reason'], code?: number): void;
 }
@@ -55,13 +59,15 @@ export type PcChips = ReturnType<typeof makeChips>;
 const NOT_CONNECTED: CharPort = { send: () => {}, onByte: () => {} };
 
 /** Makes the chips and connects their pins. */
-export function makeChips(options: ChipOptions, { interrupts, pci, configuration, setA20, end }: ChipWiring) {
-  const { clock } = options;
+export function makeChips(options: ChipOptions, wiring: ChipWiring) {
+  const { interrupts, pci, configuration, floppies, setA20, end } = wiring;
+  const { clock, memory, hostWork } = options;
   const { pic, ioApic, localApic } = interrupts;
   const a20 = new WiredOr({ set: setA20 });
   const controllerA20 = a20.input();
   controllerA20.set(true); // as its output port says at power-on
   const pit = new Pit8254(clock, interrupts.irq(PC_IRQ.timer));
+  const isaDma = new IsaDma(memory);
   const uart = (irq: number, port: number) => {
     const space = () => options.onSerialSpace?.(port);
     return new Uart16550(clock, interrupts.irq(irq), options.serial[port] ?? NOT_CONNECTED, space);
@@ -76,7 +82,7 @@ export function makeChips(options: ChipOptions, { interrupts, pci, configuration
     resetControl: new ResetControl(() => end('reset')),
     systemControl: new SystemControlPortA(a20.input(), () => end('reset')),
     pciConfig: new PciConfigPorts(pci),
-    fwCfg: new FwCfg(configuration, options.memory),
+    fwCfg: new FwCfg(configuration, memory),
     powerManagement: new Piix4PmRegisters(clock, interrupts.irq(PC_IRQ.sci), () => end('powerOff')),
     rtc: new Mc146818(clock, interrupts.irq(PC_IRQ.rtc), options.startEpochMs),
     keyboard: new I8042({
@@ -88,6 +94,13 @@ export function makeChips(options: ChipOptions, { interrupts, pci, configuration
     }),
     uart1: uart(PC_IRQ.uart1, 0),
     uart2: uart(PC_IRQ.uart2, 1),
+    isaDma,
+    floppy: new Fdc82078({
+      drives: floppies,
+      irq: interrupts.irq(PC_IRQ.floppy),
+      dma: isaDma.channel(PC_FLOPPY_DMA),
+      hostWork,
+    }),
     pit,
     portB: new SystemControlPortB(clock, pit),
     coprocessorError: new CoprocessorError(interrupts.irq(PC_IRQ.coprocessor)),
@@ -100,7 +113,11 @@ export function makeChips(options: ChipOptions, { interrupts, pci, configuration
 }
 
 /** Ports of the fixed chips: chip, ports, widest access. Of overlapping rows the first wins. */
-export const PORT_MAP: readonly (readonly [keyof PcChips, readonly [base: number, length: number], BusWidth])[] = [
+export const PORT_MAP: readonly (readonly [
+  Exclude<keyof PcChips, 'isaDma'>,
+  readonly [base: number, length: number],
+  BusWidth,
+])[] = [
   ['picMaster', PC_PORTS.picMaster, 1],
   ['pit', PC_PORTS.pit, 1],
   ['portB', PC_PORTS.portB, 1],
@@ -112,6 +129,7 @@ export const PORT_MAP: readonly (readonly [keyof PcChips, readonly [base: number
   ['coprocessorError', PC_PORTS.coprocessorError, 1],
   ['debugPort', PC_PORTS.debug, 1],
   ['uart2', PC_PORTS.uart2, 1],
+  ['floppy', PC_PORTS.floppy, 1],
   ['uart1', PC_PORTS.uart1, 1],
   ['elcr', PC_PORTS.elcr, 1],
   ['pvpanic', PC_PORTS.pvpanic, 1],

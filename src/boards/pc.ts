@@ -11,7 +11,8 @@ import type { Device, DeviceState, IrqLine, MessageSink } from '../machine/inter
 import { WiredOr } from '../machine/irq.ts';
 import { BusWindow, PciBus, type PciFunction } from '../machine/pci.ts';
 import { type PciCard, windowsOn } from '../machine/pci-slot.ts';
-import { makeIde, type PcDrive } from './drives.ts';
+import { driveCmos } from './drive-cmos.ts';
+import { type DriveBay, makeDrives, makeIde, type PcDrive, type PcDrives } from './drives.ts';
 import { mapFirmware } from './firmware-rom.ts';
 import { type InterruptOptions, Interrupts } from './interrupts.ts';
 import { type ChipOptions, makeChips, type PcChips, PORT_MAP, type Shutdown } from './pc-chips.ts';
@@ -63,18 +64,21 @@ export class PcBoard {
   readonly processor: ProcessorSocket;
   readonly #interrupts: Interrupts;
   readonly #hostWork: HostWork;
+  readonly #drives: PcDrives;
   readonly #chips: PcChips;
   readonly #pirqs: readonly WiredOr[];
   readonly #atPowerOn: DeviceState;
 
   constructor(options: PcOptions) {
     this.#hostWork = options.hostWork;
+    this.#drives = makeDrives(options.drives ?? [], options.hostWork);
     this.processor = new ProcessorSocket(this.ports, this.mmio, options.cpu);
     this.#interrupts = new Interrupts(options, this.processor);
     this.#chips = makeChips(options, {
       interrupts: this.#interrupts,
       pci: this.pci,
       configuration: this.configuration,
+      floppies: this.#drives.floppies,
       setA20: (open) => options.cpu.setA20(open),
       end: (reason, code = 0) => options.ended({ kind: 'shutdown', reason, code }),
     });
@@ -90,7 +94,13 @@ export class PcBoard {
     this.pci.attach(...PC_SLOT.powerManagement, new Piix4Pm(pmWindow));
     this.pci.attach(...PC_SLOT.ide, this.#makeIde(options));
     for (const card of options.cards ?? []) this.#plug(card, options);
+    for (const [index, value] of driveCmos(this.#drives)) this.setCmos(index, value);
     this.#atPowerOn = this.save();
+  }
+
+  /** The drives of the machine and what is in them. */
+  get drives(): readonly DriveBay[] {
+    return this.#drives.bays;
   }
 
   /** COM1 and COM2. */
@@ -159,8 +169,8 @@ export class PcBoard {
     }
   }
 
-  #makeIde({ drives = [], memory, hostWork }: PcOptions): PciFunction {
-    return makeIde(drives, { memory, hostWork, ports: this.ports, irq: (number) => this.isaInterrupt(number) });
+  #makeIde({ memory, hostWork }: PcOptions): PciFunction {
+    return makeIde(this.#drives, { memory, hostWork, ports: this.ports, irq: (number) => this.isaInterrupt(number) });
   }
 
   #plug({ slot, fn = 0, plug }: PciCard, { clock, memory, hostWork, pageIn }: PcOptions): void {
@@ -183,7 +193,12 @@ export class PcBoard {
       const length = Math.min(DEBUG_EXIT_PORTS, PORT_COUNT - debugExitPort);
       this.ports.map(debugExitPort, length, chips.debugExit, 'debugExit', 4);
     }
+    this.ports.map(...PC_PORTS.floppyChange, changeRegister(chips.floppy), 'floppyChange', 1);
     for (const [name, [base, length], width] of PORT_MAP) this.ports.map(base, length, chips[name], name, width);
+    const { bytes, pages, words } = chips.isaDma;
+    this.ports.map(...PC_PORTS.dmaBytes, bytes, 'dmaBytes', 1);
+    this.ports.map(...PC_PORTS.dmaWords, words, 'dmaWords', 1);
+    this.ports.map(...PC_PORTS.dmaPages, pages, 'dmaPages', 1);
     this.mmio.map(PC_MEMORY.ioApic, APIC_PAGE_BYTES, chips.ioApic, 'ioApic', 4);
   }
 
@@ -198,4 +213,13 @@ export class PcBoard {
     if (!found) throw new RangeError(`there is no PCI function ${place}`);
     return found;
   }
+}
+
+/** The register of the floppy controller that lies behind one of the IDE controller's. */
+function changeRegister(floppy: PcChips['floppy']): Pick<Device, 'read' | 'write'> {
+  const offset = PC_PORTS.floppyChange[0] - PC_PORTS.floppy[0];
+  return {
+    read: (_offset, size) => floppy.read(offset, size),
+    write: (_offset, size, value) => floppy.write(offset, size, value),
+  };
 }

@@ -15,10 +15,11 @@ hostname vitrine
 echo
 echo "Welcome to Vitrine: Linux $(uname -r) on $(uname -m), with BusyBox."
 echo "Type 'poweroff' to end the machine."
+grep -q console=tty0 /proc/cmdline && echo 'tty1::respawn:-/bin/sh' >>/etc/inittab
 exec init
 `;
 
-/** BusyBox's init: a shell with job control on the console, and an orderly poweroff and reboot. */
+/** BusyBox's init: a shell with job control on the console, another on the screen where the kernel uses that, and an orderly poweroff and reboot. */
 const INITTAB = `ttyS0::respawn:-/bin/sh
 ::ctrlaltdel:/bin/reboot
 `;

@@ -94,6 +94,7 @@ async function makeFake(config: VmConfig): Promise<Machine> {
     resume: async () => change('running', 'resume'),
     reset: async () => {},
     pressPowerButton: () => {},
+    console: () => Promise.reject(new Error('this machine has no screen')),
     onEvent(listen) {
       listeners.push(listen);
       return () => {};

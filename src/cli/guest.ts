@@ -8,16 +8,20 @@ export type Guest = Pick<VmConfig, 'kernel' | 'initrd' | 'commandLine' | 'firmwa
 /** A guest whose kernel the machine loads itself. */
 export type KernelGuest = Guest & { readonly kernel: Uint8Array };
 
+/** What makes the default guest's kernel write to the screen, and its shell read from the keyboard. */
+const ON_SCREEN = 'console=tty0';
+
 /** Reads the guest that the options name; without a kernel and firmware, the default guest is made.
  * @throws {CliError} a file is missing or unreadable, or there is no default guest on this host */
-export async function loadGuest({ kernel, initrd, append = '', firmware, bootOrder }: RunOptions): Promise<Guest> {
+export async function loadGuest(options: RunOptions): Promise<Guest> {
+  const { kernel, initrd, append = '', firmware, bootOrder, display } = options;
   if (firmware !== undefined) {
     const rom = await readOptionFile(firmware);
     return { firmware: { rom, bootOrder, serialConsole: true }, commandLine: append };
   }
   if (kernel === undefined) {
     const { loadDefaultGuest } = await import('./default-guest.ts');
-    return loadDefaultGuest(append);
+    return loadDefaultGuest(display.kind === 'none' ? append : `${ON_SCREEN} ${append}`);
   }
   return {
     kernel: await readOptionFile(kernel),

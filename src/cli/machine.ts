@@ -1,10 +1,12 @@
-import type { Shutdown, VmConfig, VmControl } from '../vm/index.ts';
+import type { Shutdown, VmConfig, VmConsole, VmControl } from '../vm/index.ts';
 import { CliError, STATUS, UsageError } from './errors.ts';
 import { formatSize } from './values.ts';
 
 /** A machine as the command line drives it. */
 export interface Machine extends VmControl {
   run(): Promise<Shutdown>;
+  /** Its screen, keyboard and mouse. */
+  console(): Promise<VmConsole>;
 }
 
 /** Makes a machine, or something in its place in a test. */

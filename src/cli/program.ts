@@ -11,7 +11,7 @@ export interface Verbs {
 /** Options of `run` that are planned and not there yet: to be told apart from misspelt ones. */
 const PLANNED_RUN_OPTIONS = [
   ['--name', '--cpus', '--firmware-vars', '--net', '--share'],
-  ['--display', '--gdb', '--pcap', '--snapshot', '--screenshot-at-exit', '--rtc'],
+  ['--gdb', '--pcap', '--snapshot', '--rtc'],
 ].flat();
 
 const EXAMPLES = `
@@ -98,6 +98,11 @@ function runOptions(): Option[] {
     new Option('--timeout <SECONDS>', 'end with status 5 when this time has passed'),
     new Option('--debug-exit <PORT>', 'add a port whose written value V ends with status V * 2 + 1'),
     new Option('--qmp <ADDRESS>', 'listen for the QEMU Machine Protocol: unix:PATH or tcp:HOST:PORT'),
+    new Option(
+      '--display <TARGET>',
+      'where the screen is shown: none, web or vnc:HOST:PORT[,password-file=FILE]',
+    ).default(undefined, 'none'),
+    new Option('--screenshot-at-exit <FILE>', "write the screen's last picture to a PNG file"),
     new Option('--stats', 'print counters at the end'),
     new Option('--verbose', 'print the phases of the boot, and stack traces of failures'),
   ];

@@ -1,20 +1,23 @@
+import { writeFile } from 'node:fs/promises';
 import type { Socket } from 'node:net';
 import { listen, type SocketAddress } from '../host/node/listen.ts';
 import { nodeTime } from '../host/node/time.ts';
-import type { VmControl } from '../vm/index.ts';
 import { QmpSession, type QmpTarget } from '../vm/qmp.ts';
 import type { OutsideEnding } from './endings.ts';
 import { CliError, STATUS } from './errors.ts';
+import type { Machine } from './machine.ts';
 import { packageVersion } from './package-version.ts';
 
 /** Serves the QEMU Machine Protocol on an address until the returned function is called.
  * @throws {CliError} the address cannot be listened on */
-export async function serveQmp(address: SocketAddress, vm: VmControl, outside: OutsideEnding): Promise<() => void> {
+export async function serveQmp(address: SocketAddress, vm: Machine, outside: OutsideEnding): Promise<() => void> {
   const target: QmpTarget = {
     vm,
     version: packageVersion(),
     quit: () => outside.end({ status: STATUS.ok }),
     utcMillis: nodeTime.utcMillis,
+    console: () => vm.console(),
+    writeFile,
   };
   try {
     return await listen(address, (peer) => converse(peer, target));

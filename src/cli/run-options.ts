@@ -5,6 +5,8 @@ import { type DiskOption, parseDisk } from './drive-options.ts';
 import { UsageError } from './errors.ts';
 import {
   formatSize,
+  type DisplayTarget,
+  parseDisplay,
   parseInteger,
   parseSeconds,
   parseSerial,
@@ -35,6 +37,8 @@ export interface RawRunOptions {
   readonly timeout?: string;
   readonly debugExit?: string;
   readonly qmp?: string;
+  readonly display?: string;
+  readonly screenshotAtExit?: string;
   readonly stats?: boolean;
   readonly verbose?: boolean;
 }
@@ -63,6 +67,9 @@ export interface RunOptions {
   readonly timeoutMillis?: number;
   readonly debugExitPort?: number;
   readonly qmp?: SocketAddress;
+  readonly display: DisplayTarget;
+  /** The PNG file that gets the screen's last picture. */
+  readonly screenshotAtExit?: string;
   readonly stats: boolean;
   readonly verbose: boolean;
 }
@@ -93,7 +100,7 @@ export function readRunOptions(image: string | undefined, raw: RawRunOptions, ho
     firmware: readFirmware(kernel, raw.firmware),
     bootOrder: optional(raw.boot, parseBootOrder),
     debugConsole: optional(raw.debugcon, (text) => parseSerial('--debugcon', text)),
-    serial: readSerial(raw.serial ?? ['stdio']),
+    serial: readSerial(raw.serial ?? (raw.display === undefined || raw.display === 'none' ? ['stdio'] : ['none'])),
     disks: (raw.disk ?? []).map(parseDisk),
     cdrom: optional(raw.cdrom, (path) => ({ option: '--cdrom', path })),
     floppies: readFloppies(raw.floppy ?? []),
@@ -104,6 +111,8 @@ export function readRunOptions(image: string | undefined, raw: RawRunOptions, ho
     timeoutMillis: optional(raw.timeout, (text) => parseSeconds('--timeout', text)),
     debugExitPort: optional(raw.debugExit, (text) => Number(parseInteger('--debug-exit', text, MAX_PORT))),
     qmp: optional(raw.qmp, (text) => parseSocketAddress('--qmp', text)),
+    display: parseDisplay('--display', raw.display ?? 'none'),
+    screenshotAtExit: raw.screenshotAtExit,
     stats: raw.stats ?? false,
     verbose: raw.verbose ?? false,
   };

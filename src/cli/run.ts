@@ -1,3 +1,4 @@
+import { writeFileSync } from 'node:fs';
 import { totalmem } from 'node:os';
 import type { HostCharPort } from '../host/node/char-ports.ts';
 import type { SocketAddress } from '../host/node/listen.ts';
@@ -5,13 +6,13 @@ import { nodeTime } from '../host/node/time.ts';
 import type { CharPort, VmConfig, VmStats } from '../vm/index.ts';
 import { BootProgress } from './boot-progress.ts';
 import { type Ending, endingOf, OutsideEnding } from './endings.ts';
-import { STATUS } from './errors.ts';
+import { CliError, STATUS } from './errors.ts';
 import { type Guest, loadGuest } from './guest.ts';
 import { loadMachine, type Machine, type MakeMachine } from './machine.ts';
 import { type RawRunOptions, type RunOptions, readRunOptions } from './run-options.ts';
 import { openSerialLine } from './serial-lines.ts';
 import { millisSinceStart } from './start-time.ts';
-import type { SerialTarget } from './values.ts';
+import { type DisplayTarget, quote, type SerialTarget } from './values.ts';
 
 /** `vitrine run`: boots a machine in the foreground and resolves to the exit status once it ended.
  * @throws {CliError} it cannot be started */
@@ -119,10 +120,31 @@ function defaultSeed(clock: RunOptions['clock']): bigint {
 async function runToEnd(machine: Machine, options: RunOptions, outside: OutsideEnding): Promise<Ending> {
   if (options.timeoutMillis !== undefined) outside.onTimeout(options.timeoutMillis, () => machine.describe());
   const stopServing = options.qmp && (await serve(options.qmp, machine, outside));
+  const stopShowing = await show(options.display, machine);
   try {
     return await Promise.race([machine.run().then(endingOf), outside.first]);
   } finally {
     stopServing?.();
+    stopShowing?.();
+    if (options.screenshotAtExit !== undefined) await writeScreenshot(options.screenshotAtExit, machine);
+  }
+}
+
+/** Loads what shows the screen where it is shown. */
+async function show(display: DisplayTarget, machine: Machine): Promise<(() => void) | undefined> {
+  if (display.kind === 'none') return undefined;
+  const { serveVnc } = await import('./display.ts');
+  return display.kind === 'vnc' ? serveVnc(display, machine) : undefined;
+}
+
+async function writeScreenshot(path: string, machine: Machine): Promise<void> {
+  const console = await machine.console();
+  const picture = await console.screenshot('png');
+  try {
+    writeFileSync(path, picture);
+  } catch (error) {
+    const found = `${quote(path)}, ${(error as Error).message}`;
+    throw new CliError(STATUS.failed, `--screenshot-at-exit: found ${found}, expected a file to write`);
   }
 }
 

@@ -66,7 +66,28 @@ export function parseSocketAddress(option: string, text: string): SocketAddress 
   if (host === undefined || Number(port) > 65535) {
     throw new UsageError(option, quote(text), 'unix:PATH or tcp:HOST:PORT');
   }
-  return { host: host.replace(/^\[(.*)\]$/, '$1') || '127.0.0.1', port: Number(port) };
+  return { host: bareHost(host), port: Number(port) };
+}
+
+/** Where the screen is shown. */
+export type DisplayTarget =
+  | { readonly kind: 'none' }
+  | { readonly kind: 'web' }
+  | { readonly kind: 'vnc'; readonly address: SocketAddress; readonly passwordFile?: string };
+
+/** `none`, `web`, or `vnc:HOST:PORT`, with `,password-file=FILE` behind it. */
+export function parseDisplay(option: string, text: string): DisplayTarget {
+  if (text === 'none' || text === 'web') return { kind: text };
+  const [, host, port, passwordFile] = /^vnc:(.*):(\d+)(?:,password-file=(.+))?$/.exec(text) ?? [];
+  if (host === undefined || Number(port) > 65535) {
+    throw new UsageError(option, quote(text), 'none, web or vnc:HOST:PORT[,password-file=FILE]');
+  }
+  return { kind: 'vnc', address: { host: bareHost(host), port: Number(port) }, passwordFile };
+}
+
+/** A host without the brackets of an IPv6 address; this one where none is named. */
+function bareHost(host: string): string {
+  return host.replace(/^\[(.*)\]$/, '$1') || '127.0.0.1';
 }
 
 /** A value as an error message shows it. */

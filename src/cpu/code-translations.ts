@@ -31,8 +31,9 @@ export class CodeTranslations {
   /** Stretches of LARGE_PAGES that hold large pages. */
   readonly #large = new Set<number>();
   readonly #view: DataView;
-  /** Addresses of the entries in memory that are filled. */
-  readonly #filled = new Set<number>();
+  /** Addresses of the entries in memory that are filled, with global pages and with others. */
+  readonly #filledGlobal = new Set<number>();
+  readonly #filledLocal = new Set<number>();
 
   /**
    * @param view the whole memory
@@ -47,20 +48,20 @@ export class CodeTranslations {
   /** The guest-physical address of the code byte at a linear address. @throws {GuestFault} @throws {GuestPageIn} */
   translate(linear: bigint): number {
     const key = this.#keyOf(linear);
-    const page = this.#global.get(key) ?? this.#local.get(key) ?? this.#enter(key, this.#walk(linear));
-    this.#fill(linear & ~0xfffn, page);
+    const known = this.#global.get(key) ?? this.#local.get(key);
+    const page = known ?? this.#enter(key, this.#walk(linear));
+    this.#fill(linear & ~0xfffn, page, this.#global.has(key));
     return page * 4096 + Number(linear & 0xfffn);
   }
 
   /** Forgets everything, or all but global pages. */
   flush(keepGlobal: boolean): void {
     this.#local.clear();
-    if (!keepGlobal) {
-      this.#global.clear();
-      this.#large.clear();
-    }
-    for (const entry of this.#filled) this.#empty(entry);
-    this.#filled.clear();
+    this.#emptyAll(this.#filledLocal);
+    if (keepGlobal) return;
+    this.#global.clear();
+    this.#large.clear();
+    this.#emptyAll(this.#filledGlobal);
   }
 
   /** Forgets the page at `linear`, and all pages of a large one that it may belong to. */
@@ -76,7 +77,8 @@ export class CodeTranslations {
       this.#local.delete(key);
     }
     const tag = BigInt.asUintN(64, linear) & ~0xfffn;
-    for (const entry of this.#filled) {
+    for (let context = 0; context < CONTEXT.slow; context++) {
+      const entry = this.#entryOf(this.#state.u32(STATE.tlbArea) + context * TLB_BYTES, page);
       if (this.#view.getBigUint64(entry + TLB.readTag, true) === tag) this.#empty(entry);
     }
   }
@@ -107,15 +109,25 @@ export class CodeTranslations {
   }
 
   /** Lets guest code find the page in the current context; not in the slow one, which levels of privilege share. */
-  #fill(linearPage: bigint, page: number): void {
+  #fill(linearPage: bigint, page: number, global: boolean): void {
     const slow = this.#state.u32(STATE.tlbArea) + CONTEXT.slow * TLB_BYTES;
     if (this.#state.u32(STATE.tlb) === slow) return;
     const view = this.#view;
-    const index = Number((linearPage >> 12n) & BigInt(TLB.entries - 1));
-    const entry = this.#state.u32(STATE.tlb) + CODE_TLB_OFFSET + index * TLB.bytes;
+    const entry = this.#entryOf(this.#state.u32(STATE.tlb), Number((linearPage >> 12n) & PAGE_NUMBER_MASK));
     view.setBigUint64(entry + TLB.readTag, linearPage, true);
     view.setUint32(entry + TLB.page, page, true);
-    this.#filled.add(entry);
+    (global ? this.#filledGlobal : this.#filledLocal).add(entry);
+    (global ? this.#filledLocal : this.#filledGlobal).delete(entry);
+  }
+
+  /** The entry, in the TLB for code that goes with one for data, where a linear page is looked for. */
+  #entryOf(tlb: number, linearPage: number): number {
+    return tlb + CODE_TLB_OFFSET + (linearPage % TLB.entries) * TLB.bytes;
+  }
+
+  #emptyAll(entries: Set<number>): void {
+    for (const entry of entries) this.#empty(entry);
+    entries.clear();
   }
 
   #empty(entry: number): void {

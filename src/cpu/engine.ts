@@ -13,6 +13,7 @@ import {
 import { PageAbsent } from '../machine/interfaces.ts';
 import { BlockDecoder } from './block-decoder.ts';
 import { CodeCache } from './code-cache.ts';
+import { PagedCodeReader } from './code-reader.ts';
 import { CodeTranslations, type CodeTranslationsRecord } from './code-translations.ts';
 import { DecodedCode } from './decoded-code.ts';
 import { dispatch } from './dispatch.ts';
@@ -24,7 +25,7 @@ import { Linker, type NativeFunction } from './linker.ts';
 import type { MemoryLayout } from './memory-layout.ts';
 import { flushPage, flushTlbs, probeStore, slowLoad, slowStore, storePlace, translateCode, watchPages } from './mmu.ts';
 import { ModeTracker } from './mode.ts';
-import { physicalLoad, physicalStore } from './physical.ts';
+import { hostAddress, physicalLoad, physicalStore } from './physical.ts';
 import { BLOCK, RECORD, RECORD_BYTES } from './records.ts';
 import { CpuState } from './state.ts';
 import { GuestFault, GuestPageIn } from './system/port.ts';
@@ -60,6 +61,7 @@ interface MmuFunctions {
   readonly physicalStore: (cpu: number, gpa: bigint, bytes: number, value: bigint) => void;
   readonly translateCode: (cpu: number, address: bigint) => bigint;
   readonly physicalLoad: (cpu: number, gpa: bigint, bytes: number) => bigint;
+  readonly hostAddress: (cpu: number, gpa: bigint) => bigint;
   readonly flushTlbs: (cpu: number, keepGlobal: number) => void;
   readonly flushPage: (cpu: number, address: bigint) => void;
   readonly watchPages: (cpu: number, first: number, count: number) => void;
@@ -136,6 +138,7 @@ export class Engine {
       physicalStore: helper(physicalStore),
       translateCode: helper(translateCode),
       physicalLoad: helper(physicalLoad),
+      hostAddress: helper(hostAddress),
       flushTlbs: helper(flushTlbs),
       flushPage: helper(flushPage),
       watchPages: helper(watchPages),
@@ -147,10 +150,12 @@ export class Engine {
     this.code = new CodeTranslations(this.state, this.view, (linear) =>
       BigInt.asUintN(64, this.checked(this.mmu.translateCode(layout.state, linear))),
     );
-    this.#decoder = new BlockDecoder(this.state, this.cache, this.#decodedCode, this.handlers, {
+    const reader = new PagedCodeReader(this.view, layout, {
       translate: (linear) => this.code.translate(linear),
-      fetch: (gpa) => Number(this.checked(this.mmu.physicalLoad(layout.state, BigInt(gpa), 1))),
+      load: (gpa) => Number(this.checked(this.mmu.physicalLoad(layout.state, BigInt(gpa), 1))),
+      hostOf: (gpa) => Number(this.mmu.hostAddress(layout.state, BigInt(gpa))),
     });
+    this.#decoder = new BlockDecoder(this.state, this.cache, this.#decodedCode, this.handlers, reader);
     this.#initialise();
     if (jit === undefined) return;
     this.cache.hotAfter = Math.max(1, jit.hotAfter);

@@ -44,7 +44,8 @@ const MOST_HANDLERS = 16384;
 export class HandlerFactory {
   readonly #linker: Linker;
   readonly #most: number;
-  readonly #handlers = new Map<string, Handler>();
+  /** By row, then by what tells a row's handlers apart. */
+  readonly #handlers = new Map<number, Map<number, Handler>>();
   #waiting: TableFunction[] = [];
   /** Slot 0 stays empty: a record that was never written traps. */
   #nextSlot = 1;
@@ -82,16 +83,26 @@ export class HandlerFactory {
     const shape = shapeOf(decoded, mode);
     const addressing = addressingOf(decoded);
     const key = keyOf(decoded, shape, addressing);
-    let handler = this.#handlers.get(key);
+    const ofRow = this.#handlersOf(decoded.row.id);
+    let handler = ofRow.get(key);
     if (handler === undefined) {
-      handler = this.#record(`${decoded.row.mnemonic}:${key}`, shape, addressing, (lift) => {
+      handler = this.#record(nameOf(decoded, shape, addressing), shape, addressing, (lift) => {
         const semantics = SEMANTICS[decoded.row.semantics];
         if (semantics === undefined) lift.raise(VECTOR_OF.UD);
         else semantics(lift);
       });
-      this.#handlers.set(key, handler);
+      ofRow.set(key, handler);
     }
     return handler;
+  }
+
+  #handlersOf(row: number): Map<number, Handler> {
+    let handlers = this.#handlers.get(row);
+    if (handlers === undefined) {
+      handlers = new Map();
+      this.#handlers.set(row, handlers);
+    }
+    return handlers;
   }
 
   /** The special handlers for code of `bits`. */
@@ -166,7 +177,7 @@ export function shapeOf(decoded: Decoded, mode: CodeMode): Shape {
     addressSize: decoded.addressSize,
     bits: mode.bits,
     stackSize: mode.stackSize,
-    flat: isFlat(segmentOf(decoded), mode) && decoded.operands.every((o) => o.kind !== 'mem' || isFlat(o.seg, mode)),
+    flat: isFlat(segmentOf(decoded), mode) && everyMemoryFlat(decoded, mode),
     flatStack: long || mode.flatStack,
     flatCode: long || mode.flatCode || row.family !== 'control',
     rep: row.rep === 'none' ? 0 : decoded.rep,
@@ -182,15 +193,27 @@ function isFlat(segment: number, mode: CodeMode): boolean {
   return mode.flatData && (segment === SEG.ES || segment === SEG.SS || segment === SEG.DS);
 }
 
+function everyMemoryFlat(decoded: Decoded, mode: CodeMode): boolean {
+  for (const operand of decoded.operands) if (operand.kind === 'mem' && !isFlat(operand.seg, mode)) return false;
+  return true;
+}
+
 /** The segment of an instruction's memory operand. With none, or two (strings): the override, or DS. */
 export function segmentOf(decoded: Decoded): number {
-  const memory = decoded.operands.filter((o) => o.kind === 'mem');
-  if (memory.length === 1) return memory[0].seg;
+  let segment = -1;
+  let count = 0;
+  for (const operand of decoded.operands) {
+    if (operand.kind !== 'mem') continue;
+    segment = operand.seg;
+    count++;
+  }
+  if (count === 1) return segment;
   return decoded.segOverride >= 0 ? decoded.segOverride : SEG.DS;
 }
 
 function memoryOf(decoded: Decoded): MemOperand | undefined {
-  return decoded.operands.find((o) => o.kind === 'mem');
+  for (const operand of decoded.operands) if (operand.kind === 'mem') return operand;
+  return undefined;
 }
 
 function addressingOf(decoded: Decoded): Addressing {
@@ -201,12 +224,35 @@ function addressingOf(decoded: Decoded): Addressing {
   return memory.index >= 0 ? 'indexed' : 'base';
 }
 
-/** What tells two handlers of one row apart. */
-function keyOf(decoded: Decoded, shape: Shape, addressing: Addressing): string {
-  let kinds = '';
-  for (const o of decoded.operands) kinds += o.kind === 'mem' ? 'm' : o.kind === 'reg' ? 'r' : 'i';
+const ADDRESSING_CODE: Readonly<Record<Addressing, number>> = {
+  none: 0,
+  base: 1,
+  indexed: 2,
+  absolute64: 3,
+  ripRelative: 4,
+};
+
+/** 0, 1, 2 for 16, 32, 64. */
+function sizeCode(size: number): number {
+  return size >> 5;
+}
+
+/** What tells two handlers of one row apart. A number and no text: it is asked for each instruction that is decoded. */
+function keyOf(decoded: Decoded, shape: Shape, addressing: Addressing): number {
+  let kinds = 0;
+  for (const o of decoded.operands) kinds = (kinds << 2) | (o.kind === 'mem' ? 1 : o.kind === 'reg' ? 2 : 3);
+  const sizes = [shape.size, shape.addressSize, shape.bits, shape.stackSize];
+  let key = (kinds << 3) | ADDRESSING_CODE[addressing];
+  for (const size of sizes) key = (key << 2) | sizeCode(size);
   const flags = (shape.flat ? 1 : 0) | (shape.flatStack ? 2 : 0) | (shape.lock ? 4 : 0) | (shape.flatCode ? 8 : 0);
-  return `${decoded.row.id}.${shape.size}.${shape.addressSize}.${shape.bits}.${shape.stackSize}.${flags}.${shape.rep}.${kinds}.${addressing}`;
+  return (key << 6) | (flags << 2) | (shape.rep & 3);
+}
+
+/** A handler's name in profiles. */
+function nameOf(decoded: Decoded, shape: Shape, addressing: Addressing): string {
+  const { row, operands } = decoded;
+  const sizes = [shape.size, shape.addressSize, shape.bits].join('.');
+  return `${row.mnemonic}:${row.id}.${sizes}.${operands.map((o) => o.kind).join('.')}.${addressing}`;
 }
 
 /** Writes an instruction's operands into its record at `at`. */

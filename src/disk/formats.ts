@@ -1,6 +1,9 @@
 import type { DiskHost, ImageDriver, ImageFile } from './interfaces.ts';
 import { openQcow2 } from './qcow2/open.ts';
 import { RawImage } from './raw.ts';
+import { isVdi, openVdi } from './vdi.ts';
+import { isVhd, openVhd } from './vhd.ts';
+import { isVmdk, openVmdk } from './vmdk/vmdk.ts';
 
 /** What opening an image may need besides its file. */
 export interface OpenContext {
@@ -32,6 +35,9 @@ const PROBED_BYTES = 2048;
 /** All formats, in the order in which a file is tried; what is nothing else is raw. */
 export const FORMATS: readonly Format[] = [
   { name: 'qcow2', probe: (start) => startsWith(start, 'QFI\xfb'), open: openQcow2 },
+  { name: 'vmdk', probe: isVmdk, open: openVmdk },
+  { name: 'vdi', probe: isVdi, open: openVdi },
+  { name: 'vpc', aliases: ['vhd'], probe: isVhd, open: openVhd },
   { name: 'raw', probe: () => true, open: async (file) => new RawImage(file) },
 ];
 

@@ -5,7 +5,7 @@ const ZEROS = new Uint8Array(1 << 20);
 /** The file is the disk. Where it has holes it reads as zeros; a discard changes nothing, because neither Node nor
  * browsers can make a hole in a file. */
 export class RawImage implements ImageDriver {
-  readonly format = 'raw';
+  readonly format: string = 'raw';
   readonly clusterBytes = 512;
   readonly facts: ImageFacts = {};
   readonly #file: ImageFile;

@@ -154,3 +154,11 @@ export interface AbsolutePointerSink {
   /** @param x 0 to {@link POINTER_RANGE} - 1  @param y likewise  @param wheel notches down  @param buttons bits of {@link BUTTON} */
   point(x: number, y: number, wheel: number, buttons: number): void;
 }
+
+/** The guest's input devices. Where there are several of a kind, the guest hears of everything once. */
+export interface InputSinks {
+  readonly keyboard: KeyboardSink;
+  readonly mouse: RelativePointerSink;
+  /** in order of preference */
+  readonly tablets: readonly AbsolutePointerSink[];
+}

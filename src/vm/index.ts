@@ -4,6 +4,7 @@ export { FirmwareInvalid } from '../boards/firmware-rom.ts';
 export { BootImageInvalid } from '../boards/loaders/index.ts';
 export { openDisk } from '../disk/open.ts';
 export type { CharPort } from '../machine/interfaces.ts';
+export type { PictureFormat, VmConsole } from './console.ts';
 export { type HostTime, MEMORY_LIMITS, type VmConfig } from './config.ts';
 export type { ShutdownReason, VmControl, VmEvent, VmStats, VmStatus } from './control.ts';
 export { QmpSession, type QmpTarget } from './qmp.ts';

@@ -1,5 +1,9 @@
+import type { VmConsole } from './console.ts';
 import type { ShutdownReason, VmControl, VmEvent } from './control.ts';
 import { JsonStream } from './json-stream.ts';
+import { Arguments, type Fields, isFields } from './qmp-arguments.ts';
+import { type PointerState, pictureFormat, screendump, sendInputEvents, sendKey, sendKeyLine } from './qmp-console.ts';
+import { QmpError } from './qmp-error.ts';
 
 /** What a session of the QEMU Machine Protocol works on. */
 export interface QmpTarget {
@@ -10,37 +14,96 @@ export interface QmpTarget {
   quit(): void;
   /** Milliseconds since 1970-01-01 00:00 UTC, for the time stamps of events. */
   utcMillis(): number;
-}
-
-type Fields = { readonly [name: string]: unknown };
-type ErrorClass = 'GenericError' | 'CommandNotFound';
-
-class QmpError extends Error {
-  readonly errorClass: ErrorClass;
-  constructor(errorClass: ErrorClass, description: string) {
-    super(description);
-    this.errorClass = errorClass;
-  }
+  /** The machine's screen, keyboard and mouse. */
+  readonly console?: () => Promise<VmConsole>;
+  /** Puts bytes into a file of the host, as `screendump` asks. */
+  readonly writeFile?: (path: string, bytes: Uint8Array) => Promise<void>;
 }
 
 /** The version of QEMU whose protocol this is, which is what clients look at. */
 const QEMU_VERSION = { major: 7, minor: 2, micro: 0 } as const;
 
-/** The commands beside `qmp_capabilities`; none of them takes arguments. */
-const COMMANDS: Readonly<Record<string, (session: QmpSession, target: QmpTarget) => unknown>> = {
-  'query-version': (_session, { version }) => versionOf(version),
-  'query-commands': () => ['qmp_capabilities', ...Object.keys(COMMANDS)].map((name) => ({ name })),
-  'query-status': (_session, { vm }) => ({
-    status: vm.status,
-    singlestep: false,
-    running: vm.status === 'running',
-  }),
-  stop: (_session, { vm }) => vm.pause(),
-  cont: (_session, { vm }) => vm.resume(),
-  system_reset: (_session, { vm }) => vm.reset(),
-  system_powerdown: (_session, { vm }) => vm.pressPowerButton(),
-  quit,
+/** A command: the names of its arguments, and what it does. */
+interface Command {
+  readonly takes?: readonly string[];
+  run(session: QmpSession, target: QmpTarget, given: Arguments): unknown;
+}
+
+/** The commands beside `qmp_capabilities`. */
+const COMMANDS: Readonly<Record<string, Command>> = {
+  'query-version': { run: (_session, { version }) => versionOf(version) },
+  'query-commands': { run: () => ['qmp_capabilities', ...Object.keys(COMMANDS)].map((name) => ({ name })) },
+  'query-status': {
+    run: (_session, { vm }) => ({ status: vm.status, singlestep: false, running: vm.status === 'running' }),
+  },
+  stop: { run: (_session, { vm }) => vm.pause() },
+  cont: { run: (_session, { vm }) => vm.resume() },
+  system_reset: { run: (_session, { vm }) => vm.reset() },
+  system_powerdown: { run: (_session, { vm }) => vm.pressPowerButton() },
+  quit: { run: quit },
+  screendump: {
+    takes: ['filename', 'format', 'device', 'head'],
+    run: async (_session, target, given) => {
+      const [filename, format] = [given.text('filename'), pictureFormat(given)];
+      await screendump(await consoleOf(target), filename, format, writerOf(target));
+    },
+  },
+  'send-key': {
+    takes: ['keys', 'hold-time'],
+    run: async (_session, target, given) => sendKey(await consoleOf(target), given),
+  },
+  'input-send-event': {
+    takes: ['events', 'device', 'head'],
+    run: async (session, target, given) => sendInputEvents(await consoleOf(target), given, session.pointer),
+  },
+  'human-monitor-command': {
+    takes: ['command-line', 'cpu-index'],
+    run: (session, target, given) => runMonitorCommand(session, target, given.text('command-line')),
+  },
 };
+
+/** The commands of QEMU's human monitor that scripts send through QMP. Each gives what it prints. */
+const MONITOR_COMMANDS: Readonly<Record<string, (target: QmpTarget, words: readonly string[]) => Promise<string>>> = {
+  'info status': async ({ vm }) => `VM status: ${vm.status}\r\n`,
+  'info version': async ({ version }) => `${Object.values(QEMU_VERSION).join('.')} (Vitrine ${version})\r\n`,
+  sendkey: async (target, words) => sendKeyLine(await consoleOf(target), words),
+  screendump: async (target, [filename = '']) => {
+    await screendump(await consoleOf(target), filename, 'ppm', writerOf(target));
+    return '';
+  },
+  mouse_move: async (target, [dx = '', dy = '', dz = '0']) => {
+    (await consoleOf(target)).input.move(Number(dx) || 0, Number(dy) || 0, 0, -(Number(dz) || 0));
+    return '';
+  },
+  mouse_button: async (target, [buttons = '']) => {
+    (await consoleOf(target)).input.move(0, 0, Number(buttons) & 7, 0);
+    return '';
+  },
+};
+/** Those that are QMP commands of the same name. */
+const SHARED_MONITOR_COMMANDS: readonly string[] = ['stop', 'cont', 'system_reset', 'system_powerdown', 'quit'];
+
+async function runMonitorCommand(session: QmpSession, target: QmpTarget, line: string): Promise<string> {
+  const [first = '', ...words] = line.trim().split(/\s+/);
+  const isInfo = first === 'info';
+  const name = isInfo ? `info ${words.shift() ?? ''}` : first;
+  if (SHARED_MONITOR_COMMANDS.includes(name)) {
+    await COMMANDS[name].run(session, target, new Arguments({}));
+    return '';
+  }
+  const command = Object.hasOwn(MONITOR_COMMANDS, name) ? MONITOR_COMMANDS[name] : undefined;
+  return command ? command(target, words) : `unknown command: '${name}'\r\n`;
+}
+
+function consoleOf({ console }: QmpTarget): Promise<VmConsole> {
+  if (console === undefined) throw new QmpError('GenericError', 'There is no console to take a screendump from');
+  return console();
+}
+
+function writerOf({ writeFile }: QmpTarget): NonNullable<QmpTarget['writeFile']> {
+  if (writeFile === undefined) throw new QmpError('GenericError', 'this host has no files');
+  return writeFile;
+}
 
 /** The `reason` of a SHUTDOWN event. */
 const SHUTDOWN_REASONS: Readonly<Record<ShutdownReason, string>> = {
@@ -71,6 +134,8 @@ export class QmpSession {
   #afterReply: (() => void) | undefined;
   /** Ends the conversation: no more events are sent. */
   readonly close: () => void;
+  /** What `input-send-event` has done to the pointer. */
+  readonly pointer: PointerState = { x: 0, y: 0, buttons: 0 };
 
   /** Greets the client.
    * @param sendLine sends a line, whose end it adds */
@@ -130,9 +195,9 @@ export class QmpSession {
     if (command === undefined) {
       throw new QmpError('CommandNotFound', `The command ${execute} has not been found`);
     }
-    const unexpected = Object.keys(given)[0];
-    if (unexpected !== undefined) throw new QmpError('GenericError', `Parameter '${unexpected}' is unexpected`);
-    return command(this, this.#target);
+    const parameters = new Arguments(given);
+    parameters.allow(command.takes ?? []);
+    return command.run(this, this.#target, parameters);
   }
 
   #negotiate(): void {
@@ -170,7 +235,7 @@ function parseRequest(text: string): Fields {
   } catch {
     throw new QmpError('GenericError', 'JSON parse error');
   }
-  if (!isRecord(request)) throw new QmpError('GenericError', 'QMP input must be a JSON object');
+  if (!isFields(request)) throw new QmpError('GenericError', 'QMP input must be a JSON object');
   return request;
 }
 
@@ -179,14 +244,10 @@ function checkRequest(request: Fields): { readonly execute: string; readonly arg
   const { execute, arguments: given } = request;
   if (execute === undefined) throw new QmpError('GenericError', "QMP input lacks member 'execute'");
   if (typeof execute !== 'string') throw new QmpError('GenericError', "QMP input member 'execute' must be a string");
-  if (given !== undefined && !isRecord(given)) {
+  if (given !== undefined && !isFields(given)) {
     throw new QmpError('GenericError', "QMP input member 'arguments' must be an object");
   }
   const extra = Object.keys(request).find((name) => !['execute', 'arguments', 'id'].includes(name));
   if (extra !== undefined) throw new QmpError('GenericError', `QMP input member '${extra}' is unexpected`);
   return { execute, arguments: given };
-}
-
-function isRecord(value: unknown): value is Fields {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

@@ -1,0 +1,65 @@
+import { type AbsolutePointerSink, type InputSinks, type Key, POINTER_RANGE } from './interfaces.ts';
+
+/**
+ * Brings keys and pointer movement of viewers to the guest's devices: absolute positions to a tablet that the guest
+ * listens to, and as movement to the mouse otherwise.
+ */
+export class Input {
+  readonly #sinks: InputSinks;
+  readonly #held = new Set<Key>();
+  #x = 0;
+  #y = 0;
+  #buttons = 0;
+
+  constructor(sinks: InputSinks) {
+    this.#sinks = sinks;
+  }
+
+  /** Whether the guest wants to know where the pointer is, not how far it moved. */
+  get isAbsolute(): boolean {
+    return this.#tablet !== undefined;
+  }
+
+  /** Presses a key, again for repetition, or releases it. */
+  key(key: Key, down: boolean): void {
+    if (!down && !this.#held.delete(key)) return;
+    if (down) this.#held.add(key);
+    this.#sinks.keyboard.key(key, down);
+  }
+
+  /** Releases every key and button: their viewer has gone. */
+  releaseAll(): void {
+    for (const key of [...this.#held]) this.key(key, false);
+    if (this.#buttons !== 0) this.move(0, 0, 0, 0);
+  }
+
+  /** Puts the pointer at a pixel of a screen. @param wheel notches down */
+  point(x: number, y: number, screen: { width: number; height: number }, buttons: number, wheel: number): void {
+    const [dx, dy] = [x - this.#x, y - this.#y];
+    [this.#x, this.#y, this.#buttons] = [x, y, buttons];
+    const tablet = this.#tablet;
+    if (tablet) tablet.point(scaled(x, screen.width), scaled(y, screen.height), wheel, buttons);
+    else this.#sinks.mouse.move(dx, dy, wheel, buttons);
+  }
+
+  /** Puts the pointer at a place of the whole screen. @param x 0 to POINTER_RANGE - 1 */
+  pointAbsolute(x: number, y: number, buttons: number, wheel: number): void {
+    this.#buttons = buttons;
+    this.#tablet?.point(x, y, wheel, buttons);
+  }
+
+  /** Moves the mouse. */
+  move(dx: number, dy: number, buttons: number, wheel: number): void {
+    this.#buttons = buttons;
+    this.#sinks.mouse.move(dx, dy, wheel, buttons);
+  }
+
+  get #tablet(): AbsolutePointerSink | undefined {
+    return this.#sinks.tablets.find(({ isActive }) => isActive);
+  }
+}
+
+function scaled(position: number, range: number): number {
+  const share = position / Math.max(1, range - 1);
+  return Math.max(0, Math.min(POINTER_RANGE - 1, Math.round(share * (POINTER_RANGE - 1))));
+}
