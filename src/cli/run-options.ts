@@ -46,6 +46,7 @@ export interface RawRunOptions {
 /** What `vitrine run` is asked to do. */
 export interface RunOptions {
   readonly memoryBytes: number;
+  readonly accel: 'jit' | 'interp';
   /** Without one the default guest is booted. */
   readonly kernel?: FileOption;
   readonly initrd?: FileOption;
@@ -60,7 +61,6 @@ export interface RunOptions {
   readonly disks: readonly DiskOption[];
   readonly cdrom?: FileOption;
   readonly floppies: readonly FileOption[];
-  readonly accel: 'jit' | 'interp';
   readonly clock: 'host' | 'virtual';
   readonly seed?: bigint;
   readonly noReboot: boolean;
@@ -94,6 +94,7 @@ export function readRunOptions(image: string | undefined, raw: RawRunOptions, ho
   const kernel = readKernel(image, raw);
   return {
     memoryBytes: readMemory(raw.memory, hostMemoryBytes),
+    accel: parseWord('--accel', raw.accel, ['jit', 'interp']),
     kernel,
     initrd: readInitrd(kernel, raw.initrd),
     append: raw.append,
@@ -104,7 +105,6 @@ export function readRunOptions(image: string | undefined, raw: RawRunOptions, ho
     disks: (raw.disk ?? []).map(parseDisk),
     cdrom: optional(raw.cdrom, (path) => ({ option: '--cdrom', path })),
     floppies: readFloppies(raw.floppy ?? []),
-    accel: parseWord('--accel', raw.accel, ['jit', 'interp']),
     clock: parseWord('--clock', raw.clock, ['host', 'virtual']),
     seed: optional(raw.seed, (text) => parseInteger('--seed', text, MAX_SEED)),
     noReboot: !raw.reboot,

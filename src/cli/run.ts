@@ -102,7 +102,7 @@ function configOf(options: RunOptions, guest: Guest, serial: readonly (CharPort 
   return {
     ...guest,
     memoryBytes: options.memoryBytes,
-    accel: options.accel,
+    accel: options.accel === 'interp' ? 'interp' : undefined,
     clock: options.clock,
     seed: options.seed ?? defaultSeed(options.clock),
     noReboot: options.noReboot,
