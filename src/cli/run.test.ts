@@ -135,9 +135,9 @@ describe('bad input to vitrine run', () => {
     [['--qmp', 'nowhere'], 2, '--qmp: found "nowhere", expected unix:PATH or tcp:HOST:PORT'],
     [['--bogus'], 2, '--bogus: found an unknown option, expected one that vitrine run --help lists'],
     [
-      ['--share', 'a'],
+      ['--gdb', 'a'],
       2,
-      '--share: found an option this version does not support, expected one that vitrine run --help lists',
+      '--gdb: found an option this version does not support, expected one that vitrine run --help lists',
     ],
     [['--memory'], 2, '--memory: found no value, expected --memory <SIZE>'],
     [
@@ -192,8 +192,9 @@ describe('bad input to vitrine run', () => {
 describe('options of vitrine run', () => {
   it('reach the machine', async () => {
     const args = ['--memory', '1.5G', '--append', 'a b', '--clock', 'virtual', '--seed', '0x10', '--no-reboot'];
-    const more = ['--debug-exit', '0xf4', '--initrd', kernel('reset')];
-    const { output } = await vitrine(['run', '--kernel', kernel('config'), ...args, ...more]);
+    const more = ['--debug-exit', '0xf4', '--initrd', kernel('reset'), '--net', 'user,model=virtio'];
+    const share = ['--share', `${folder}:src:ro`];
+    const { output } = await vitrine(['run', '--kernel', kernel('config'), ...args, ...more, ...share]);
     assert.deepEqual(JSON.parse(output), {
       initrd: 5,
       commandLine: 'a b',
@@ -202,6 +203,8 @@ describe('options of vitrine run', () => {
       seed: '16n',
       noReboot: true,
       debugExitPort: 0xf4,
+      networks: [{ model: 'virtio', mac: '52:54:0:12:34:56' }],
+      shares: [{ tag: 'src', readOnly: true }],
     });
   });
 
@@ -209,7 +212,14 @@ describe('options of vitrine run', () => {
     const { output } = await vitrine(['run', kernel('config')]);
     const { seed, ...rest } = JSON.parse(output);
     assert.match(seed, /^\d+n$/);
-    assert.deepEqual(rest, { commandLine: '', memoryBytes: 512 * 2 ** 20, clock: 'host', noReboot: false });
+    assert.deepEqual(rest, {
+      commandLine: '',
+      memoryBytes: 512 * 2 ** 20,
+      clock: 'host',
+      noReboot: false,
+      networks: [{ model: 'e1000', mac: '52:54:0:12:34:56' }],
+      shares: [],
+    });
   });
 
   it('print counters with --stats', async () => {
