@@ -62,7 +62,13 @@ async function isReadOnly(path: string): Promise<boolean> {
 }
 
 async function checkPlaces(drives: readonly PcDrive[]): Promise<void> {
-  const { MOST_IDE_DISKS } = await import('../vm/index.ts');
-  const count = drives.filter(({ kind, bus }) => kind === 'disk' && bus === 'ide').length;
-  if (count > MOST_IDE_DISKS) throw new UsageError('--disk', `${count} with bus=ide`, `at most ${MOST_IDE_DISKS}`);
+  const { MOST_CARDS, MOST_IDE_DISKS } = await import('../vm/index.ts');
+  for (const [bus, most] of [
+    ['ide', MOST_IDE_DISKS],
+    ['virtio', MOST_CARDS.virtioDisks],
+    ['scsi', 0],
+  ] as const) {
+    const count = drives.filter((drive) => drive.kind === 'disk' && drive.bus === bus).length;
+    if (count > most) throw new UsageError('--disk', `${count} with bus=${bus}`, `at most ${most}`);
+  }
 }

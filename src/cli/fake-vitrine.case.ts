@@ -64,8 +64,15 @@ const GUESTS: Readonly<Record<string, (config: VmConfig) => Promise<Shutdown>>> 
     }, 10);
     return forever();
   },
-  config: async ({ serial, kernel: _kernel, initrd, host: _host, ...plain }) => {
-    const text = JSON.stringify({ ...plain, initrd: initrd?.length }, (_key, value) =>
+  config: async ({ serial, kernel: _kernel, initrd, host: _host, networks, shares, ...plain }) => {
+    const cards = {
+      networks: networks?.map(({ model, mac }) => ({
+        model,
+        mac: Array.from(mac, (byte) => byte.toString(16)).join(':'),
+      })),
+      shares: shares?.map(({ tag, readOnly }) => ({ tag, readOnly })),
+    };
+    const text = JSON.stringify({ ...plain, ...cards, initrd: initrd?.length }, (_key, value) =>
       typeof value === 'bigint' ? `${value}n` : value,
     );
     for (const byte of Buffer.from(text)) serial[0]?.send(byte);

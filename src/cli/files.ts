@@ -22,10 +22,10 @@ export function readOptionFile(file: FileOption): Uint8Array {
 }
 
 /** What to say of a file that an option names and that could not be opened or read. */
-export function whyUnreadable({ option, path }: FileOption, error: unknown): CliError {
+export function whyUnreadable({ option, path }: FileOption, error: unknown, expected = 'a readable file'): CliError {
   const { code, message } = error as NodeJS.ErrnoException;
   if (code === undefined) return new CliError(STATUS.failed, `${option}: ${message}`, { cause: error });
   const status = code === 'ENOENT' || code === 'ENOTDIR' ? STATUS.missing : STATUS.failed;
   const found = `${quote(path)}, ${FINDINGS[code] ?? message}`;
-  return new CliError(status, `${option}: found ${found}, expected a readable file`, { cause: error });
+  return new CliError(status, `${option}: found ${found}, expected ${expected}`, { cause: error });
 }

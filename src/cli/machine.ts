@@ -18,10 +18,10 @@ const BOOT_OPTIONS: readonly (readonly [subject: RegExp, option: string])[] = [
   [/^the (initrd|module)/, '--initrd'],
 ];
 
-/** Loads the machine's code, which takes a while.
+/** Loads the machine's code, which takes a while: no more of the library than a machine needs.
  * @returns what makes a machine; it throws a {@link CliError} when that cannot be */
 export async function loadMachine(): Promise<MakeMachine> {
-  const { BootImageInvalid, FirmwareInvalid, Vm } = await import('../vm/index.ts');
+  const { BootImageInvalid, FirmwareInvalid, Vm } = await import('../vm/vm.ts');
   return (config) =>
     Vm.create(config).catch((error: unknown) => {
       if (error instanceof BootImageInvalid) throw wrongImage(error.message);

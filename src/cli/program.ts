@@ -10,7 +10,7 @@ export interface Verbs {
 
 /** Options of `run` that are planned and not there yet: to be told apart from misspelt ones. */
 const PLANNED_RUN_OPTIONS = [
-  ['--name', '--cpus', '--firmware-vars', '--net', '--share'],
+  ['--name', '--cpus', '--firmware-vars'],
   ['--gdb', '--pcap', '--snapshot', '--rtc'],
 ].flat();
 
@@ -80,11 +80,16 @@ function runOptions(): Option[] {
     new Option('--append <STRING>', 'command line of the kernel'),
     new Option('--firmware <FILE>', 'firmware to start from: a SeaBIOS image'),
     new Option('--boot <MEDIA>', 'what the firmware boots from: cd, disk, floppy, net, or several with commas'),
-    new Option('--disk <FILE>', 'a disk: FILE[,format=FORMAT][,bus=ide|ahci][,readonly][,overlay[=FILE]]').argParser(
-      collect,
-    ),
+    new Option(
+      '--disk <FILE>',
+      'a disk: FILE[,format=FORMAT][,bus=ide|ahci|virtio][,readonly][,overlay[=FILE]]',
+    ).argParser(collect),
     new Option('--cdrom <FILE>', 'the medium in the CD drive'),
     new Option('--floppy <FILE>', 'the medium in the floppy drive; again for the second drive').argParser(collect),
+    new Option('--net <NETWORK>', 'a network card: none or user[,model=virtio|e1000][,hostfwd=…][,restrict]').argParser(
+      collect,
+    ),
+    new Option('--share <DIR:TAG[:ro]>', 'a folder that the guest can mount by 9p').argParser(collect),
     new Option('--debugcon <TARGET>', 'where messages on the debug ports 0x402 and 0xE9 go, as --serial'),
     new Option('--serial <TARGET>', 'stdio, file:FILE, unix:PATH or none; once for COM1, again for COM2')
       .default(undefined, 'stdio')

@@ -3,9 +3,11 @@ import { MEMORY_LIMITS } from '../vm/config.ts';
 import type { BootMedium } from '../vm/index.ts';
 import { type DiskOption, parseDisk } from './drive-options.ts';
 import { UsageError } from './errors.ts';
+import { DEFAULT_NET, type NetOption, parseNet } from './net-options.ts';
+import { parseShare, type ShareOption } from './share-options.ts';
 import {
-  formatSize,
   type DisplayTarget,
+  formatSize,
   parseDisplay,
   parseInteger,
   parseSeconds,
@@ -30,6 +32,8 @@ export interface RawRunOptions {
   readonly disk?: readonly string[];
   readonly cdrom?: string;
   readonly floppy?: readonly string[];
+  readonly net?: readonly string[];
+  readonly share?: readonly string[];
   readonly accel: string;
   readonly clock: string;
   readonly seed?: string;
@@ -61,6 +65,8 @@ export interface RunOptions {
   readonly disks: readonly DiskOption[];
   readonly cdrom?: FileOption;
   readonly floppies: readonly FileOption[];
+  readonly networks: readonly NetOption[];
+  readonly shares: readonly ShareOption[];
   readonly clock: 'host' | 'virtual';
   readonly seed?: bigint;
   readonly noReboot: boolean;
@@ -105,6 +111,8 @@ export function readRunOptions(image: string | undefined, raw: RawRunOptions, ho
     disks: (raw.disk ?? []).map(parseDisk),
     cdrom: optional(raw.cdrom, (path) => ({ option: '--cdrom', path })),
     floppies: readFloppies(raw.floppy ?? []),
+    networks: raw.net?.map(parseNet) ?? [DEFAULT_NET],
+    shares: (raw.share ?? []).map(parseShare),
     clock: parseWord('--clock', raw.clock, ['host', 'virtual']),
     seed: optional(raw.seed, (text) => parseInteger('--seed', text, MAX_SEED)),
     noReboot: !raw.reboot,

@@ -9,6 +9,7 @@ import { type Ending, endingOf, OutsideEnding } from './endings.ts';
 import { CliError, STATUS } from './errors.ts';
 import { type Guest, loadGuest } from './guest.ts';
 import { loadMachine, type Machine, type MakeMachine } from './machine.ts';
+import { makeNetworks } from './networks.ts';
 import { type RawRunOptions, type RunOptions, readRunOptions } from './run-options.ts';
 import { openSerialLine } from './serial-lines.ts';
 import { millisSinceStart } from './start-time.ts';
@@ -53,7 +54,14 @@ async function runGuest(
   try {
     const serial = lines.serial.map((line, index) => (line && index === 0 ? progress.watch(line) : line));
     const debugOutput = lines.debugConsole && ((byte: number) => lines.debugConsole?.send(byte));
-    const machine = await makeMachine({ ...configOf(options, guest, serial), debugOutput, drives: drives?.media });
+    const [networks, shares] = [await makeNetworks(options.networks), await openSharedFolders(options)];
+    const machine = await makeMachine({
+      ...configOf(options, guest, serial),
+      debugOutput,
+      drives: drives?.media,
+      networks,
+      shares,
+    });
     progress.reached('machine ready');
     const startMillis = millisSinceStart();
     const ending = await runToEnd(machine, options, outside);
@@ -96,6 +104,11 @@ async function openMedia(options: RunOptions) {
   const { closeDrives, openDrives } = await import('./drives.ts');
   const media = await openDrives(options);
   return { media, close: () => closeDrives(media) };
+}
+
+/** As {@link openMedia}, for folders. */
+async function openSharedFolders({ shares }: RunOptions) {
+  return shares.length === 0 ? [] : (await import('./shares.ts')).openShares(shares);
 }
 
 function configOf(options: RunOptions, guest: Guest, serial: readonly (CharPort | undefined)[]): VmConfig {

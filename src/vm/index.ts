@@ -1,11 +1,13 @@
+export { MOST_CARDS, type NicModel, type PcNetwork, type PcShare } from '../boards/cards.ts';
 export { MOST_IDE_DISKS, type PcDrive } from '../boards/drives.ts';
 export type { BootMedium, FirmwareBoot } from '../boards/firmware-boot.ts';
 export { FirmwareInvalid } from '../boards/firmware-rom.ts';
 export { BootImageInvalid } from '../boards/loaders/index.ts';
 export { openDisk } from '../disk/open.ts';
 export type { CharPort } from '../machine/interfaces.ts';
-export type { PictureFormat, VmConsole } from './console.ts';
+export { nullPort } from '../net/null-port.ts';
 export { type HostTime, MEMORY_LIMITS, type VmConfig } from './config.ts';
+export type { PictureFormat, VmConsole } from './console.ts';
 export type { ShutdownReason, VmControl, VmEvent, VmStats, VmStatus } from './control.ts';
 export { QmpSession, type QmpTarget } from './qmp.ts';
 export { type Shutdown, Vm } from './vm.ts';

@@ -7,6 +7,9 @@ import type { VmControl, VmEvent, VmStats, VmStatus } from './control.ts';
 import { EventLoop } from './event-loop.ts';
 import type { Peripherals } from './peripherals.ts';
 
+export { FirmwareInvalid } from '../boards/firmware-rom.ts';
+export { BootImageInvalid } from '../boards/loaders/index.ts';
+
 /** How a run ended: the guest shut down. */
 export type Shutdown = Extract<RunExit, { kind: 'shutdown' }>;
 

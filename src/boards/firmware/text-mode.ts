@@ -37,7 +37,7 @@ const PORT = {
 const VGA_WINDOW = 0xa0000;
 const TEXT = 0xb8000;
 const TEXT_BYTES = 0x8000;
-const BLANK_CELL = 0x0720;
+const TWO_BLANK_CELLS = 0x07200720;
 const FONT_HEIGHT = 16;
 const FONT_PITCH = 32;
 const CHARACTERS = 256;
@@ -79,7 +79,7 @@ export function setTextMode(vga: VgaAccess): void {
     const values: readonly number[] = port === PORT.sequencer ? MODE_3.sequencer : MODE_3.graphics;
     set(port, index, values[index]);
   }
-  for (let at = 0; at < TEXT_BYTES; at += 2) vga.memory.write(TEXT + at, 2, BLANK_CELL);
+  for (let at = 0; at < TEXT_BYTES; at += 4) vga.memory.write(TEXT + at, 4, TWO_BLANK_CELLS);
   out(PORT.attribute, PALETTE_SHOWN);
 }
 
@@ -93,10 +93,11 @@ function setColors(out: (port: number, value: number) => void): void {
 }
 
 function writeFont(memory: VgaAccess['memory']): void {
-  const font = vgaFont(FONT_HEIGHT);
+  const { buffer, byteOffset } = vgaFont(FONT_HEIGHT);
+  const font = new DataView(buffer, byteOffset);
   for (let code = 0; code < CHARACTERS; code++) {
-    for (let row = 0; row < FONT_HEIGHT; row++) {
-      memory.write(VGA_WINDOW + code * FONT_PITCH + row, 1, font[code * FONT_HEIGHT + row]);
+    for (let row = 0; row < FONT_HEIGHT; row += 4) {
+      memory.write(VGA_WINDOW + code * FONT_PITCH + row, 4, font.getUint32(code * FONT_HEIGHT + row, true));
     }
   }
 }
