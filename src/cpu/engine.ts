@@ -161,7 +161,7 @@ export class Engine {
     this.cache.hotAfter = Math.max(1, jit.hotAfter);
     this.#eager = jit.hotAfter === 0;
     const countSlot = (bits: 16 | 32 | 64) => this.handlers.special(bits).count.slot;
-    this.translator = new Translator(linker, this.cache, layout, this.view, countSlot);
+    this.translator = new Translator(linker, this.cache, this.#decodedCode, layout, this.view, countSlot);
   }
 
   /** Says who answers `system` calls; before any guest code runs. */

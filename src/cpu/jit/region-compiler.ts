@@ -76,7 +76,7 @@ class RegionCompiler {
     const prologue = b.apart(() => this.#prologue());
     for (const statement of [...prologue, ...body, ...ending]) b.add(statement);
     const { block } = this.#region.blocks[0];
-    return b.finish(`region_${block.start.toString(16)}`);
+    return b.finish(`region_${block.start.toString(16)}`, true);
   }
 
   /** Checks what the region assumes, loads what it uses, and takes back what was paid for the block that is entered. */

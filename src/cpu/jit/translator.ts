@@ -1,4 +1,5 @@
 import type { Block, CodeCache, Derived } from '../code-cache.ts';
+import type { CodeFunctions } from '../decoded-code.ts';
 import { helperTarget } from '../interpreter-lift.ts';
 import type { Linker, TableFunction } from '../linker.ts';
 import type { MemoryLayout } from '../memory-layout.ts';
@@ -52,6 +53,7 @@ export class Translator {
   readonly stats: TranslatorStats = { regions: 0, instructions: 0, bytes: 0, millis: 0 };
   readonly #linker: Linker;
   readonly #cache: CodeCache;
+  readonly #code: CodeFunctions;
   readonly #layout: MemoryLayout;
   readonly #view: DataView;
   readonly #countSlot: (bits: 16 | 32 | 64) => number;
@@ -63,12 +65,14 @@ export class Translator {
   constructor(
     linker: Linker,
     cache: CodeCache,
+    code: CodeFunctions,
     layout: MemoryLayout,
     view: DataView,
     countSlot: (bits: 16 | 32 | 64) => number,
   ) {
     this.#linker = linker;
     this.#cache = cache;
+    this.#code = code;
     this.#layout = layout;
     this.#view = view;
     this.#countSlot = countSlot;
@@ -124,7 +128,7 @@ export class Translator {
   #install(region: InstalledRegion): void {
     for (const block of region.blocks) block.derived.add(region);
     for (const [block, label] of region.entries) {
-      this.#view.setUint32(block.address + BLOCK.entry, region.slot, true);
+      this.#code.setEntry(block.address, region.slot);
       this.#view.setUint32(block.address + BLOCK.label, label, true);
     }
   }
@@ -139,7 +143,7 @@ export class Translator {
   }
 
   #countAgain(block: Block): void {
-    this.#view.setUint32(block.address + BLOCK.entry, this.#countSlot(this.#modeOf(block).bits), true);
+    this.#code.setEntry(block.address, this.#countSlot(this.#modeOf(block).bits));
     this.#view.setUint32(block.address + BLOCK.countdown, this.#cache.hotAfter, true);
   }
 
