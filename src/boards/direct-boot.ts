@@ -50,7 +50,8 @@ function placeTables(acpi: TableSet): Map<string, MemoryWrite> {
   });
 }
 
-function setLevelTriggered(board: PcBoard, irqs: readonly number[]): void {
+/** Sets these ISA interrupts to be triggered by level, as those of PCI are. */
+export function setLevelTriggered(board: PcBoard, irqs: readonly number[]): void {
   const mask = irqs.reduce((bits, irq) => bits | (1 << irq), 0);
   board.ports.write(PC_PORTS.elcr[0], 1, mask & 0xff);
   board.ports.write(PC_PORTS.elcr[0] + 1, 1, mask >> 8);

@@ -19,6 +19,8 @@ export interface PcDrive {
   /** The name people know it by, usually that of its file. */
   readonly name: string;
   readonly medium: BlockDevice;
+  /** The format of its file, such as `qcow2`; default raw. */
+  readonly format?: string;
 }
 
 /** A drive as those see it who control the machine. */
@@ -27,7 +29,7 @@ export interface DriveBay {
   readonly id: string;
   readonly kind: PcDrive['kind'];
   /** The medium and its name; undefined while there is none. */
-  readonly inserted: Pick<PcDrive, 'name' | 'medium'> | undefined;
+  readonly inserted: Pick<PcDrive, 'name' | 'medium' | 'format'> | undefined;
   /** How the medium is taken out; undefined for a drive with a fixed one. */
   readonly removable: RemovableDrive | undefined;
 }

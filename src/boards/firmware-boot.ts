@@ -9,8 +9,8 @@ export type BootMedium = 'floppy' | 'disk' | 'cd' | 'net';
 
 /** A machine that starts from its firmware. */
 export interface FirmwareBoot {
-  /** The ROM's content, ending at 4 GiB. */
-  readonly rom: Uint8Array;
+  /** The ROM's content, ending at 4 GiB, or the machine's own BIOS. */
+  readonly rom: Uint8Array | 'builtin';
   /** What to boot from, best first. */
   readonly bootOrder?: readonly BootMedium[];
   /** Milliseconds that the firmware waits for the key of its boot menu; without it there is no menu. */
@@ -22,7 +22,7 @@ export interface FirmwareBoot {
 }
 
 /** What a PC without orders boots from. */
-const DEFAULT_ORDER: readonly BootMedium[] = ['disk', 'floppy', 'cd', 'net'];
+export const DEFAULT_BOOT_ORDER: readonly BootMedium[] = ['disk', 'floppy', 'cd', 'net'];
 /** Codes of media in CMOS memory, where firmware finds the order (the convention of Bochs, taken over by QEMU). */
 const MEDIUM_CODE: Readonly<Record<BootMedium, number>> = { floppy: 1, disk: 2, cd: 3, net: 4 };
 const CMOS_BOOT_FIRST = 0x3d;
@@ -35,7 +35,9 @@ const CMOS_BOOT_THIRD = 0x38;
 export function prepareFirmware(board: PcBoard, acpi: TableSet, ramBytes: number, boot: FirmwareBoot): void {
   configureFirmware(board.configuration, ramBytes, board.cpuCount, acpi);
   for (const [index, value] of cmosMemorySize(ramBytes)) board.setCmos(index, value);
-  const [first = 0, second = 0, third = 0] = (boot.bootOrder ?? DEFAULT_ORDER).map((medium) => MEDIUM_CODE[medium]);
+  const [first = 0, second = 0, third = 0] = (boot.bootOrder ?? DEFAULT_BOOT_ORDER).map(
+    (medium) => MEDIUM_CODE[medium],
+  );
   board.setCmos(CMOS_BOOT_FIRST, first | (second << 4));
   board.setCmos(CMOS_BOOT_THIRD, third << 4);
   addBootMenu(board, boot.bootMenuMillis);

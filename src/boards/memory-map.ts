@@ -26,12 +26,15 @@ export function ramRanges(ramBytes: number): { readonly base: number; readonly l
   return ranges.filter(({ length }) => length > 0);
 }
 
-/** The memory map of a PC: RAM without EBDA, BIOS area and PCI hole. @param ramBytes at least 1 MiB */
-export function memoryMap(ramBytes: number): E820Entry[] {
+/**
+ * The memory map of a PC: RAM without EBDA, BIOS area and PCI hole.
+ * @param ramBytes at least 1 MiB  @param ebda where the extended BIOS data area begins
+ */
+export function memoryMap(ramBytes: number, ebda: number = PC_MEMORY.ebda): E820Entry[] {
   const low = lowRamEnd(ramBytes);
   const map: E820Entry[] = [
-    { base: 0, length: PC_MEMORY.ebda, type: E820_RAM },
-    { base: PC_MEMORY.ebda, length: PC_MEMORY.vga - PC_MEMORY.ebda, type: E820_RESERVED },
+    { base: 0, length: ebda, type: E820_RAM },
+    { base: ebda, length: PC_MEMORY.vga - ebda, type: E820_RESERVED },
     { base: PC_MEMORY.bios, length: PC_MEMORY.oneMebibyte - PC_MEMORY.bios, type: E820_RESERVED },
     { base: PC_MEMORY.oneMebibyte, length: low - PC_MEMORY.oneMebibyte, type: E820_RAM },
   ];

@@ -15,7 +15,8 @@ import { type CardOptions, makeCards } from './cards.ts';
 import { directBoot } from './direct-boot.ts';
 import { DisplayCard, type DisplaySource } from './display-card.ts';
 import type { PcDrive } from './drives.ts';
-import { type FirmwareBoot, prepareFirmware } from './firmware-boot.ts';
+import { BuiltinBios } from './firmware/builtin.ts';
+import { DEFAULT_BOOT_ORDER, type FirmwareBoot, prepareFirmware } from './firmware-boot.ts';
 import type { BootOptions } from './loaders/index.ts';
 import { PcBoard, type Shutdown } from './pc.ts';
 import { startCpu } from './start-cpu.ts';
@@ -80,6 +81,8 @@ export class PcMachine {
   readonly #random: SplitMix64;
   readonly #clockKind: PcMachineOptions['clock'];
   readonly #start: () => void;
+  /** The machine's own BIOS, where it starts from that. */
+  readonly #bios: BuiltinBios | undefined;
   #ended: Shutdown | undefined;
 
   /** @throws {BootImageInvalid} the kernel or initrd cannot be booted  @throws {FirmwareInvalid} nor the firmware  @throws {RangeError} the host has not enough memory */
@@ -108,6 +111,7 @@ export class PcMachine {
     );
     const display = new DisplayCard(new MappedVideoMemory(machine.memory, layout, () => this.vcpu));
     const cards = makeCards(options, () => this.#random.next());
+    this.#bios = this.#makeBios(options);
     this.board = this.#makeBoard({ ...options, cards: [display, ...cards, ...(options.cards ?? [])] });
     this.display = display.connect(this.board.ports, this.board.mmio);
     const { processor } = this.board;
@@ -128,6 +132,7 @@ export class PcMachine {
         nowNanos: () => this.clock.nowNanos(),
         tscChanged: () => this.board.tscChanged(),
         firstWrite: () => {},
+        firmwareCall: () => this.#bios?.call() ?? false,
       },
       { apicId: 0, tscHz: TSC_HZ, apicTimerHz: APIC_TIMER_HZ, jit: options.jit },
     );
@@ -244,6 +249,19 @@ export class PcMachine {
     return () => startCpu(this.vcpu, directBoot(this.board, this.ram, acpi, kernel));
   }
 
+  #makeBios({ boot, memoryBytes }: PcMachineOptions): BuiltinBios | undefined {
+    if (!('rom' in boot) || boot.rom !== 'builtin') return undefined;
+    return new BuiltinBios({
+      board: () => this.board,
+      vcpu: () => this.vcpu,
+      memory: this.ram,
+      ramBytes: memoryBytes,
+      acpi: buildAcpi({ cpuCount: 1 }),
+      bootOrder: boot.bootOrder ?? DEFAULT_BOOT_ORDER,
+      bootMenuMillis: boot.bootMenuMillis,
+    });
+  }
+
   #makeBoard(options: PcMachineOptions): PcBoard {
     return new PcBoard({
       clock: this.clock,
@@ -265,7 +283,7 @@ export class PcMachine {
       serial: options.serial,
       debugExitPort: options.debugExitPort,
       debugOutput: options.debugOutput,
-      firmware: 'rom' in options.boot ? options.boot.rom : undefined,
+      firmware: this.#bios?.rom.bytes ?? foreignRom(options.boot),
       drives: options.drives,
       cards: options.cards,
       ended: (shutdown) => {
@@ -274,6 +292,11 @@ export class PcMachine {
       },
     });
   }
+}
+
+/** The ROM that was given to the machine, if there is one. */
+function foreignRom(boot: PcMachineOptions['boot']): Uint8Array | undefined {
+  return 'rom' in boot && boot.rom !== 'builtin' ? boot.rom : undefined;
 }
 
 /** The machine's memory: 32-bit where it fits, since 64-bit addresses cost speed. @throws {RangeError} */

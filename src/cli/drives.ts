@@ -1,7 +1,7 @@
 import { constants } from 'node:fs';
 import { access } from 'node:fs/promises';
 import { nodeDiskHost } from '../host/node/disk-host.ts';
-import type { PcDrive } from '../vm/index.ts';
+import type { OpenMedium, PcDrive } from '../vm/index.ts';
 import type { DiskOption } from './drive-options.ts';
 import { UsageError } from './errors.ts';
 import { whyUnreadable } from './files.ts';
@@ -23,6 +23,14 @@ export async function openDrives({ disks, cdrom, floppies }: RunOptions): Promis
   }
 }
 
+/** Opens a medium that a command names. CDs are only read, others where their files can be written. */
+export const openNamedMedium: OpenMedium = async (kind, name, { readOnly, format }) => {
+  const wanted = { format: format ?? (kind === 'disk' ? undefined : 'raw'), readOnly: readOnly ?? true };
+  if (kind !== 'cdrom') wanted.readOnly = readOnly ?? (await isReadOnly(name));
+  const medium = await open({ option: 'medium', path: name }, wanted);
+  return { kind, bus: 'ide', name, medium, format: medium.driver.format };
+};
+
 /** Makes everything written durable and gives up the files. */
 export async function closeDrives(drives: readonly PcDrive[]): Promise<void> {
   await Promise.all(drives.map(({ medium }) => medium.close()));
@@ -31,7 +39,7 @@ export async function closeDrives(drives: readonly PcDrive[]): Promise<void> {
 async function openDiskOption({ option, path, format, bus, readOnly, overlay }: DiskOption): Promise<PcDrive> {
   const wanted = overlay === undefined ? false : overlay === 'temporary' ? true : overlay.path;
   const medium = await open({ option, path }, { format, readOnly, overlay: wanted });
-  return { kind: 'disk', bus, name: path, medium };
+  return { kind: 'disk', bus, name: path, medium, format: medium.driver.format };
 }
 
 async function openMedium(kind: 'cdrom' | 'floppy', file: FileOption, readOnly: boolean): Promise<PcDrive> {

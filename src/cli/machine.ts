@@ -1,9 +1,11 @@
-import type { Shutdown, VmConfig, VmConsole, VmControl } from '../vm/index.ts';
+import type { Shutdown, VmConfig, VmConsole, VmControl, VmDrives } from '../vm/index.ts';
 import { CliError, STATUS, UsageError } from './errors.ts';
 import { formatSize } from './values.ts';
 
 /** A machine as the command line drives it. */
 export interface Machine extends VmControl {
+  /** Its drives, whose media can be changed. */
+  readonly drives?: VmDrives;
   run(): Promise<Shutdown>;
   /** Its screen, keyboard and mouse. */
   console(): Promise<VmConsole>;

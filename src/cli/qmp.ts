@@ -18,6 +18,8 @@ export async function serveQmp(address: SocketAddress, vm: Machine, outside: Out
     utcMillis: nodeTime.utcMillis,
     console: () => vm.console(),
     writeFile,
+    drives: vm.drives,
+    openMedium: async (...asked) => (await import('./drives.ts')).openNamedMedium(...asked),
   };
   try {
     return await listen(address, (peer) => converse(peer, target));

@@ -10,7 +10,7 @@ import type { CpuState } from './state.ts';
 import { type RegisterRecord, restoreRegisters, saveRegisters } from './state-record.ts';
 import { deliverException, deliverInterrupt, deliverNmi, type ExceptionDetails } from './system/exceptions.ts';
 import { SystemHelpers } from './system/helpers.ts';
-import { GuestPageIn, TripleFault } from './system/port.ts';
+import { GuestFault, GuestPageIn, TripleFault } from './system/port.ts';
 import { EnginePort } from './system-port.ts';
 
 const STATE_VERSION = 1;
@@ -170,8 +170,22 @@ export class Vcpu implements VirtualCpu {
 
   #afterRun(exit: EngineExit): RunExit | undefined {
     if (exit.kind === 'pageIn') return exit;
-    if (exit.kind === 'exception') this.#deliver(exit.vector, exit.errorCode);
+    if (exit.kind !== 'exception') return undefined;
+    if (exit.vector === VECTOR_OF.UD && this.#callFirmware()) return undefined;
+    this.#deliver(exit.vector, exit.errorCode);
     return undefined;
+  }
+
+  /** @returns whether the undefined opcode was a call of the machine's own firmware, which may have ended in a fault */
+  #callFirmware(): boolean {
+    try {
+      if (!this.#environment.firmwareCall?.()) return false;
+      this.engine.retired++;
+    } catch (error) {
+      if (!(error instanceof GuestFault)) throw error;
+      this.#deliver(error.vector, error.errorCode);
+    }
+    return true;
   }
 
   /** One instruction under single-step or with breakpoints set, and the #DB that comes of it (SDM 3B, 18.3.1). */

@@ -10,4 +10,5 @@ export { type HostTime, MEMORY_LIMITS, type VmConfig } from './config.ts';
 export type { PictureFormat, VmConsole } from './console.ts';
 export type { ShutdownReason, VmControl, VmEvent, VmStats, VmStatus } from './control.ts';
 export { QmpSession, type QmpTarget } from './qmp.ts';
+export type { OpenMedium, VmDrives } from './qmp-block.ts';
 export { type Shutdown, Vm } from './vm.ts';

@@ -121,8 +121,8 @@ describe('QmpSession', () => {
     const [{ return: commands }] = (await ask({ execute: 'query-commands' })) as [{ return: { name: string }[] }];
     const names = commands.map(({ name }) => name).sort();
     const expected =
-      'cont human-monitor-command input-send-event qmp_capabilities query-commands query-status query-version quit ' +
-      'screendump send-key stop system_powerdown system_reset';
+      'blockdev-change-medium cont eject human-monitor-command input-send-event qmp_capabilities query-block ' +
+      'query-commands query-status query-version quit screendump send-key stop system_powerdown system_reset';
     assert.equal(names.join(' '), expected);
   });
 

@@ -2,11 +2,12 @@ import type { VmConsole } from './console.ts';
 import type { ShutdownReason, VmControl, VmEvent } from './control.ts';
 import { JsonStream } from './json-stream.ts';
 import { Arguments, type Fields, isFields } from './qmp-arguments.ts';
+import { BLOCK_COMMANDS, type BlockTarget } from './qmp-block.ts';
 import { type PointerState, pictureFormat, screendump, sendInputEvents, sendKey, sendKeyLine } from './qmp-console.ts';
 import { QmpError } from './qmp-error.ts';
 
 /** What a session of the QEMU Machine Protocol works on. */
-export interface QmpTarget {
+export interface QmpTarget extends BlockTarget {
   readonly vm: VmControl;
   /** The version of this project, such as `0.1.0`. */
   readonly version: string;
@@ -56,6 +57,7 @@ const COMMANDS: Readonly<Record<string, Command>> = {
     takes: ['events', 'device', 'head'],
     run: async (session, target, given) => sendInputEvents(await consoleOf(target), given, session.pointer),
   },
+  ...BLOCK_COMMANDS,
   'human-monitor-command': {
     takes: ['command-line', 'cpu-index'],
     run: (session, target, given) => runMonitorCommand(session, target, given.text('command-line')),

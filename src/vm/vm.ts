@@ -6,6 +6,7 @@ import type { VmConsole } from './console.ts';
 import type { VmControl, VmEvent, VmStats, VmStatus } from './control.ts';
 import { EventLoop } from './event-loop.ts';
 import type { Peripherals } from './peripherals.ts';
+import type { VmDrives } from './qmp-block.ts';
 
 export { FirmwareInvalid } from '../boards/firmware-rom.ts';
 export { BootImageInvalid } from '../boards/loaders/index.ts';
@@ -132,6 +133,11 @@ export class Vm implements VmControl {
       this.#machine.board.powerButton.set(false);
       this.#emit({ kind: 'powerdown' });
     });
+  }
+
+  /** The drives, whose media can be changed. */
+  get drives(): VmDrives {
+    return { bays: this.#machine.board.drives, between: (action) => this.#betweenSlices(action) };
   }
 
   onEvent(listen: (event: VmEvent) => void): () => void {

@@ -1,0 +1,38 @@
+import { BDA, EBDA, EBDA_GPA } from './bda.ts';
+import type { Caller } from './caller.ts';
+
+const FIRST_SEGMENT = 0xc000;
+const END_SEGMENT = 0xe000;
+const STEP = 0x80;
+const SIGNATURE = 0xaa55;
+const UNIT_BYTES = 512;
+const ENTRY = 3;
+
+/**
+ * Looks for the next option ROM (PCI Firmware Specification 3.0, section 5.2). Without carry there is one, and its
+ * entry's far address lies at 40:67.
+ */
+export function optionRom(c: Caller): void {
+  const state = EBDA_GPA + EBDA.optionRom;
+  for (let segment = c.load(state, 2) || FIRST_SEGMENT; segment < END_SEGMENT; ) {
+    const length = romBytes(c, segment);
+    if (length === 0) {
+      segment += STEP;
+      continue;
+    }
+    c.store(state, 2, segment + Math.ceil(length / 16 / STEP) * STEP);
+    c.store(BDA.resumeVector, 4, ((segment << 16) | ENTRY) >>> 0);
+    c.carryNow = false;
+    return;
+  }
+  c.carryNow = true;
+}
+
+/** Bytes of the ROM at a segment; 0 where there is none, or its sum is not zero. */
+function romBytes(c: Caller, segment: number): number {
+  const at = segment * 16;
+  if (c.load(at, 2) !== SIGNATURE) return 0;
+  const length = c.load(at + 2, 1) * UNIT_BYTES;
+  const sum = c.loadBytes(at, length).reduce((total, byte) => (total + byte) & 0xff, 0);
+  return sum === 0 ? length : 0;
+}

@@ -1,0 +1,94 @@
+import { ByteWriter } from '../../base/bytes.ts';
+import type { GuestMemory } from '../../machine/interfaces.ts';
+import { PC_MEMORY } from '../pc-map.ts';
+import { applyLoader, type TableFile, type TableSet } from '../table-loader.ts';
+import type { Caller } from './caller.ts';
+import { buildMpTable } from './mp-table.ts';
+import { routingTable } from './pci-bios.ts';
+import { ROM_LAYOUT } from './rom-layout.ts';
+import { buildSmbios, smbiosEntry } from './smbios.ts';
+
+/** What the tables describe. */
+export interface TableFacts {
+  readonly memory: GuestMemory;
+  readonly acpi: TableSet;
+  readonly ramBytes: number;
+  readonly cpuCount: number;
+  /** Offset of the BIOS32 service directory's entry. */
+  readonly bios32: number;
+}
+
+const SEGMENT_GPA = PC_MEMORY.biosSegment;
+const ALIGNMENT = 16;
+
+/** Hands out room in the BIOS area. */
+class Area {
+  #next: number;
+  readonly #end: number;
+  readonly #memory: GuestMemory;
+  constructor(memory: GuestMemory, start: number, end: number) {
+    this.#memory = memory;
+    this.#next = start;
+    this.#end = end;
+  }
+
+  /** @throws {RangeError} there is no room */
+  place(length: number, alignment = ALIGNMENT): number {
+    const gpa = Math.ceil(this.#next / alignment) * alignment;
+    this.#next = gpa + length;
+    if (this.#next > this.#end) throw new RangeError('the tables do not fit in the BIOS area');
+    return gpa;
+  }
+
+  put(bytes: Uint8Array): number {
+    const gpa = this.place(bytes.length);
+    this.#memory.forWrite(gpa, bytes.length).set(bytes);
+    return gpa;
+  }
+}
+
+/** Puts the tables by which systems find out about the machine into the BIOS area, which must still be writable. */
+export function placeTables(c: Caller, facts: TableFacts): void {
+  const { memory, acpi, ramBytes, cpuCount } = facts;
+  const low = new Area(memory, PC_MEMORY.bios, SEGMENT_GPA);
+  const segment = new Area(memory, SEGMENT_GPA + ROM_LAYOUT.tables, SEGMENT_GPA + ROM_LAYOUT.tablesEnd);
+  memory.forWrite(PC_MEMORY.bios, SEGMENT_GPA - PC_MEMORY.bios).fill(0);
+  const place = ({ bytes, alignment, inBiosSegment }: TableFile) =>
+    (inBiosSegment ? segment : low).place(bytes.length, alignment);
+  for (const { gpa, bytes } of applyLoader(acpi, place).values()) memory.forWrite(gpa, bytes.length).set(bytes);
+  const structures = buildSmbios({ ramBytes, cpuCount });
+  segment.put(smbiosEntry(structures, low.put(structures)));
+  const mp = buildMpTable(cpuCount);
+  segment.put(mpPointer(segment.put(mp)));
+  segment.put(bios32Directory(SEGMENT_GPA + facts.bios32));
+  segment.put(routingHeader(routingTable(c)));
+}
+
+/** Makes the bytes sum to zero by the one at `offset`. */
+export function withChecksum(bytes: Uint8Array, offset: number): Uint8Array {
+  bytes[offset] = 0;
+  bytes[offset] = -bytes.reduce((sum, byte) => sum + byte, 0);
+  return bytes;
+}
+
+/** MP floating pointer structure (MultiProcessor Specification 1.4, section 4.1). */
+function mpPointer(table: number): Uint8Array {
+  return withChecksum(new ByteWriter().text('_MP_').u32(table).append([1, 4, 0, 0, 0, 0, 0, 0]).finish(), 10);
+}
+
+/** Standard BIOS 32-bit Service Directory Proposal 0.4. */
+function bios32Directory(entry: number): Uint8Array {
+  return withChecksum(new ByteWriter().text('_32_').u32(entry).append([0, 1, 0, 0, 0, 0, 0, 0]).finish(), 10);
+}
+
+/** PCI IRQ Routing Table Specification 1.0. */
+function routingHeader(entries: Uint8Array): Uint8Array {
+  const header = new ByteWriter()
+    .text('$PIR')
+    .u16(0x0100)
+    .u16(32 + entries.length)
+    .append([0, 8])
+    .u16(0);
+  header.u32(0x122e8086).u32(0).zeros(11).u8(0);
+  return withChecksum(header.append(entries).finish(), 31);
+}
