@@ -64,7 +64,7 @@ async function runGuest(
     });
     progress.reached('machine ready');
     const startMillis = millisSinceStart();
-    const ending = await runToEnd(machine, options, outside);
+    const ending = await runToEnd(machine, options, outside, lines.serial);
     return { ending, stats: machine.stats, startMillis, hostMillis: millisSinceStart() - startMillis };
   } finally {
     for (const line of [...lines.serial, lines.debugConsole]) line?.close();
@@ -130,10 +130,15 @@ function defaultSeed(clock: RunOptions['clock']): bigint {
   return clock === 'virtual' ? 0n : crypto.getRandomValues(new BigUint64Array(1))[0];
 }
 
-async function runToEnd(machine: Machine, options: RunOptions, outside: OutsideEnding): Promise<Ending> {
+async function runToEnd(
+  machine: Machine,
+  options: RunOptions,
+  outside: OutsideEnding,
+  serial: Lines['serial'],
+): Promise<Ending> {
   if (options.timeoutMillis !== undefined) outside.onTimeout(options.timeoutMillis, () => machine.describe());
   const stopServing = options.qmp && (await serve(options.qmp, machine, outside));
-  const stopShowing = await show(options.display, machine);
+  const stopShowing = await show(options.display, machine, serial);
   try {
     return await Promise.race([machine.run().then(endingOf), outside.first]);
   } finally {
@@ -144,10 +149,15 @@ async function runToEnd(machine: Machine, options: RunOptions, outside: OutsideE
 }
 
 /** Loads what shows the screen where it is shown. */
-async function show(display: DisplayTarget, machine: Machine): Promise<(() => void) | undefined> {
+async function show(
+  display: DisplayTarget,
+  machine: Machine,
+  serial: Lines['serial'],
+): Promise<(() => void) | undefined> {
   if (display.kind === 'none') return undefined;
-  const { serveVnc } = await import('./display.ts');
-  return display.kind === 'vnc' ? serveVnc(display, machine) : undefined;
+  if (display.kind === 'vnc') return (await import('./display.ts')).serveVnc(display, machine);
+  const { serveWeb } = await import('./web-display.ts');
+  return serveWeb(machine, serial, (line) => process.stderr.write(`vitrine: ${line}\n`));
 }
 
 async function writeScreenshot(path: string, machine: Machine): Promise<void> {

@@ -16,6 +16,8 @@ export async function openSerialLine(
   switch (target.kind) {
     case 'none':
       return undefined;
+    case 'web':
+      return new (await import('../host/node/web-serial.ts')).WebSerial();
     case 'stdio':
       return openStandardStreams(leave);
     case 'file':

@@ -3,9 +3,10 @@ import { UsageError } from './errors.ts';
 
 const SIZE_UNITS: Readonly<Record<string, number>> = { '': 2 ** 20, k: 2 ** 10, m: 2 ** 20, g: 2 ** 30, t: 2 ** 40 };
 
-/** Where a serial line leads to. */
+/** Where a serial line leads to; `web`: the page that shows the screen. */
 export type SerialTarget =
   | { readonly kind: 'stdio' }
+  | { readonly kind: 'web' }
   | { readonly kind: 'none' }
   | { readonly kind: 'file'; readonly path: string }
   | { readonly kind: 'unix'; readonly path: string };

@@ -18,12 +18,17 @@ export class Chromium {
   readonly #process: ChildProcess;
   readonly #ended: Promise<unknown>;
 
-  /** Opens a page. @param program as {@link findChromium} names it */
-  constructor(program: string, address: string) {
+  /** Opens a page. @param program as {@link findChromium} names it  @param options more of Chromium's own */
+  constructor(program: string, address: string, options: readonly string[] = []) {
     const sandbox = process.getuid?.() === 0 ? ['--no-sandbox'] : [];
-    const args = ['--headless=new', `--user-data-dir=${this.#profile}`, ...QUIET, ...sandbox, address];
+    const args = ['--headless=new', `--user-data-dir=${this.#profile}`, ...QUIET, ...sandbox, ...options, address];
     this.#process = spawn(program, args, { stdio: 'ignore', detached: true });
     this.#ended = once(this.#process, 'exit');
+  }
+
+  /** The folder that holds everything it keeps. */
+  get profile(): string {
+    return this.#profile;
   }
 
   /** Ends the browser, all of its processes, and removes its profile. */
