@@ -259,6 +259,7 @@ export class PcMachine {
       acpi: buildAcpi({ cpuCount: 1 }),
       bootOrder: boot.bootOrder ?? DEFAULT_BOOT_ORDER,
       bootMenuMillis: boot.bootMenuMillis,
+      serialConsole: boot.serialConsole ?? false,
     });
   }
 

@@ -78,7 +78,7 @@ function runOptions(): Option[] {
     new Option('--kernel <FILE>', 'Linux bzImage or multiboot ELF to boot'),
     new Option('--initrd <FILE>', 'initial RAM disk of the kernel'),
     new Option('--append <STRING>', 'command line of the kernel'),
-    new Option('--firmware <FILE>', 'firmware to start from: a SeaBIOS image'),
+    new Option('--firmware <FILE>', 'builtin, the default where there is a medium and no kernel, or a SeaBIOS image'),
     new Option('--boot <MEDIA>', 'what the firmware boots from: cd, disk, floppy, net, or several with commas'),
     new Option(
       '--disk <FILE>',

@@ -55,8 +55,8 @@ export interface RunOptions {
   readonly kernel?: FileOption;
   readonly initrd?: FileOption;
   readonly append?: string;
-  /** Firmware to start from. */
-  readonly firmware?: FileOption;
+  /** Firmware to start from, the machine's own or a file; without it a kernel is booted. */
+  readonly firmware?: FileOption | 'builtin';
   /** What the firmware boots from, best first; its own order where absent. */
   readonly bootOrder?: readonly BootMedium[];
   /** Where messages on the debug ports go. */
@@ -104,10 +104,10 @@ export function readRunOptions(image: string | undefined, raw: RawRunOptions, ho
     kernel,
     initrd: readInitrd(kernel, raw.initrd),
     append: raw.append,
-    firmware: readFirmware(kernel, raw.firmware),
+    firmware: readFirmware(kernel, raw),
     bootOrder: optional(raw.boot, parseBootOrder),
     debugConsole: optional(raw.debugcon, (text) => parseSerial('--debugcon', text)),
-    serial: readSerial(raw.serial, raw.display),
+    serial: readSerial(raw.serial ?? (raw.display === undefined || raw.display === 'none' ? ['stdio'] : ['none'])),
     disks: (raw.disk ?? []).map(parseDisk),
     cdrom: optional(raw.cdrom, (path) => ({ option: '--cdrom', path })),
     floppies: readFloppies(raw.floppy ?? []),
@@ -144,11 +144,15 @@ function readInitrd(kernel: FileOption | undefined, path: string | undefined): F
   return { option: '--initrd', path };
 }
 
-function readFirmware(kernel: FileOption | undefined, path: string | undefined): FileOption | undefined {
-  if (path === undefined) return undefined;
-  if (path === 'builtin') throw new UsageError('--firmware', quote(path), 'FILE: there is none built in yet');
-  if (kernel !== undefined) throw new UsageError('--firmware', quote(path), `no kernel beside it (${kernel.option})`);
-  return { option: '--firmware', path };
+/** Where there is something to boot from and no kernel, the machine starts as a PC does. */
+function readFirmware(kernel: FileOption | undefined, raw: RawRunOptions): RunOptions['firmware'] {
+  const path = raw.firmware;
+  if (path !== undefined && path !== 'builtin') {
+    if (kernel !== undefined) throw new UsageError('--firmware', quote(path), `no kernel beside it (${kernel.option})`);
+    return { option: '--firmware', path };
+  }
+  const hasMedia = [raw.disk, raw.cdrom, raw.floppy, path].some((option) => option !== undefined);
+  return kernel === undefined && hasMedia ? 'builtin' : undefined;
 }
 
 function parseBootOrder(text: string): BootMedium[] {
@@ -168,13 +172,7 @@ function readMemory(text: string, hostMemoryBytes: number): number {
   return bytes;
 }
 
-/** Without --serial, the first line is where a person looks: on the terminal, or on the page that shows the screen. */
-function readSerial(texts: readonly string[] | undefined, display = 'none'): SerialTarget[] {
-  if (texts === undefined) {
-    if (display === 'none') return [{ kind: 'stdio' }];
-    return display === 'web' ? [{ kind: 'web' }, { kind: 'web' }] : [];
-  }
-
+function readSerial(texts: readonly string[]): SerialTarget[] {
   if (texts.length > SERIAL_LINES) {
     throw new UsageError('--serial', `${texts.length} of them`, `at most ${SERIAL_LINES}`);
   }

@@ -62,6 +62,8 @@ export const EBDA = {
   request: 0x40,
   /** The boot under way; see boot.ts. */
   boot: 0x60,
+  /** Not 0: the BIOS's messages go to COM1 too. */
+  serialConsole: 0x7e,
   /** Segment where the next option ROM may lie. */
   optionRom: 0x7c,
   /** What is known of each drive; see disk.ts. */

@@ -31,6 +31,8 @@ export interface BiosMachine {
   readonly acpi: TableSet;
   readonly bootOrder: readonly BootMedium[];
   readonly bootMenuMillis?: number;
+  /** Whether messages go to COM1 too. */
+  readonly serialConsole: boolean;
   /** Board and processor, once they are there. */
   board(): PcBoard;
   vcpu(): Vcpu;
@@ -114,6 +116,7 @@ export class BuiltinBios {
     const { memory, acpi, ramBytes } = this.machine;
     const board = this.machine.board();
     postBegin(c, board, this.rom);
+    c.store(EBDA_GPA + EBDA.serialConsole, 1, Number(this.machine.serialConsole));
     placeTables(c, { memory, acpi, ramBytes, cpuCount: board.cpuCount, bios32: this.rom.label('bios32') });
   }
 }
