@@ -5,4 +5,8 @@ await runProcess({
     const { run } = await import('./run.ts');
     return run(image, options);
   },
+  async image(args) {
+    const { image } = await import('./image/program.ts');
+    return image(args);
+  },
 });

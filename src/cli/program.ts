@@ -6,6 +6,8 @@ import type { RawRunOptions } from './run-options.ts';
 /** The verbs, each told its arguments and resolving to the exit status. */
 export interface Verbs {
   run(image: string | undefined, options: RawRunOptions): Promise<number>;
+  /** Reads its arguments itself. */
+  image(args: readonly string[]): Promise<number>;
 }
 
 /** Options of `run` that are planned and not there yet: to be told apart from misspelt ones. */
@@ -28,6 +30,7 @@ On a terminal Ctrl-] leaves the machine.
  * @returns the exit status
  * @throws {UsageError} the command line is wrong */
 export async function runProgram(args: readonly string[], verbs: Verbs): Promise<number> {
+  if (args[0] === 'image') return verbs.image(args.slice(1));
   let status: number = STATUS.ok;
   const program = defineProgram(verbs, (result) => {
     status = result;
@@ -56,6 +59,7 @@ function defineProgram(verbs: Verbs, finish: (status: number) => void): Command 
       finish(await verbs.run(image, options));
     }),
   );
+  program.command('image').description('Make, convert, check and compare disk images: see vitrine image --help.');
   return program;
 }
 
@@ -129,11 +133,11 @@ function explain(error: CommanderError): number {
     case 'commander.optionMissingArgument':
       throw new UsageError(option, 'no value', subject);
     case 'commander.unknownCommand':
-      throw new UsageError('command', `"${subject}"`, 'run');
+      throw new UsageError('command', `"${subject}"`, 'run or image');
     case 'commander.excessArguments':
       throw new UsageError('IMAGE', 'more than one', 'at most one');
     default:
-      throw new UsageError('command', 'none', 'run; see vitrine --help');
+      throw new UsageError('command', 'none', 'run or image; see vitrine --help');
   }
 }
 

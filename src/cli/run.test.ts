@@ -157,8 +157,8 @@ describe('bad input to vitrine run', () => {
   }
 
   const others: [args: string[], status: number, message: RegExp][] = [
-    [[], 2, /^vitrine: command: found none, expected run; see vitrine --help\n$/],
-    [['walk'], 2, /^vitrine: command: found "walk", expected run\n$/],
+    [[], 2, /^vitrine: command: found none, expected run or image; see vitrine --help\n$/],
+    [['walk'], 2, /^vitrine: command: found "walk", expected run or image\n$/],
     [['run', 'a', 'b'], 2, /^vitrine: IMAGE: found more than one, expected at most one\n$/],
     [['run', 'nothing'], 4, /^vitrine: IMAGE: found "nothing", no such file, expected a readable file\n$/],
     [['run', 'bad'], 1, /^vitrine: --kernel: the kernel is no guest\n$/],

@@ -14,6 +14,8 @@ export interface OpenContext {
   readonly withoutBacking: boolean;
   /** Opened even though it is marked as damaged. */
   readonly forRepair: boolean;
+  /** The disk as a snapshot inside the image has it. */
+  readonly snapshot: string | undefined;
   /** Opens an image that this one lies on. */
   openBelow(name: string, format: string | undefined): Promise<ImageDriver>;
 }

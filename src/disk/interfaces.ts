@@ -104,8 +104,9 @@ export interface SnapshotFacts {
   readonly id: string;
   readonly name: string;
   readonly vmStateBytes: number;
-  /** Since 1970. */
-  readonly dateMillis: number;
+  /** When it was taken: seconds since 1970, and the rest of a second. */
+  readonly dateSeconds: number;
+  readonly dateNanos: number;
   readonly vmClockNanos: bigint;
   /** Instructions executed, or undefined where that was not counted. */
   readonly icount?: bigint;

@@ -11,6 +11,8 @@ export interface OpenOptions extends FileOptions {
   readonly withoutBacking?: boolean;
   /** Opened for writing even when it is marked as damaged. */
   readonly forRepair?: boolean;
+  /** With `readOnly`: the disk as a snapshot inside the image has it, by the snapshot's ID or name. */
+  readonly snapshot?: string;
 }
 
 /** How a disk is opened. */
@@ -51,11 +53,15 @@ async function openFile(file: ImageFile, options: OpenOptions, host: DiskHost, d
     const known = FORMATS.map((one) => one.name).join(', ');
     throw new ImageInvalid(file.name, `found format ${format}, expected one of ${known}`);
   }
+  if (options.snapshot !== undefined && found.name !== 'qcow2') {
+    throw new ImageInvalid(file.name, 'only qcow2 images have snapshots inside');
+  }
   return found.open(file, {
     host,
     depth,
     withoutBacking,
     forRepair,
+    snapshot: options.snapshot,
     openBelow: (name, below) => openDriver(name, { format: below, readOnly: true, shared }, host, depth + 1),
   });
 }

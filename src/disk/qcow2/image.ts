@@ -161,6 +161,13 @@ export class Qcow2Image implements ImageDriver {
     });
   }
 
+  /** Gives up everything that the image has over its backing image. */
+  async empty(): Promise<void> {
+    await this.#changing(0, this.sizeBytes);
+    const clusters = Math.ceil(this.sizeBytes / this.clusterBytes);
+    await this.#metadata.unlink(0, clusters, ({ kind }) => (kind === 'absent' ? undefined : ABSENT));
+  }
+
   /** Changes the note of what the image lies on, and nothing else.
    * @throws {ImageInvalid} the name is too long */
   async changeBacking(reference: BackingReference | undefined): Promise<void> {

@@ -1,17 +1,19 @@
 import { type BackingImage, openBacking } from '../backing.ts';
 import type { OpenContext } from '../formats.ts';
-import { type DiskHost, type ImageFile, ImageInvalid } from '../interfaces.ts';
+import { type DiskHost, type ImageDriver, type ImageFile, ImageInvalid } from '../interfaces.ts';
 import { Bitmaps, readBitmapDirectory } from './bitmaps.ts';
 import { AUTOCLEAR, INCOMPATIBLE, readHeader } from './header.ts';
 import { Qcow2Image, type Qcow2Parts } from './image.ts';
 import { Metadata } from './metadata.ts';
+import { SnapshotView } from './snapshot-view.ts';
 import { readSnapshots } from './snapshots.ts';
 
 /** Opens a qcow2 image with the chain below it. @throws {ImageInvalid} */
-export async function openQcow2(file: ImageFile, context: OpenContext): Promise<Qcow2Image> {
+export async function openQcow2(file: ImageFile, context: OpenContext): Promise<ImageDriver> {
   const parts = await readParts(file, context.host, context.forRepair);
   const backing = await openBacking(file.name, parts.metadata.header.backing, context);
-  return opened({ ...parts, backing });
+  const image = await opened({ ...parts, backing });
+  return context.snapshot === undefined ? image : SnapshotView.of(image, context.snapshot);
 }
 
 /** Opens a qcow2 image over an image that is open already. @throws {ImageInvalid} */

@@ -51,7 +51,8 @@ function decode(fields: BigEndianFields, header: Qcow2Header): Snapshot {
   return {
     l1Offset: fields.u64(0),
     l1Entries: fields.u32(8),
-    dateMillis: fields.u32(16) * 1000 + Math.floor(fields.u32(20) / 1e6),
+    dateSeconds: fields.u32(16),
+    dateNanos: fields.u32(20),
     vmClockNanos: fields.view.getBigUint64(24),
     vmStateBytes: extra(0, fields.u32(32)),
     diskBytes: extra(8, header.sizeBytes),

@@ -1,6 +1,6 @@
 import { type FileHandle, mkdtemp, open, readFile, realpath, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { basename, dirname, join, resolve } from 'node:path';
+import { basename, dirname, isAbsolute, join, resolve } from 'node:path';
 import type { FileOptions, ImageFile, ImageStore } from '../../disk/interfaces.ts';
 import { ImageLock } from './image-lock.ts';
 
@@ -26,7 +26,8 @@ export class NodeImageStore implements ImageStore {
   }
 
   resolve(image: string, reference: string): string {
-    return resolve(dirname(image), reference.replace(/^file:/, ''));
+    const path = reference.replace(/^file:/, '');
+    return isAbsolute(path) ? path : join(dirname(image), path);
   }
 
   absolute(name: string): string {
