@@ -1,0 +1,127 @@
+import assert from 'node:assert/strict';
+import { it } from 'node:test';
+import { PcMachine } from '../src/boards/pc-machine.ts';
+import { Screen } from '../src/display/screen.ts';
+import { multibootKernel } from './guests/multiboot.ts';
+
+const WIDTH = 64;
+const BASE_ADDRESS_0 = 0x80001010;
+
+/** A 64×64 Bochs mode of 32 bits at the linear memory, whose address is then in EBX. */
+const SET_MODE = `
+  mov eax, ${BASE_ADDRESS_0}
+  mov dx, 0xcf8
+  out dx, eax
+  mov dx, 0xcfc
+  in eax, dx
+  and eax, 0xfffffff0
+  mov ebx, eax
+${[
+  [4, 0],
+  [1, WIDTH],
+  [2, 64],
+  [3, 32],
+  [4, 0x41],
+]
+  .map(
+    ([index, value]) => `
+  mov dx, 0x1ce
+  mov ax, ${index}
+  out dx, ax
+  mov dx, 0x1cf
+  mov ax, ${value}
+  out dx, ax`,
+  )
+  .join('')}
+  mov dx, 0x3da
+  in al, dx
+  mov dx, 0x3c0
+  mov al, 0x20
+  out dx, al
+`;
+
+function boot(source: string): PcMachine {
+  return new PcMachine({
+    memoryBytes: 16 << 20,
+    clock: 'virtual',
+    hostNanos: () => 0n,
+    startEpochMs: 0,
+    seed: 1n,
+    serial: [],
+    sharedMemory: false,
+    wake: () => {},
+    boot: { kernel: multibootKernel(source), commandLine: '' },
+  });
+}
+
+/** Draws one pixel after the other, from the top on. */
+const DRAW = `${SET_MODE}
+    xor ecx, ecx
+  again:
+    mov dword [ebx + ecx * 4], 0x00ff0000
+    add ecx, 1
+    cmp ecx, ${WIDTH * 64}
+    jne again
+    hlt`;
+
+const red = (screen: Screen) => screen.frame.pixels.filter((pixel) => pixel === 0xff0000ff).length;
+
+it('what guest code writes to video memory shows, and what it does not write is not drawn again', () => {
+  const machine = boot(DRAW);
+  const screen = new Screen(machine.display);
+  machine.run(1_000);
+  assert.deepEqual(screen.refresh(), [{ x: 0, y: 0, width: WIDTH, height: 64 }]);
+  const first = red(screen);
+  assert.ok(first > 100 && first < 1000, `${first}`);
+  assert.deepEqual(screen.refresh(), []);
+  machine.run(1_000);
+  const parts = screen.refresh();
+  assert.ok(
+    parts.every(({ y, height }) => y >= Math.floor(first / WIDTH) && y + height < 20),
+    JSON.stringify(parts),
+  );
+  assert.equal(red(screen), first + 250);
+  assert.deepEqual(
+    screen.frame.pixels.findLastIndex((pixel) => pixel === 0xff0000ff),
+    first + 249,
+  );
+  assert.equal(machine.run(1_000_000).kind, 'halted');
+  screen.refresh();
+  assert.equal(red(screen), WIDTH * 64);
+});
+
+it('a restored machine has its picture, and goes on drawing it', () => {
+  const machine = boot(DRAW);
+  machine.run(2_000);
+  const other = boot(DRAW);
+  other.restore(machine.save());
+  const screen = new Screen(other.display);
+  screen.refresh();
+  assert.ok(red(screen) > 100);
+  for (const either of [machine, other]) assert.equal(either.run(1_000_000).kind, 'halted');
+  screen.refresh();
+  assert.equal(red(screen), WIDTH * 64);
+  assert.equal(other.stateHash(), machine.stateHash());
+  other.reset();
+  screen.refresh();
+  assert.deepEqual([screen.frame.width, screen.text()?.join('')], [720, '']);
+});
+
+it('the guest reads what it wrote, and nothing where video memory was before it was moved', () => {
+  const machine = boot(`${SET_MODE}
+    mov dword [ebx + 0x1000], 0x12345678
+    mov edi, ebx
+    mov eax, ${BASE_ADDRESS_0}
+    mov dx, 0xcf8
+    out dx, eax
+    mov dx, 0xcfc
+    mov eax, 0xe8000000
+    out dx, eax
+    mov ecx, dword [edi + 0x1000]
+    mov esi, dword [0xe8001000]
+    hlt`);
+  assert.equal(machine.run(1_000_000).kind, 'halted');
+  const { state } = machine.vcpu;
+  assert.equal(state.gpr(1) & 0xffffffffn, 0xffffffffn);
+  assert.equal(state.gpr(6) & 0xffffffffn, 0x12345678n);
+});
