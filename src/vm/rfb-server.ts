@@ -8,6 +8,8 @@ const CHALLENGE_BYTES = 16;
 /** A viewer's connection, as what carries bytes gives it. */
 export interface ViewerPeer {
   send(bytes: Uint8Array): void;
+  /** Whether the viewer is on this host, so that compression costs more than it saves. */
+  readonly isNear: boolean;
   /** Ends the connection. */
   end(): void;
 }
@@ -55,7 +57,7 @@ export class RfbServer {
   /** Takes a viewer in. */
   connect(peer: ViewerPeer): ViewerConnection {
     this.#console.refresh();
-    const session = new RfbSession(this.#target, (bytes) => peer.send(bytes));
+    const session = new RfbSession(this.#target, (bytes) => peer.send(bytes), peer.isNear);
     const orEnd = (action: () => void) => {
       try {
         action();

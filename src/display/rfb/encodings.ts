@@ -10,6 +10,7 @@ const SUBENCODING_RLE = 128;
 
 /** All pixels of a part, one after the other (RFC 6143 section 7.7.1). */
 export function encodeRaw(frame: Frame, rect: Rect, writer: PixelWriter): Uint8Array {
+  if (writer.wordOrder) return encodeWords(frame, rect, writer.wordOrder === 'exchanged');
   const bytes = new Uint8Array(rect.width * rect.height * writer.bytes);
   let at = 0;
   for (let y = rect.y; y < rect.y + rect.height; y++) {
@@ -17,6 +18,25 @@ export function encodeRaw(frame: Frame, rect: Rect, writer: PixelWriter): Uint8A
     for (let x = rect.x; x < rect.x + rect.width; x++) at = writer.put(frame.pixels[row + x], bytes, at);
   }
   return bytes;
+}
+
+/** The same for the usual layouts, a word at a time. */
+function encodeWords({ pixels, width: pitch }: Frame, rect: Rect, exchange: boolean): Uint8Array {
+  const words = new Uint32Array(rect.width * rect.height);
+  let at = 0;
+  for (let y = rect.y; y < rect.y + rect.height; y++) {
+    const from = y * pitch + rect.x;
+    if (exchange) for (let x = from; x < from + rect.width; x++) words[at++] = exchanged(pixels[x]);
+    else {
+      words.set(pixels.subarray(from, from + rect.width), at);
+      at += rect.width;
+    }
+  }
+  return new Uint8Array(words.buffer);
+}
+
+function exchanged(pixel: number): number {
+  return ((pixel & 0xff) << 16) | (pixel & 0xff00) | ((pixel >>> 16) & 0xff);
 }
 
 /** Tiles of 64×64 pixels with palettes and runs, compressed (RFC 6143 section 7.7.6). @param stream the client's own */

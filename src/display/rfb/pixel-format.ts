@@ -76,6 +76,15 @@ export class PixelWriter {
     this.#skipped = isCompact && bits >= 2 ** 24 ? 1 : 0;
   }
 
+  /** Whether pixels are words of a Frame's layout, or of it with red and blue exchanged; undefined: neither. */
+  get wordOrder(): 'same' | 'exchanged' | undefined {
+    const { bigEndian, redMax, greenMax, blueMax, redShift, greenShift, blueShift } = this.#format;
+    const isWords = this.bytes === 4 && !bigEndian && [redMax, greenMax, blueMax].every((max) => max === 255);
+    if (!isWords || greenShift !== 8) return undefined;
+    if (redShift === 0 && blueShift === 16) return 'same';
+    return redShift === 16 && blueShift === 0 ? 'exchanged' : undefined;
+  }
+
   /** Writes a pixel. @returns where the next one goes */
   put(pixel: number, target: Uint8Array, at: number): number {
     return this.#put(this.#value(pixel), this.bytes, target, at);

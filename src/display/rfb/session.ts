@@ -83,6 +83,7 @@ type Step = { readonly length: number; readonly take: (bytes: DataView) => void 
 export class RfbSession {
   readonly #target: RfbTarget;
   readonly #send: (bytes: Uint8Array) => void;
+  readonly #isNear: boolean;
   readonly #keysyms: ReturnType<typeof keysymsOf>;
   #input: Uint8Array = new Uint8Array(0);
   #step: Step;
@@ -98,9 +99,10 @@ export class RfbSession {
   #knowsCursor = true;
   #wheels = 0;
 
-  /** Greets the viewer. @param send takes bytes for the viewer */
-  constructor(target: RfbTarget, send: (bytes: Uint8Array) => void) {
+  /** Greets the viewer. @param send takes bytes for the viewer  @param isNear whether bytes are cheaper than compression */
+  constructor(target: RfbTarget, send: (bytes: Uint8Array) => void, isNear = false) {
     this.#target = target;
+    this.#isNear = isNear;
     this.#send = send;
     this.#keysyms = keysymsOf(target.layout);
     this.#shown = new ShownPicture(target.frame());
@@ -297,7 +299,7 @@ export class RfbSession {
   }
 
   #encode(frame: Frame, rect: Rect): EncodedRect {
-    if (!this.#encodings.includes(ENCODING.zrle)) {
+    if (this.#isNear || !this.#encodings.includes(ENCODING.zrle)) {
       return { rect, encoding: ENCODING.raw, data: encodeRaw(frame, rect, this.#writer) };
     }
     return { rect, encoding: ENCODING.zrle, data: encodeZrle(frame, rect, this.#writer, this.#deflate) };
