@@ -1,4 +1,6 @@
 import { E1000 } from '../devices/e1000/e1000.ts';
+import { Ne2000Pci } from '../devices/ne2000/ne2000-pci.ts';
+import { Rtl8139 } from '../devices/rtl8139/rtl8139.ts';
 import { VirtioBlock } from '../devices/virtio/block.ts';
 import { VirtioNet } from '../devices/virtio/net.ts';
 import { VirtioNinep } from '../devices/virtio/ninep/ninep.ts';
@@ -18,6 +20,8 @@ type MakeNic = (network: PcNetwork, slot: PciSlot) => PciFunction;
 const NICS = {
   virtio: ({ port, mac }, slot) => new VirtioPci(new VirtioNet(port, mac, slot.clock), slot),
   e1000: ({ port, mac }, slot) => new E1000(port, mac, slot),
+  rtl8139: ({ port, mac }, slot) => new Rtl8139(port, mac, slot),
+  ne2k: ({ port, mac }, slot) => new Ne2000Pci(port, mac, slot),
 } as const satisfies Readonly<Record<string, MakeNic>>;
 
 /** Models of network cards. */

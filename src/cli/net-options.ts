@@ -25,7 +25,7 @@ export interface HostForward {
 
 const EXPECTED = 'none or user[,model=MODEL][,hostfwd=tcp:[ADDRESS]:PORT-[ADDRESS]:PORT]…[,restrict]';
 const DEFAULT_MODEL: NicModel = 'e1000';
-const MODELS: readonly NicModel[] = ['virtio', 'e1000'];
+const MODELS: readonly NicModel[] = ['virtio', 'e1000', 'rtl8139', 'ne2k'];
 const MOST_PORT = 65535;
 
 /** The network of a machine that is told nothing of networks. */

@@ -90,9 +90,10 @@ function runOptions(): Option[] {
     ).argParser(collect),
     new Option('--cdrom <FILE>', 'the medium in the CD drive'),
     new Option('--floppy <FILE>', 'the medium in the floppy drive; again for the second drive').argParser(collect),
-    new Option('--net <NETWORK>', 'a network card: none or user[,model=virtio|e1000][,hostfwd=…][,restrict]').argParser(
-      collect,
-    ),
+    new Option(
+      '--net <NETWORK>',
+      'a network card: none or user[,model=virtio|e1000|rtl8139|ne2k][,hostfwd=…][,restrict]',
+    ).argParser(collect),
     new Option('--share <DIR:TAG[:ro]>', 'a folder that the guest can mount by 9p').argParser(collect),
     new Option('--debugcon <TARGET>', 'where messages on the debug ports 0x402 and 0xE9 go, as --serial'),
     new Option('--serial <TARGET>', 'stdio, file:FILE, unix:PATH or none; once for COM1, again for COM2')
