@@ -58,6 +58,8 @@ export const EBDA = {
   mouseFlags1: 0x26,
   mouseFlags2: 0x27,
   mouseData: 0x28,
+  /** The format of the medium in each floppy drive; see floppy.ts. */
+  media: 0x38,
   /** The disk service under way; see disk.ts. */
   request: 0x40,
   /** The boot under way; see boot.ts. */

@@ -29,6 +29,7 @@ export const DISK_ERROR = {
   badSector: 0x02,
   writeProtected: 0x03,
   notFound: 0x04,
+  noMediaType: 0x0c,
   uncorrectable: 0x10,
   controller: 0x20,
   timeout: 0x80,

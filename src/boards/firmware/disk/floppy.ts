@@ -1,4 +1,4 @@
-import { BDA } from '../bda.ts';
+import { BDA, EBDA, EBDA_GPA } from '../bda.ts';
 import type { Caller } from '../caller.ts';
 import { DISK_ERROR, type StepResult } from './ata.ts';
 import type { Drive } from './drives.ts';
@@ -6,6 +6,7 @@ import { ACTION, type DiskRequest, OPERATION } from './request.ts';
 
 /** Registers of the floppy disk controller (Intel 82077AA data sheet). */
 const PORT = { output: 0x3f2, status: 0x3f4, data: 0x3f5, rate: 0x3f7 } as const;
+const DIR_CHANGED = 0x80;
 const DOR_ENABLED = 0x0c;
 const DOR_MOTOR = 0x10;
 const MSR_READY = 0x80;
@@ -36,36 +37,113 @@ const DMA_READ_MEMORY = 0x4a;
 const DMA_BOUNDARY = 0x09;
 const MOST_TRIES = 3;
 
-const STEP = { start: 0, recalibrated: 1, sought: 2, moved: 3 } as const;
+/** Formats of disks, those with more sectors first: data rate (as the controller's register has it), sectors a track. */
+const FORMATS = [
+  [3, 36],
+  [0, 21],
+  [0, 18],
+  [0, 15],
+  [2, 10],
+  [2, 9],
+  [1, 9],
+  [2, 8],
+] as const;
+const HEADS = 2;
+const MOST_CYLINDERS = 85;
+/** What has to be done to the change line: it falls when the head moves. */
+const CYLINDER_TO_STEP_TO = 1;
+const CHANGED = 0x06;
+
+const STEP = { start: 0, recalibrated: 1, stepped: 2, probed: 3, sought: 4, moved: 5 } as const;
 const WAIT: StepResult = { action: ACTION.wait };
 
-/** Takes the next step of a request to a floppy drive: motor, seek, a part of a track by DMA, result. */
+/** Takes the next step of a request to a floppy drive: motor, format of the medium, seek, a part of a track by DMA. */
 export function stepFloppy(c: Caller, request: DiskRequest, drive: Drive): StepResult {
   const step = request.get('step');
   if (step === STEP.start) return start(c, request, drive);
   if (!(c.load(BDA.floppyRecalibrated, 1) & INTERRUPTED)) return waitOrGiveUp(c, request);
-  if (step === STEP.recalibrated) {
+  return AFTER[step](c, request, drive);
+}
+
+/** What follows the interrupt that ends a step. */
+const AFTER: Readonly<Record<number, (c: Caller, request: DiskRequest, drive: Drive) => StepResult>> = {
+  [STEP.recalibrated]: (c, request, drive) => {
     senseInterrupt(c);
     c.store(BDA.floppyRecalibrated, 1, c.load(BDA.floppyRecalibrated, 1) | (1 << drive.unit));
-    return seek(c, request, drive);
-  }
-  if (step === STEP.sought) {
+    return begin(c, request, STEP.stepped, [COMMAND.seek, drive.unit, CYLINDER_TO_STEP_TO]);
+  },
+  [STEP.stepped]: (c, request, drive) => {
+    senseInterrupt(c);
+    if (c.in(PORT.rate) & DIR_CHANGED) return { end: DISK_ERROR.timeout };
+    request.set('tries', 0);
+    return probe(c, request, drive);
+  },
+  [STEP.probed]: (c, request, drive) => {
+    const bytes = receive(c, RESULT_BYTES);
+    const format = request.get('tries');
+    const isRight = bytes !== undefined && (bytes[0] & 0xc0) === 0;
+    request.set('tries', isRight ? 0 : format + 1);
+    if (!isRight) return probe(c, request, drive);
+    c.store(mediaOf(drive), 1, format + 1);
+    return beginMove(c, request, drive);
+  },
+  [STEP.sought]: (c, request, drive) => {
     senseInterrupt(c);
     return move(c, request, drive);
-  }
-  return result(c, request, drive);
+  },
+  [STEP.moved]: result,
+};
+
+/** Where the number of the medium's format is kept: 0 while it is not known. */
+function mediaOf({ unit }: Drive): number {
+  return EBDA_GPA + EBDA.media + unit;
+}
+
+function sectorsPerTrack(c: Caller, drive: Drive): number {
+  return FORMATS[c.load(mediaOf(drive), 1) - 1][1];
 }
 
 function start(c: Caller, request: DiskRequest, drive: Drive): StepResult {
-  if (request.get('left') === 0) return { end: DISK_ERROR.none };
-  const motors = c.load(BDA.floppyMotor, 1);
-  c.store(BDA.floppyMotor, 1, (motors & 0xf0) | (1 << drive.unit));
+  c.store(BDA.floppyMotor, 1, 1 << drive.unit);
   c.store(BDA.floppyTimeout, 1, MOTOR_OFF_TICKS);
   c.out(PORT.output, (DOR_MOTOR << drive.unit) | DOR_ENABLED | drive.unit);
-  c.out(PORT.rate, drive.sectorsPerTrack >= 15 ? (drive.sectorsPerTrack > 21 ? 3 : 0) : 2);
+  const known = c.load(mediaOf(drive), 1) !== 0;
+  if (!(c.in(PORT.rate) & DIR_CHANGED) && known) return beginMove(c, request, drive);
+  c.store(mediaOf(drive), 1, 0);
+  c.store(BDA.floppyRecalibrated, 1, 0);
+  if (known) return { end: CHANGED };
   if (!send(c, [COMMAND.specify, ...SPECIFY])) return { end: DISK_ERROR.controller };
-  if (c.load(BDA.floppyRecalibrated, 1) & (1 << drive.unit)) return seek(c, request, drive);
   return begin(c, request, STEP.recalibrated, [COMMAND.recalibrate, drive.unit]);
+}
+
+/** Tries to read the last sector that a track of the next format has; the head is on the first cylinder's neighbour. */
+function probe(c: Caller, request: DiskRequest, drive: Drive): StepResult {
+  const format = FORMATS[request.get('tries')];
+  if (!format) return { end: DISK_ERROR.noMediaType };
+  const [rate, sector] = format;
+  c.out(PORT.rate, rate);
+  programDma(c, EBDA_GPA + EBDA.sector, SECTOR_BYTES, OPERATION.read);
+  const where = [drive.unit, CYLINDER_TO_STEP_TO, 0, sector, SECTOR_SIZE_512, sector, GAP, 0xff];
+  return begin(c, request, STEP.probed, [COMMAND.read, ...where]);
+}
+
+/** The medium's format is known: the place that the caller means can be found. */
+function beginMove(c: Caller, request: DiskRequest, drive: Drive): StepResult {
+  if (request.get('left') === 0) return { end: DISK_ERROR.none };
+  c.out(PORT.rate, FORMATS[c.load(mediaOf(drive), 1) - 1][0]);
+  if (request.get('lbaHigh') !== 0) {
+    const place = request.get('lbaLow');
+    const [cylinder, head, sector] = [place >>> 16, (place >> 8) & 0xff, place & 0xff];
+    const track = sectorsPerTrack(c, drive);
+    if (sector > track || head >= HEADS || cylinder > MOST_CYLINDERS) return { end: DISK_ERROR.notFound };
+    request.lba = (cylinder * HEADS + head) * track + sector - 1;
+  }
+  return seek(c, request, drive);
+}
+
+/** The place that a caller names, until the medium's format is known: the marker that it is one is the high part. */
+export function floppyPlace(cylinder: number, head: number, sector: number): number {
+  return 2 ** 32 + (cylinder * 0x10000 + head * 0x100 + sector);
 }
 
 /** Gives a command that ends with an interrupt. */
@@ -82,30 +160,33 @@ interface Place {
   readonly sector: number;
 }
 
-function placeOf(lba: number, { heads, sectorsPerTrack }: Drive): Place {
-  const track = Math.floor(lba / sectorsPerTrack);
-  return { cylinder: Math.floor(track / heads), head: track % heads, sector: (lba % sectorsPerTrack) + 1 };
+function placeOf(lba: number, sectors: number): Place {
+  const track = Math.floor(lba / sectors);
+  return { cylinder: Math.floor(track / HEADS), head: track % HEADS, sector: (lba % sectors) + 1 };
 }
 
 function seek(c: Caller, request: DiskRequest, drive: Drive): StepResult {
-  const { cylinder, head } = placeOf(request.lba, drive);
+  const { cylinder, head } = placeOf(request.lba, sectorsPerTrack(c, drive));
   return begin(c, request, STEP.sought, [COMMAND.seek, (head << 2) | drive.unit, cylinder]);
 }
 
 /** How many sectors the next command moves: to the end of the track at most. */
-function pieceOf(request: DiskRequest, drive: Drive): number {
-  return Math.min(request.get('left'), drive.sectorsPerTrack - placeOf(request.lba, drive).sector + 1);
+function pieceOf(c: Caller, request: DiskRequest, drive: Drive): number {
+  return Math.min(
+    request.get('left'),
+    sectorsPerTrack(c, drive) - placeOf(request.lba, sectorsPerTrack(c, drive)).sector + 1,
+  );
 }
 
 function move(c: Caller, request: DiskRequest, drive: Drive): StepResult {
-  const { cylinder, head, sector } = placeOf(request.lba, drive);
+  const { cylinder, head, sector } = placeOf(request.lba, sectorsPerTrack(c, drive));
   const operation = request.get('operation');
-  const bytes = pieceOf(request, drive) * SECTOR_BYTES;
+  const bytes = pieceOf(c, request, drive) * SECTOR_BYTES;
   const address = request.get('segment') * 16 + request.get('offset');
   if ((address & 0xffff) + bytes > 0x10000) return { end: DMA_BOUNDARY };
   programDma(c, address, bytes, operation);
   const code = operation === OPERATION.write ? COMMAND.write : COMMAND.read;
-  const last = sector + pieceOf(request, drive) - 1;
+  const last = sector + pieceOf(c, request, drive) - 1;
   const where = [(head << 2) | drive.unit, cylinder, head, sector, SECTOR_SIZE_512, last, GAP, 0xff];
   return begin(c, request, STEP.moved, [code, ...where]);
 }
@@ -129,7 +210,7 @@ function result(c: Caller, request: DiskRequest, drive: Drive): StepResult {
   if (!bytes) return { end: DISK_ERROR.controller };
   const [status0, status1] = bytes;
   if (status0 & 0xc0) return retry(c, request, drive, errorOf(status0, status1));
-  request.advance(pieceOf(request, drive), SECTOR_BYTES);
+  request.advance(pieceOf(c, request, drive), SECTOR_BYTES);
   request.set('step', STEP.start);
   request.set('tries', 0);
   return start(c, request, drive);
@@ -147,7 +228,6 @@ function retry(c: Caller, request: DiskRequest, drive: Drive, error: number): St
   if (tries >= MOST_TRIES || error === DISK_ERROR.writeProtected) return { end: error };
   request.set('tries', tries);
   request.set('step', STEP.start);
-  c.store(BDA.floppyRecalibrated, 1, c.load(BDA.floppyRecalibrated, 1) & ~(1 << drive.unit));
   return start(c, request, drive);
 }
 

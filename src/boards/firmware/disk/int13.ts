@@ -1,9 +1,10 @@
 import { ByteWriter } from '../../../base/bytes.ts';
 import { BDA } from '../bda.ts';
 import type { Caller } from '../caller.ts';
+import { readCmos } from '../clock.ts';
 import { DISK_ERROR, type StepResult, stepCd, stepDisk } from './ata.ts';
 import { countDrives, DRIVE, type Drive, driveOf, FIRST_CD, FIRST_DISK, removeEmulated } from './drives.ts';
-import { stepFloppy } from './floppy.ts';
+import { floppyPlace, stepFloppy } from './floppy.ts';
 import { ACTION, DiskRequest, OPERATION } from './request.ts';
 
 /** Offsets from the stack pointer of what INT 13h's code has pushed. */
@@ -19,7 +20,7 @@ const DISK_PARAMETERS_BYTES = 0x1e;
 const PACKET_BYTES = 0x10;
 const CHANGED = 0x06;
 const FLOPPY_PARAMETERS_VECTOR = 0x1e * 4;
-const FLOPPY_1440K = 4;
+const CMOS_FLOPPIES = 0x10;
 
 /** INT 13h as a caller sees it: its registers, which the BIOS's code has pushed, and the request that goes on after waits. */
 class DiskCall {
@@ -174,8 +175,10 @@ function beginTracks(call: DiskCall, drive: Drive, operation: number): number | 
   const sector = c.cl & 0x3f;
   const { heads, sectorsPerTrack } = drive;
   request.set('tellsCount', 1);
-  const isInside = sector >= 1 && sector <= Math.max(sectorsPerTrack, drive.kind === DRIVE.floppy ? 63 : 0);
+  const isFloppy = drive.kind === DRIVE.floppy;
+  const isInside = sector >= 1 && (isFloppy || sector <= sectorsPerTrack);
   if (c.al === 0 || !isInside || c.dh >= heads) return DISK_ERROR.badCommand;
+  if (isFloppy) return begin(call, drive, operation, floppyPlace(cylinder, c.dh, sector), c.al, c.es, c.bx);
   const lba = (cylinder * heads + c.dh) * sectorsPerTrack + sector - 1;
   return begin(call, drive, operation, lba, c.al, c.es, c.bx);
 }
@@ -191,7 +194,7 @@ function begin(
 ): number | undefined {
   const isCd = drive.kind === DRIVE.cd || drive.kind === DRIVE.emulated;
   if (isCd && operation === OPERATION.write) return DISK_ERROR.writeProtected;
-  if (drive.sectors > 0 && lba + count > drive.sectors) return DISK_ERROR.notFound;
+  if (drive.kind !== DRIVE.floppy && drive.sectors > 0 && lba + count > drive.sectors) return DISK_ERROR.notFound;
   if (isCd && operation === OPERATION.verify) return DISK_ERROR.none;
   request.set('operation', operation);
   request.set('left', count);
@@ -222,11 +225,17 @@ function parameters(call: DiskCall, drive: Drive): number {
   call.setRegister('cx', ((last & 0xff) << 8) | ((last & 0x300) >> 2) | sectorsPerTrack);
   call.setRegister('dx', ((heads - 1) << 8) | count);
   if (number < FIRST_DISK) {
-    call.setRegister('bx', (c.bx & 0xff00) | FLOPPY_1440K);
+    call.setRegister('bx', (c.bx & 0xff00) | floppyType(c, number));
     call.setRegister('di', c.load(FLOPPY_PARAMETERS_VECTOR, 2));
     call.setRegister('es', c.load(FLOPPY_PARAMETERS_VECTOR + 2, 2));
   }
   return DISK_ERROR.none;
+}
+
+/** The type of a floppy drive as CMOS memory has it; an emulated one is of 1.44 MB. */
+function floppyType(c: Caller, number: number): number {
+  const types = readCmos(c, CMOS_FLOPPIES);
+  return (number === 0 ? types >> 4 : types & 0x0f) || 4;
 }
 
 /** AH = 15h. AH: 1 a floppy without and 2 with change line, 3 a disk whose sectors are in CX:DX. */
