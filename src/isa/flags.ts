@@ -117,7 +117,7 @@ export class Flags {
     this.#set(STATE.flagCarry, inverts.extU().or(topBits(bit(FLAG.CF), bit(FLAG.OF))));
   }
 
-  /** What comparing two ordered numbers gives: CF where `less`, ZF where `equal` (i32, 0 or 1), the others clear. */
+  /** CF where `less`, ZF where `equal` (i32, 0 or 1), the others clear: what comparing two ordered numbers gives. */
   compared(less: Val, equal: Val): void {
     this.#set(STATE.flagResult, equal.xor(1).extU());
     this.#set(STATE.flagCarry, this.#b.i64(3n << 62n).selectIf(less, equal.shl(1).extU()));

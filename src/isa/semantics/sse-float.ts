@@ -10,6 +10,7 @@ import {
   FLOAT_64_SQRT,
 } from '../float/arithmetic.ts';
 import { FLOAT_32_INTEGRAL, FLOAT_64_INTEGRAL } from '../float/integral.ts';
+import { ROUND } from '../float/results.ts';
 import type { Lift, Semantics, SemanticsTable } from '../lift.ts';
 import { shortWay, type Unless } from '../short-way.ts';
 import { defineExact, type ExactHelpers, type ExactLane } from '../simd/float-exact.ts';
@@ -17,31 +18,26 @@ import {
   allLanes,
   areDenormal,
   areFinite,
+  areOrdered,
   areSafeResults,
   areZero,
   DOUBLE,
   ignoresInexact,
   isDenormal,
   isFiniteNumber,
+  isNormalOrInfinite,
   isSafeResult,
   isZero,
+  MXCSR,
+  mxcsrOf,
   powerBits,
   SINGLE,
   type SimdFormat,
   toBits,
 } from '../simd/float-format.ts';
 import { binaryShortcut, sqrtShortcut } from '../simd/float-shortcut.ts';
-import { same, shuffle } from '../simd/lanes.ts';
-import {
-  readLow,
-  readScalar,
-  readVector,
-  requireSse,
-  scalarOf,
-  writeLow,
-  writeScalar,
-  writeVector,
-} from '../simd/operands.ts';
+import { choose, same, shuffle } from '../simd/lanes.ts';
+import { readScalar, readVector, requireSse, scalarOf, writeScalar, writeVector } from '../simd/operands.ts';
 
 const BINARY = { f32: FLOAT_32_BINARY, f64: FLOAT_64_BINARY } as const;
 const SQRT = { f32: FLOAT_32_SQRT, f64: FLOAT_64_SQRT } as const;
@@ -235,6 +231,24 @@ function squareRoot(f: SimdFormat, suffix: 's' | 'd'): SemanticsTable {
   };
 }
 
+/** Bits of the immediate of ROUNDSS and its kin, beside the rounding in bits 0 and 1 (SDM 2, ROUNDPD). */
+const ROUND_BY_MXCSR = 4;
+const SUPPRESS_PRECISION = 8;
+
+/** The rounding that an immediate names, MXCSR's own being to nearest. */
+function integralBy(imm: Val, x: Val, round: (name: string, x: Val) => Val): Val {
+  const number = choose(imm.and(ROUND_BY_MXCSR), imm.and(0), imm.and(3));
+  const upOrZero = choose(number.eq(ROUND.up), round('ceil', x), round('trunc', x));
+  const notNearest = choose(number.eq(ROUND.down), round('floor', x), upOrZero);
+  return choose(number.eqz(), round('nearest', x), notNearest);
+}
+
+/** Leaves the short way of a rounding where MXCSR's rounding counts and is another, or where PE is to be set. */
+function checkRounding(b: Builder, imm: Val, unchanged: Val, unless: Unless): void {
+  unless(mxcsrOf(b).and(MXCSR.rounding).nez().and(imm.shrU(2)));
+  unless(unchanged.or(ignoresInexact(b)).eqz().and(imm.and(SUPPRESS_PRECISION).eqz()));
+}
+
 /** ROUNDSS and its kin: to an integral number, by the immediate's rounding or MXCSR's. */
 function roundIntegral(f: SimdFormat, suffix: 's' | 'd'): SemanticsTable {
   const exact = defineExact({
@@ -249,15 +263,29 @@ function roundIntegral(f: SimdFormat, suffix: 's' | 'd'): SemanticsTable {
   return {
     [`rounds${suffix}`]: (l) => {
       requireSse(l);
-      const a = readLow(l, 1, f.width);
-      l.markRecord();
-      writeLow(l, 0, l.b.call(exact.scalar, a, l.read(2)));
+      const { b } = l;
+      const a = readScalar(l, 1, f);
+      const imm = l.read(2);
+      const fast = (unless: Unless) => {
+        b.if(isNormalOrInfinite(f, a.bits).eqz(), () => unless(isZero(a.bits).eqz()));
+        const value = integralBy(imm, a.float, (name, x) => x.do(name));
+        checkRounding(b, imm, value.do('eq', a.float), unless);
+        return value;
+      };
+      writeScalar(l, 0, f, orExact(l, f.float, fast, exact.scalar, a.bits, imm));
     },
     [`roundp${suffix}`]: (l) => {
       requireSse(l);
+      const { b } = l;
       const a = readVector(l, 1);
-      l.markRecord();
-      writeVector(l, 0, l.b.call(exact.packed, a, l.read(2)));
+      const imm = l.read(2);
+      const fast = (unless: Unless) => {
+        unless(allLanes(b, f, areOrdered(b, f, a)).eqz());
+        const value = integralBy(imm, a, (name, x) => b.op(`${f.floats}.${name}`, x));
+        checkRounding(b, imm, allLanes(b, f, b.op(`${f.floats}.eq`, value, a)), unless);
+        return value;
+      };
+      writeVector(l, 0, orExact(l, 'v128', fast, exact.packed, a, imm));
     },
   };
 }

@@ -38,7 +38,7 @@ export const DOUBLE: SimdFormat = {
 };
 
 /** Bits of MXCSR (SDM 1, 10.2.3). */
-export const MXCSR = { PE: 1 << 5, DAZ: 1 << 6, masks: 0x1f80, masksShift: 7 } as const;
+export const MXCSR = { PE: 1 << 5, DAZ: 1 << 6, masks: 0x1f80, masksShift: 7, rounding: 0x6000 } as const;
 /** MXCSR without the exception flags. */
 const CONTROLS = 0xffc0;
 
