@@ -20,10 +20,11 @@ export class Input {
     return this.#tablet !== undefined;
   }
 
-  /** Presses a key, again for repetition, or releases it. */
+  /** Presses or releases a key. Pressing it again does nothing: the guest's keyboard repeats by itself. */
   key(key: Key, down: boolean): void {
-    if (!down && !this.#held.delete(key)) return;
+    if (down === this.#held.has(key)) return;
     if (down) this.#held.add(key);
+    else this.#held.delete(key);
     this.#sinks.keyboard.key(key, down);
   }
 

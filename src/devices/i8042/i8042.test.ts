@@ -191,6 +191,34 @@ test('a disabled keyboard is silent; answers go before scan codes', () => {
   assert.deepEqual(bench.drain(), [0xee, 0x1e], 'sending to the keyboard enables its port');
 });
 
+test('a held key is repeated as the guest sets it, until it or another is released or pressed', () => {
+  const bench = new Bench();
+  bench.i8042.keyboard.key(KEY_A, true);
+  assert.deepEqual(bench.drain(), [0x1e]);
+  bench.wait(480_000_000n);
+  assert.deepEqual(bench.drain(), []);
+  const count = (nanos: bigint) => {
+    let bytes = 0;
+    for (const end = bench.clock.nowNanos() + nanos; bench.clock.nowNanos() < end; ) {
+      bench.wait(5_000_000n);
+      bytes += bench.drain().filter((byte) => byte === 0x1e).length;
+    }
+    return bytes;
+  };
+  assert.ok(Math.abs(count(1_000_000_000n) - 11) <= 1);
+  bench.keyboard(0xf3, 0x00);
+  assert.ok(Math.abs(count(1_000_000_000n) - 30) <= 2);
+  bench.i8042.keyboard.key(KEY_UP, true);
+  bench.i8042.keyboard.key(KEY_A, false);
+  bench.drain();
+  bench.wait(260_000_000n);
+  assert.deepEqual(bench.drain(), [0xe0, 0x48]);
+  bench.i8042.keyboard.key(KEY_UP, false);
+  bench.drain();
+  bench.wait(1_000_000_000n);
+  assert.deepEqual(bench.drain(), []);
+});
+
 test('keys that do not fit are reported once and then keys arrive again', () => {
   const bench = new Bench();
   for (let i = 0; i < 1000; i++) bench.i8042.keyboard.key(KEY_A, true);

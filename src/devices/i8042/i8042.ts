@@ -102,7 +102,7 @@ export interface I8042Wiring {
  * one byte time after the one before was read. The self-test leaves the command byte as it is but for SYS.
  */
 export class I8042 implements Device {
-  readonly keyboard = new Ps2Keyboard(() => this.#pump());
+  readonly keyboard: Ps2Keyboard;
   readonly mouse = new Ps2Mouse(() => this.#pump());
   readonly #wiring: I8042Wiring;
   readonly #alarm: Alarm;
@@ -118,6 +118,7 @@ export class I8042 implements Device {
 
   constructor(wiring: I8042Wiring) {
     this.#wiring = wiring;
+    this.keyboard = new Ps2Keyboard(wiring.clock, () => this.#pump());
     this.#ram[0] = CTR_INITIAL;
     this.#alarm = wiring.clock.createAlarm(() => this.#onByteTime());
   }

@@ -1,5 +1,6 @@
 import { ByteQueue } from '../../base/byte-queue.ts';
-import { scanCodeBytes } from './scan-codes.ts';
+import type { Alarm, Clock } from '../../machine/interfaces.ts';
+import { KEY_PAUSE, scanCodeBytes } from './scan-codes.ts';
 import type { Ps2KeyboardState } from './state.ts';
 
 const SET_LEDS = 0xed;
@@ -26,11 +27,17 @@ const REPLY_BYTES = 16;
 /** A real keyboard holds 16; more lets a script type. */
 const SCAN_CODE_BYTES = 256;
 
+/** The typematic rate and delay of power-on: 10.9 a second after half a second. */
+const TYPEMATIC_DEFAULT = 0x2b;
+const TYPEMATIC_DELAY_NANOS = 250_000_000n;
+/** The unit of the typematic period. */
+const TYPEMATIC_UNIT_NANOS = 4_170_000n;
+
 /**
  * A PS/2 keyboard with 102 keys (IBM PS/2 technical reference, "Keyboards").
  *
- * It does not repeat a held key by itself: who feeds it calls {@link key} again, as window systems do. The typematic
- * rate and the per-key modes of set 3 are accepted without effect. Every key makes and breaks in every set.
+ * The key that was pressed last is repeated while it is held. The per-key modes of set 3 are accepted without effect:
+ * every key makes, repeats and breaks in every set.
  */
 export class Ps2Keyboard {
   readonly #onOutput: () => void;
@@ -42,10 +49,18 @@ export class Ps2Keyboard {
   #scanCodeSet = 2;
   #leds = 0;
   #lastSent = 0;
+  #typematic = TYPEMATIC_DEFAULT;
+  /** The key that is repeated next, and when; 0 for none. */
+  #repeated = 0;
+  #repeatNanos = 0n;
+  readonly #clock: Clock;
+  readonly #alarm: Alarm;
 
   /** @param onOutput called when the keyboard has something to send */
-  constructor(onOutput: () => void) {
+  constructor(clock: Clock, onOutput: () => void) {
+    this.#clock = clock;
     this.#onOutput = onOutput;
+    this.#alarm = clock.createAlarm(() => this.#repeat());
   }
 
   /** The lit LEDs: bit 0 scroll lock, bit 1 num lock, bit 2 caps lock. */
@@ -65,11 +80,10 @@ export class Ps2Keyboard {
    * @param code its set 2 code: one byte, E0xxh for an extended key, KEY_PRINT_SCREEN or KEY_PAUSE
    */
   key(code: number, down: boolean): void {
-    if (!this.#scanning) return;
-    const bytes = scanCodeBytes(this.#scanCodeSet, code, down);
-    if (this.scanCodeSpace >= bytes.length) this.#push(bytes);
-    else this.#loseKeys();
-    this.#onOutput();
+    const delayNanos = TYPEMATIC_DELAY_NANOS * BigInt(((this.#typematic >> 5) & 3) + 1);
+    if (down) this.#repeatAt(code === KEY_PAUSE ? 0 : code, this.#clock.nowNanos() + delayNanos);
+    else if (code === this.#repeated) this.#repeatAt(0, 0n);
+    this.#tell(code, down);
   }
 
   /** Takes a byte from the controller. */
@@ -99,6 +113,9 @@ export class Ps2Keyboard {
       scanCodeSet: this.#scanCodeSet,
       leds: this.#leds,
       lastSent: this.#lastSent,
+      typematic: this.#typematic,
+      repeated: this.#repeated,
+      repeatNanos: this.#repeatNanos,
     };
   }
 
@@ -111,6 +128,30 @@ export class Ps2Keyboard {
     this.#scanCodeSet = state.scanCodeSet;
     this.#leds = state.leds;
     this.#lastSent = state.lastSent;
+    this.#typematic = state.typematic;
+    this.#repeatAt(state.repeated, state.repeatNanos);
+  }
+
+  #tell(code: number, down: boolean): void {
+    if (!this.#scanning) return;
+    const bytes = scanCodeBytes(this.#scanCodeSet, code, down);
+    if (this.scanCodeSpace >= bytes.length) this.#push(bytes);
+    else this.#loseKeys();
+    this.#onOutput();
+  }
+
+  #repeatAt(code: number, nanos: bigint): void {
+    this.#repeated = code;
+    this.#repeatNanos = nanos;
+    if (code === 0) this.#alarm.cancel();
+    else this.#alarm.arm(nanos);
+  }
+
+  /** Repeats the held key. A guest that does not fetch its keys gets no more of them. */
+  #repeat(): void {
+    if (this.#scanCodes.length === 0) this.#tell(this.#repeated, true);
+    const periodNanos = TYPEMATIC_UNIT_NANOS * BigInt((8 + (this.#typematic & 7)) << ((this.#typematic >> 3) & 3));
+    this.#repeatAt(this.#repeated, this.#clock.nowNanos() + periodNanos);
   }
 
   #reply(...bytes: number[]): void {
@@ -147,6 +188,7 @@ export class Ps2Keyboard {
   #takeArgument(command: number, byte: number): void {
     this.#reply(ACK);
     if (command === SET_LEDS) this.#leds = byte & 7;
+    if (command === SET_TYPEMATIC) this.#typematic = byte & 0x7f;
     if (command !== SCAN_CODE_SET) return;
     if (byte === 0) this.#reply(this.#scanCodeSet);
     else if (byte <= 3) this.#scanCodeSet = byte;
@@ -157,7 +199,10 @@ export class Ps2Keyboard {
     this.#scanning = scanning;
     this.#scanCodes.clear();
     this.#overrun = false;
-    if (defaults) this.#scanCodeSet = 2;
+    if (defaults) {
+      this.#scanCodeSet = 2;
+      this.#typematic = TYPEMATIC_DEFAULT;
+    }
     this.#reply(ACK);
   }
 

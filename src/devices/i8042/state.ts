@@ -1,6 +1,6 @@
 import type { DeviceState } from '../../machine/interfaces.ts';
 
-export const I8042_VERSION = 1;
+export const I8042_VERSION = 2;
 
 /** Who put a byte into the output buffer. */
 export type OutputSource = 'controller' | 'keyboard' | 'aux';
@@ -25,6 +25,11 @@ export interface Ps2KeyboardState {
   scanCodeSet: number;
   leds: number;
   lastSent: number;
+  /** Typematic rate and delay, as the guest sets them. */
+  typematic: number;
+  /** The held key that is repeated, or 0, and when that happens next. */
+  repeated: number;
+  repeatNanos: bigint;
 }
 
 /** What the mouse remembers. */
