@@ -19,6 +19,9 @@ export class TestSerial implements CharPort {
   }
 }
 
+/** Instructions between two turns of the host's event loop. */
+const TURN = 5_000_000;
+
 /** A machine under the virtual clock, and its first serial line. */
 export interface TestMachine {
   readonly machine: PcMachine;
@@ -49,5 +52,17 @@ export function runTo(machine: PcMachine, count: number): void {
     const wakes = machine.awake || (machine.vcpu.acceptsInterrupts && machine.skipIdle());
     const goesOn = exit.kind === 'budget' || (exit.kind === 'halted' && wakes);
     if (!goesOn) throw new Error(`the run ended: ${JSON.stringify(exit)}, ${machine.vcpu.describe()}`);
+  }
+}
+
+/** Runs until the guest shuts down; idle time is skipped, and the host does what it is asked for.
+ * @throws {Error} it takes more instructions than `limit`, or nothing wakes the processor */
+export async function runToShutdown(machine: PcMachine, limit: number): Promise<void> {
+  while (machine.ended === undefined) {
+    const exit = machine.run(TURN);
+    if (exit.kind === 'hostWork') await machine.hostWork.drain();
+    const asleep = exit.kind === 'halted' && !machine.awake && !machine.skipIdle();
+    if (asleep || machine.vcpu.retired > limit) throw new Error(`the guest does not end: ${machine.vcpu.describe()}`);
+    await new Promise((resolve) => setImmediate(resolve));
   }
 }

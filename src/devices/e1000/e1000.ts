@@ -24,6 +24,8 @@ const PORT_BYTES = 0x40;
 /** The window in I/O space: an offset, and the register there (Software Developer's Manual, 13.2.2). */
 const [IOADDR, IODATA] = [0, 4];
 const ITR_UNIT_NANOS = 256n;
+/** When the transmitter goes on that has done as much as it does at once: about as long as that takes on the wire. */
+const TRANSMIT_PAUSE_NANOS = 1_000_000n;
 const ADDRESS_VALID = 0x80000000;
 const PBA_DEFAULT = 0x00100030;
 const STATE_VERSION = 1;
@@ -252,7 +254,7 @@ export class E1000 implements PciFunction {
 
   #runTransmitter(): void {
     this.#raise(this.#transmitter.run());
-    if (this.#transmitter.hasWork) this.#more.arm(this.#slot.clock.nowNanos());
+    if (this.#transmitter.hasWork) this.#more.arm(this.#slot.clock.nowNanos() + TRANSMIT_PAUSE_NANOS);
   }
 
   #raise(causes: number): void {

@@ -12,8 +12,9 @@ const STATUS_DONE = 1;
 const STATUS_OFFSET = 12;
 
 const MOST_PACKET_BYTES = 0x10000 + 18;
-/** Descriptors that are done at once: what is left waits for the next turn, so that a guest cannot keep the host busy. */
-const MOST_AT_ONCE = 256;
+/** Descriptors and bytes that are done at once: what is left waits, so that a guest cannot keep the host busy. */
+const MOST_DESCRIPTORS_AT_ONCE = 256;
+const MOST_BYTES_AT_ONCE = 1 << 20;
 const CONTEXT_BYTES = 16;
 const STATE_VERSION = 1;
 
@@ -42,6 +43,8 @@ export class Transmitter {
   /** The packet so far. */
   #packet: Uint8Array[] = [];
   #packetBytes = 0;
+  /** Bytes read in this run. */
+  #bytesDone = 0;
   /** Options of the packet's first descriptor, which count for all of it. */
   #options = 0;
 
@@ -62,7 +65,14 @@ export class Transmitter {
   /** Does some of the descriptors. @returns the interrupt causes  @throws {PageAbsent} nothing is lost when it is called again */
   run(): number {
     let causes = 0;
-    for (let done = 0; done < MOST_AT_ONCE && this.hasWork; done++) causes |= this.#doDescriptor();
+    this.#bytesDone = 0;
+    for (
+      let done = 0;
+      done < MOST_DESCRIPTORS_AT_ONCE && this.#bytesDone < MOST_BYTES_AT_ONCE && this.hasWork;
+      done++
+    ) {
+      causes |= this.#doDescriptor();
+    }
     return causes === 0 || this.hasWork ? causes : causes | INT.txqe;
   }
 
@@ -109,6 +119,7 @@ export class Transmitter {
   #addData(descriptor: DataDescriptor): void {
     const part = new Uint8Array(Math.min(descriptor.length, MOST_PACKET_BYTES - this.#packetBytes));
     readGuest(this.#memory, descriptor.gpa, part);
+    this.#bytesDone += part.length;
     if (this.#packetBytes === 0) this.#options = descriptor.options;
     this.#packet.push(part);
     this.#packetBytes += part.length;

@@ -1,0 +1,132 @@
+import { E1000 } from '../../src/devices/e1000/e1000.ts';
+import { REG as E1000_REG } from '../../src/devices/e1000/registers.ts';
+import { Ne2000Pci } from '../../src/devices/ne2000/ne2000-pci.ts';
+import { REG as RTL8139_REG } from '../../src/devices/rtl8139/registers.ts';
+import { Rtl8139 } from '../../src/devices/rtl8139/rtl8139.ts';
+import { VirtioBalloon } from '../../src/devices/virtio/balloon.ts';
+import { VirtioBlock } from '../../src/devices/virtio/block.ts';
+import { VirtioConsole } from '../../src/devices/virtio/console.ts';
+import { VirtioInput } from '../../src/devices/virtio/input.ts';
+import { TABLET } from '../../src/devices/virtio/input-devices.ts';
+import { VirtioNet } from '../../src/devices/virtio/net.ts';
+import { VirtioNinep } from '../../src/devices/virtio/ninep/ninep.ts';
+import { NinepServer } from '../../src/devices/virtio/ninep/server.ts';
+import { VirtioRng } from '../../src/devices/virtio/rng.ts';
+import type { VirtioDevice } from '../../src/devices/virtio/virtio-device.ts';
+import { VirtioPci } from '../../src/devices/virtio/virtio-pci.ts';
+import { DiskQueue } from '../../src/machine/disk-queue.ts';
+import type { PciSlot } from '../../src/machine/pci-slot.ts';
+import type { FileFacts, SharedFolder } from '../../src/machine/shared-folder.ts';
+import { TestDisk } from '../../src/machine/test-disk.case.ts';
+import type { TestNet } from '../../src/machine/test-net.case.ts';
+import type { HostileSubject } from './hostile-device.ts';
+
+const MAC = Uint8Array.of(0x52, 0x54, 0, 1, 2, 3);
+const DISK_BYTES = 1 << 20;
+const VIRTIO_BAR = 4;
+
+/** Offsets of virtio's registers: common configuration, ISR, device configuration, notifications, legacy ports. */
+const VIRTIO_REGISTERS = [
+  ...Array.from({ length: 0x20 }, (_, index) => index * 2),
+  0x1000,
+  ...Array.from({ length: 16 }, (_, index) => 0x2000 + index * 4),
+  ...[0, 1, 2, 3].map((queue) => 0x3000 + queue * 4),
+];
+
+function virtio(
+  name: string,
+  make: (slot: PciSlot, net: TestNet) => VirtioDevice,
+  poke?: HostileSubject['poke'],
+): HostileSubject {
+  const plug = (slot: PciSlot, net: TestNet) => new VirtioPci(make(slot, net), slot);
+  return { name, make: plug, registers: VIRTIO_REGISTERS, virtioBar: VIRTIO_BAR, poke };
+}
+
+const FACTS: FileFacts = {
+  kind: 'folder',
+  mode: 0o040755,
+  uid: 0,
+  gid: 0,
+  links: 1,
+  sizeBytes: 10,
+  blocks: 1,
+  identity: 1n,
+  accessedNanos: 0n,
+  modifiedNanos: 0n,
+  changedNanos: 0n,
+};
+
+/** A folder that has everything, and forgets everything. */
+function endlessFolder(): SharedFolder {
+  const file = {
+    read: () => 5,
+    write: (_: number, source: Uint8Array) => source.length,
+    facts: () => FACTS,
+    resize() {},
+    sync() {},
+    close() {},
+  };
+  return {
+    facts: (path) => ({ ...FACTS, kind: path.length % 2 ? 'file' : 'folder' }),
+    list: () => Array.from({ length: 100 }, (_, index) => `name-${index}`),
+    readLink: () => 'target',
+    open: () => file,
+    create: () => file,
+    makeFolder() {},
+    makeSymbolicLink() {},
+    link() {},
+    rename() {},
+    removeFile() {},
+    removeFolder() {},
+    change() {},
+    space: () => ({ blockBytes: 4096, blocks: 1, freeBlocks: 1, availableBlocks: 1, files: 1, freeFiles: 1 }),
+  };
+}
+
+function consoleSubject(): HostileSubject {
+  const receivers: ((byte: number) => boolean)[] = [];
+  const outside = () => ({ send() {}, onByte: (receive: (byte: number) => boolean) => void receivers.push(receive) });
+  const make = () => new VirtioConsole([{ outside: outside() }, { name: 'agent', outside: outside() }]);
+  return virtio('virtio-console', make, (below) => void receivers[below(receivers.length)]?.(below(256)));
+}
+
+function balloonSubject(): HostileSubject {
+  let balloon: VirtioBalloon | undefined;
+  const make = (slot: PciSlot) => {
+    balloon = new VirtioBalloon(slot.memory);
+    return balloon;
+  };
+  return virtio('virtio-balloon', make, (below) =>
+    below(2) ? balloon?.setTarget(below(2 ** 30)) : balloon?.requestStatistics(),
+  );
+}
+
+function inputSubject(): HostileSubject {
+  let input: VirtioInput | undefined;
+  const make = () => {
+    input = new VirtioInput(TABLET);
+    return input;
+  };
+  return virtio('virtio-input', make, (below) => input?.send([[3, below(2), below(32768)]]));
+}
+
+/** Every device that is fuzzed. */
+export const DEVICE_SUBJECTS: readonly HostileSubject[] = [
+  virtio('virtio-rng', () => new VirtioRng((target) => target.fill(7))),
+  virtio('virtio-block', (slot) => new VirtioBlock(new DiskQueue(new TestDisk(DISK_BYTES), slot.hostWork), 'fuzz')),
+  virtio('virtio-net', (slot, net) => new VirtioNet(net, MAC, slot.clock)),
+  virtio('virtio-9p', () => {
+    const owner = { uid: 0, gid: 0 };
+    return new VirtioNinep(new NinepServer({ folder: endlessFolder(), readOnly: false, owner }), 'fuzz');
+  }),
+  consoleSubject(),
+  balloonSubject(),
+  inputSubject(),
+  { name: 'e1000', make: (slot, net) => new E1000(net, MAC, slot), registers: [...Object.values(E1000_REG), 0, 4] },
+  { name: 'rtl8139', make: (slot, net) => new Rtl8139(net, MAC, slot), registers: Object.values(RTL8139_REG) },
+  {
+    name: 'ne2000',
+    make: (slot, net) => new Ne2000Pci(net, MAC, slot),
+    registers: Array.from({ length: 0x20 }, (_, index) => index),
+  },
+];
