@@ -31,7 +31,7 @@ const LAYERS: Readonly<Record<string, LayerRule>> = {
   'host/browser': { imports: [], types: ['machine', 'disk', 'net', 'display', 'vm'] },
   manager: { imports: ['api', 'vm', 'disk', 'host/node'], host: true },
   cli: { imports: ['api', 'vm', 'disk', 'host/node'], host: true },
-  console: { imports: ['api', 'host/browser'] },
+  console: { imports: ['api', 'host/browser'], host: true },
 };
 
 interface Import {

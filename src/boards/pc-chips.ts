@@ -17,6 +17,7 @@ import { Pit8254 } from '../devices/pit8254/pit8254.ts';
 import { SystemControlPortB } from '../devices/pit8254/system-control-port-b.ts';
 import { PVPANIC_PANICKED, Pvpanic } from '../devices/pvpanic/pvpanic.ts';
 import { Uart16550 } from '../devices/uart16550/uart16550.ts';
+import { type ProcessorRegisters, VmPort } from '../devices/vmport/vmport.ts';
 import type { BusWidth } from '../machine/bus.ts';
 import type { HostWork } from '../machine/host-work.ts';
 import type { CharPort, Clock, GuestMemory, RunExit } from '../machine/interfaces.ts';
@@ -41,6 +42,8 @@ export interface ChipOptions {
   readonly onSerialSpace?: (port: number) => void;
   /** where bytes written to ports 0xE9 and 0x402 go; the second is there only where someone listens */
   readonly debugOutput?: (byte: number) => void;
+  /** the general registers of the processor, for the one chip that looks at them */
+  readonly registers?: ProcessorRegisters;
 }
 
 /** What the chips of a PC are connected to on the board. */
@@ -56,6 +59,7 @@ export interface ChipWiring {
 /** The chips, by their names in a saved state, sources of interrupts before the interrupt controllers. */
 export type PcChips = ReturnType<typeof makeChips>;
 
+const NO_REGISTERS: ProcessorRegisters = { get: () => 0, set: () => {} };
 const NOT_CONNECTED: CharPort = { send: () => {}, onByte: () => {} };
 
 /** Makes the chips and connects their pins. */
@@ -72,6 +76,13 @@ export function makeChips(options: ChipOptions, wiring: ChipWiring) {
     const space = () => options.onSerialSpace?.(port);
     return new Uart16550(clock, interrupts.irq(irq), options.serial[port] ?? NOT_CONNECTED, space);
   };
+  const keyboard = new I8042({
+    clock,
+    keyboardIrq: interrupts.irq(PC_IRQ.keyboard),
+    auxIrq: interrupts.irq(PC_IRQ.mouse),
+    a20: controllerA20,
+    reset: () => end('reset'),
+  });
   return {
     debugExit: new DebugExit((value) => end('debugExit', value)),
     debugPort: new DebugPort((byte) => options.debugOutput?.(byte)),
@@ -85,13 +96,8 @@ export function makeChips(options: ChipOptions, wiring: ChipWiring) {
     fwCfg: new FwCfg(configuration, memory),
     powerManagement: new Piix4PmRegisters(clock, interrupts.irq(PC_IRQ.sci), () => end('powerOff')),
     rtc: new Mc146818(clock, interrupts.irq(PC_IRQ.rtc), options.startEpochMs),
-    keyboard: new I8042({
-      clock,
-      keyboardIrq: interrupts.irq(PC_IRQ.keyboard),
-      auxIrq: interrupts.irq(PC_IRQ.mouse),
-      a20: controllerA20,
-      reset: () => end('reset'),
-    }),
+    keyboard,
+    vmport: new VmPort(options.registers ?? NO_REGISTERS, () => keyboard.mouse.move(1, 0, 0, 0)),
     uart1: uart(PC_IRQ.uart1, 0),
     uart2: uart(PC_IRQ.uart2, 1),
     isaDma,
@@ -123,6 +129,7 @@ export const PORT_MAP: readonly (readonly [
   ['portB', PC_PORTS.portB, 1],
   ['keyboard', PC_PORTS.keyboardController, 1],
   ['rtc', PC_PORTS.rtc, 1],
+  ['vmport', PC_PORTS.vmport, 4],
   ['post', PC_PORTS.post, 1],
   ['systemControl', PC_PORTS.systemControl, 1],
   ['picSlave', PC_PORTS.picSlave, 1],

@@ -20,6 +20,7 @@ import { DEFAULT_BOOT_ORDER, type FirmwareBoot, prepareFirmware } from './firmwa
 import type { BootOptions } from './loaders/index.ts';
 import { PcBoard, type Shutdown } from './pc.ts';
 import { startCpu } from './start-cpu.ts';
+import { TabletCard } from './tablet.ts';
 import { ClockTsc } from './tsc.ts';
 import { MappedVideoMemory } from './video-memory.ts';
 
@@ -75,6 +76,8 @@ export class PcMachine {
   readonly clock: MachineClock;
   /** What the screen shows. */
   readonly display: DisplaySource;
+  /** A pointer for guests with a driver for it. */
+  readonly tablet: TabletCard;
   readonly ram: RamMemory;
   /** What the host does for chips. */
   readonly hostWork: HostWork;
@@ -110,9 +113,10 @@ export class PcMachine {
       { codeWrite: (gpa, length) => this.vcpu.engine.invalidateCode(gpa, length), firstWrite: () => {} },
     );
     const display = new DisplayCard(new MappedVideoMemory(machine.memory, layout, () => this.vcpu));
+    this.tablet = new TabletCard();
     const cards = makeCards(options, () => this.#random.next());
     this.#bios = this.#makeBios(options);
-    this.board = this.#makeBoard({ ...options, cards: [display, ...cards, ...(options.cards ?? [])] });
+    this.board = this.#makeBoard({ ...options, cards: [display, this.tablet, ...cards, ...(options.cards ?? [])] });
     this.display = display.connect(this.board.ports, this.board.mmio);
     const { processor } = this.board;
     this.vcpu = new Vcpu(
@@ -284,6 +288,10 @@ export class PcMachine {
       serial: options.serial,
       debugExitPort: options.debugExitPort,
       debugOutput: options.debugOutput,
+      registers: {
+        get: (register) => this.vcpu.state.gpr32(register),
+        set: (register, value) => this.vcpu.state.setGpr32(register, value),
+      },
       firmware: this.#bios?.rom.bytes ?? foreignRom(options.boot),
       drives: options.drives,
       cards: options.cards,

@@ -35,6 +35,8 @@ export const PC_PORTS = {
   keyboardCommand: [0x64, 1],
   rtc: [0x70, 4],
   vga: [0x3b0, 48],
+  /** VMware's backdoor. */
+  vmport: [0x5658, 4],
   dispiIndex: [0x1ce, 2],
   dispiData: [0x1cf, 2],
   post: [0x80, 1],
@@ -103,6 +105,7 @@ export const PC_CARD_SLOTS = {
   network: [3, 4, 5, 6],
   virtioDisk: [8, 9, 10, 11, 12, 13, 14, 15],
   share: [16, 17, 18, 19],
+  tablet: [28],
   entropy: [29],
 } as const;
 

@@ -5,6 +5,7 @@ import { I440fx } from '../devices/pci-host/i440fx.ts';
 import { Piix3 } from '../devices/pci-host/piix3.ts';
 import { Piix4Pm } from '../devices/piix4-pm/piix4-pm.ts';
 import type { Uart16550 } from '../devices/uart16550/uart16550.ts';
+import type { VmPort } from '../devices/vmport/vmport.ts';
 import { MmioBus, PortBus } from '../machine/bus.ts';
 import type { HostWork } from '../machine/host-work.ts';
 import type { Device, DeviceState, IrqLine, MessageSink } from '../machine/interfaces.ts';
@@ -111,6 +112,11 @@ export class PcBoard {
   /** The keyboard controller's outside: where keys and the mouse are moved. */
   get keyboard(): I8042 {
     return this.#chips.keyboard;
+  }
+
+  /** The pointer of VMware's drivers. */
+  get vmport(): VmPort {
+    return this.#chips.vmport;
   }
 
   /** The power button: pressed while asserted. */

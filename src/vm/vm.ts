@@ -174,12 +174,16 @@ export class Vm implements VmControl {
   }
 
   get #peripherals(): Peripherals {
-    const { clock, board, display } = this.#machine;
+    const { clock, board, display, tablet } = this.#machine;
     const { keyboard, mouse } = board.keyboard;
     return {
       clock,
       display,
-      input: { keyboard: { key: ({ set2 }, down) => keyboard.key(set2, down) }, mouse, tablets: [] },
+      input: {
+        keyboard: { key: ({ set2 }, down) => keyboard.key(set2, down) },
+        mouse,
+        tablets: [tablet, board.vmport],
+      },
     };
   }
 

@@ -52,6 +52,11 @@ export class VirtioInput implements VirtioDevice {
     this.#port = port;
   }
 
+  /** Whether a driver is ready for events. */
+  get isListening(): boolean {
+    return this.#port?.driverOk ?? false;
+  }
+
   /** Sends events that belong together, and the event that ends the group. Does nothing before the driver is ready. */
   send(events: readonly InputEvent[]): void {
     if (!this.#port?.driverOk || this.#waiting.length + events.length + 1 > MOST_WAITING) return;

@@ -1,0 +1,42 @@
+import assert from 'node:assert/strict';
+import { it } from 'node:test';
+import { PcMachine } from '../src/boards/pc-machine.ts';
+import { multibootKernel } from './guests/multiboot.ts';
+
+it("VMware's backdoor answers in the registers of the processor that asks, in a loop as well", () => {
+  const machine = new PcMachine({
+    memoryBytes: 16 << 20,
+    clock: 'virtual',
+    hostNanos: () => 0n,
+    startEpochMs: 0,
+    seed: 1n,
+    serial: [],
+    sharedMemory: false,
+    wake: () => {},
+    boot: {
+      kernel: multibootKernel(`
+        mov esi, 100000
+        xor edi, edi
+      again:
+        mov eax, 0x564d5868
+        mov ebx, 7
+        mov ecx, 10
+        mov edx, 0x5658
+        in eax, dx
+        add edi, ecx
+        cmp ebx, 0x564d5868
+        jne end
+        sub esi, 1
+        jne again
+      end:
+        hlt`),
+      commandLine: '',
+    },
+  });
+  assert.equal(machine.run(10_000_000).kind, 'halted');
+  const { state } = machine.vcpu;
+  assert.deepEqual(
+    [0, 3, 6, 7].map((register) => state.gpr32(register)),
+    [6, 0x564d5868, 0, 400_000],
+  );
+});
