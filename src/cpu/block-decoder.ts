@@ -4,10 +4,10 @@ import { SEG, SEGMENT, SEGMENT_BYTES, SEGMENTS, STATE, VECTOR_OF } from '../isa/
 import { PAGE_BYTES } from '../machine/guest-memory.ts';
 import type { CodeCache } from './code-cache.ts';
 import type { DecodedCode } from './decoded-code.ts';
-import { jumpCacheEntry } from './dispatch.ts';
+import { jumpCacheEntry, recordLink } from './dispatch.ts';
 import { type Handler, type HandlerFactory, writeOperands } from './handlers.ts';
 import type { KeyedMode } from './mode.ts';
-import { JUMP_CACHE, MAX_BLOCK, RECORD, RECORD_BYTES } from './records.ts';
+import { JUMP_CACHE, LINK, MAX_BLOCK, RECORD, RECORD_BYTES } from './records.ts';
 import type { CpuState } from './state.ts';
 import { GuestFault } from './system/port.ts';
 
@@ -176,15 +176,16 @@ export class BlockDecoder {
   /** Links the block's branch and its way out to blocks of the same page. */
   #link(start: Start, last: Placed, end: number, nextOffset: number): void {
     const page = start.gpa - (start.gpa % PAGE_BYTES);
-    const link = (field: number, offset: number) => {
-      if (offset >= 0 && offset < PAGE_BYTES) this.#cache.link(field, page + offset, start.mode.key);
+    const link = (record: number, link: number, offset: number) => {
+      if (offset < 0 || offset >= PAGE_BYTES) return;
+      this.#cache.link(recordLink(record, link), page + offset, start.mode.key);
     };
     if (this.#tailGpa !== undefined) return;
-    link(end + RECORD.linkNext, nextOffset);
+    link(end, LINK.next, nextOffset);
     const target = last.decoded?.operands[0];
     const narrow = start.mode.bits !== 64 && last.decoded?.operandSize === 16;
     if (target?.kind !== 'rel') return;
-    link(end - RECORD_BYTES + RECORD.linkNext, nextOffset);
-    if (!narrow) link(end - RECORD_BYTES + RECORD.linkTaken, nextOffset + target.disp);
+    link(end - RECORD_BYTES, LINK.next, nextOffset);
+    if (!narrow) link(end - RECORD_BYTES, LINK.taken, nextOffset + target.disp);
   }
 }

@@ -7,12 +7,24 @@ import { JUMP_CACHE, RECORD_BYTES } from './records.ts';
 const RECORDS = 8;
 const PAGE = 4096;
 
-function bench(): { cache: CodeCache; layout: MemoryLayout; view: DataView; watched: number[] } {
+interface Bench {
+  readonly cache: CodeCache;
+  readonly layout: MemoryLayout;
+  readonly view: DataView;
+  readonly watched: number[];
+  /** Links by number. */
+  readonly links: Map<number, number>;
+}
+
+function bench(): Bench {
   const layout = layOutMemory([{ gpa: 0, length: 16 * PAGE, hostOffset: 0 }], RECORDS * RECORD_BYTES);
   const view = new DataView(new ArrayBuffer(layout.wasmPages << 16));
   const watched: number[] = [];
-  const code = { reserve: () => {}, clear: () => {}, setHandler: () => {}, setEntry: () => {} };
-  return { cache: new CodeCache(layout, view, code, (page) => watched.push(page)), layout, view, watched };
+  const nothing = () => {};
+  const links = new Map<number, number>();
+  const setLink = (link: number, block: number) => void links.set(link, block);
+  const code = { reserve: nothing, clear: nothing, setHandler: nothing, setEntry: nothing, setLink };
+  return { cache: new CodeCache(layout, view, code, (page) => watched.push(page)), layout, view, watched, links };
 }
 
 function block(gpa: number): NewBlock {
@@ -38,4 +50,16 @@ test('when the room for code is used up the jump cache forgets what lay there', 
   while (cache.flushes === 0) cache.allocate(2);
   assert.equal(view.getUint32(entry + JUMP_CACHE.key, true), 0);
   assert.equal(cache.find(0, 256), undefined);
+});
+
+test('a link is made when its block is decoded, and cut when the block goes', () => {
+  const { cache, links } = bench();
+  cache.link(3, PAGE, 256);
+  assert.equal(links.get(3), undefined);
+  const address = cache.allocate(2);
+  cache.insert(address, block(PAGE));
+  cache.link(4, PAGE, 256);
+  assert.deepEqual([links.get(3), links.get(4)], [address, address]);
+  assert.ok(cache.invalidate(PAGE, 1));
+  assert.deepEqual([links.get(3), links.get(4)], [0, 0]);
 });

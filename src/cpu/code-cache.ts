@@ -17,7 +17,7 @@ export interface Block {
   readonly tableSlot: number;
   readonly records: number;
   readonly staleHandler: number;
-  /** Addresses of link fields that point to it. */
+  /** Numbers of the links that lead to it. */
   readonly incoming: number[];
   /** What was made from it and must go with it. */
   readonly derived: Set<Derived>;
@@ -53,7 +53,7 @@ export class CodeCache {
   readonly #byPage = new Map<number, Block[]>();
   readonly #byKey = new Map<number, Map<number, Block>>();
   readonly #byAddress = new Map<number, Block>();
-  /** Link fields waiting for a block: mode key, then guest-physical address. */
+  /** Links waiting for a block: mode key, then guest-physical address. */
   readonly #wanted = new Map<number, Map<number, number[]>>();
   #next: number;
   /** Times that everything was thrown away. */
@@ -137,16 +137,16 @@ export class CodeCache {
     return this.#byKey.get(modeKey)?.get(gpa);
   }
 
-  /** Sets the link field at `field` to the block at (gpa, mode), now or when it is decoded. */
-  link(field: number, gpa: number, modeKey: number): void {
+  /** Sets a link to the block at (gpa, mode), now or when it is decoded. */
+  link(link: number, gpa: number, modeKey: number): void {
     const block = this.#byKey.get(modeKey)?.get(gpa);
-    if (block !== undefined) this.#setLink(field, block);
+    if (block !== undefined) this.#setLink(link, block);
     else
       entryOf(
         entryOf(this.#wanted, modeKey, () => new Map<number, number[]>()),
         gpa,
         () => [] as number[],
-      ).push(field);
+      ).push(link);
   }
 
   /**
@@ -216,14 +216,14 @@ export class CodeCache {
 
   #answerWanted(modeKey: number, gpa: number, block: Block): void {
     entryOf(this.#byKey, modeKey, () => new Map<number, Block>()).set(gpa, block);
-    const fields = this.#wanted.get(modeKey);
-    for (const field of fields?.get(gpa) ?? []) this.#setLink(field, block);
-    fields?.delete(gpa);
+    const links = this.#wanted.get(modeKey);
+    for (const link of links?.get(gpa) ?? []) this.#setLink(link, block);
+    links?.delete(gpa);
   }
 
-  #setLink(field: number, block: Block): void {
-    this.#view.setUint32(field, block.address, true);
-    block.incoming.push(field);
+  #setLink(link: number, block: Block): void {
+    this.#code.setLink(link, block.address);
+    block.incoming.push(link);
   }
 
   #remove(block: Block): void {
@@ -233,9 +233,7 @@ export class CodeCache {
     this.#byAddress.delete(block.address);
     this.#code.setEntry(block.address, block.staleHandler);
     if (block.tableSlot >= 0) view.setBigUint64(block.tableSlot, TOMBSTONE, true);
-    for (const field of block.incoming) {
-      if (view.getUint32(field, true) === block.address) view.setUint32(field, 0, true);
-    }
+    for (const link of block.incoming) this.#code.setLink(link, 0);
     for (let n = 1; n <= block.records; n++) {
       this.#code.setHandler(block.address + n * RECORD_BYTES, block.staleHandler);
     }

@@ -3,6 +3,8 @@ import {
   CODE_REFERENCE,
   CODE_TYPE,
   COMMON_TYPES,
+  LINKS_REFERENCE,
+  LINKS_TYPE,
   MODULE_HEADER,
   SECTION,
   TABLE_IMPORT,
@@ -10,15 +12,17 @@ import {
   VALUE_TYPE_CODE,
   writeSection,
 } from '../wasm/module.ts';
-import { BLOCK, RECORD, RECORD_BYTES } from './records.ts';
+import { BLOCK, LINKS_OF_RECORD, RECORD, RECORD_BYTES } from './records.ts';
 
-/** The array's functions, compiled. */
+/** What holds the arrays, compiled. */
 interface ArrayFunctions extends WebAssembly.Exports {
-  /** Makes a new array of `length` functions, and moves the first `kept` over. */
+  /** Makes new arrays for `length` records, and moves what belongs to the first `kept` over. */
   readonly resize: (length: number, kept: number) => void;
   /** Lets function `index` be the one in slot `slot` of the function table. */
   readonly put: (index: number, slot: number) => void;
-  readonly array: () => unknown;
+  readonly setLink: (index: number, block: number) => void;
+  readonly functions: () => unknown;
+  readonly links: () => unknown;
 }
 
 /** A function of the module below: `type` is empty for that of threaded functions. */
@@ -32,17 +36,19 @@ interface ArrayFunction {
 const FIRST_LENGTH = 16;
 
 /** What those who make and drop code do with its functions. */
-export type CodeFunctions = Pick<DecodedCode, 'reserve' | 'clear' | 'setHandler' | 'setEntry'>;
+export type CodeFunctions = Pick<DecodedCode, 'reserve' | 'clear' | 'setHandler' | 'setEntry' | 'setLink'>;
 
 /**
- * The functions that decoded code consists of, one for each record and each header of a block. Handlers hand them on from
- * one to the next, which is faster than going through the function table: see docs/decisions.
+ * The functions that decoded code consists of, one for each record and each header of a block, and the links from records
+ * to blocks. Handlers hand both on from one to the next, which is faster than to look into tables and memory: see
+ * docs/decisions.
  */
 export class DecodedCode {
   readonly #view: DataView;
   readonly #functions: ArrayFunctions;
   #length = 0;
-  #array: unknown;
+  #code: unknown;
+  #links: unknown;
 
   /** @param view the whole memory  @param table the function table */
   constructor(view: DataView, table: WebAssembly.Table) {
@@ -52,9 +58,14 @@ export class DecodedCode {
     this.clear();
   }
 
-  /** What threaded functions are handed; another one when there are more records. */
-  get array(): unknown {
-    return this.#array;
+  /** The functions, as threaded functions are handed them; another array when there are more records. */
+  get functions(): unknown {
+    return this.#code;
+  }
+
+  /** The links, as threaded functions are handed them; another array when there are more records. */
+  get links(): unknown {
+    return this.#links;
   }
 
   /** Makes room for records below `end`. */
@@ -80,10 +91,16 @@ export class DecodedCode {
     this.#functions.put(block / RECORD_BYTES, slot);
   }
 
+  /** Lets link `index` lead to the block whose header is at `block`, or with 0 nowhere. */
+  setLink(index: number, block: number): void {
+    this.#functions.setLink(index, block);
+  }
+
   #resize(length: number, kept: number): void {
     this.#functions.resize(length, kept);
     this.#length = length;
-    this.#array = this.#functions.array();
+    this.#code = this.#functions.functions();
+    this.#links = this.#functions.links();
   }
 }
 
@@ -91,33 +108,47 @@ const OP = {
   unreachable: 0x00,
   end: 0x0b,
   localGet: 0x20,
-  localTee: 0x22,
+  localSet: 0x21,
   globalGet: 0x23,
   globalSet: 0x24,
   tableGet: 0x25,
   i32Const: 0x41,
   refFunc: 0xd2,
   refAsNonNull: 0xd4,
-  arrayNew: [0xfb, 6, CODE_TYPE],
-  arraySet: [0xfb, 14, CODE_TYPE],
-  arrayCopy: [0xfb, 17, CODE_TYPE, CODE_TYPE],
+  arrayNew: [0xfb, 6],
+  arrayNewDefault: [0xfb, 7],
+  arraySet: [0xfb, 14],
+  arrayCopy: [0xfb, 17],
   refCast: [0xfb, 22],
+  i32Mul: 0x6c,
 } as const;
 
 const I32 = VALUE_TYPE_CODE.i32;
 const CODE_OR_NULL = [0x63, CODE_TYPE];
+const LINKS_OR_NULL = [0x63, LINKS_TYPE];
+/** The globals that hold the arrays. */
+const CODE = 0;
+const LINKS = 1;
 
-/** Function 0 stands where nothing was put, and traps. The array is global 0. */
+/** Makes the array in `global` anew as the one that is in local `fresh`, with what the first `kept` records had. */
+const replaceArray = (global: number, type: number, fresh: number, kept: readonly number[]): readonly number[] => [
+  ...[OP.localGet, fresh, OP.i32Const, 0, OP.globalGet, global, OP.i32Const, 0, ...kept, ...OP.arrayCopy, type, type],
+  ...[OP.localGet, fresh, OP.refAsNonNull, OP.globalSet, global],
+];
+const linksOf = (local: number) => [OP.localGet, local, OP.i32Const, LINKS_OF_RECORD, OP.i32Mul];
+
+/** Function 0 stands where nothing was put, and traps. */
 const FUNCTIONS: readonly ArrayFunction[] = [
   { name: 'trap', type: [], locals: [0], body: [OP.unreachable] },
   {
     name: 'resize',
     type: [0x60, 2, I32, I32, 0],
-    locals: [1, 1, ...CODE_OR_NULL],
+    locals: [2, 1, ...CODE_OR_NULL, 1, ...LINKS_OR_NULL],
     body: [
-      ...[OP.refFunc, 0, OP.localGet, 0, ...OP.arrayNew, OP.localTee, 2],
-      ...[OP.i32Const, 0, OP.globalGet, 0, OP.i32Const, 0, OP.localGet, 1, ...OP.arrayCopy],
-      ...[OP.localGet, 2, OP.refAsNonNull, OP.globalSet, 0],
+      ...[OP.refFunc, 0, OP.localGet, 0, ...OP.arrayNew, CODE_TYPE, OP.localSet, 2],
+      ...[...linksOf(0), ...OP.arrayNewDefault, LINKS_TYPE, OP.localSet, 3],
+      ...replaceArray(CODE, CODE_TYPE, 2, [OP.localGet, 1]),
+      ...replaceArray(LINKS, LINKS_TYPE, 3, linksOf(1)),
     ],
   },
   {
@@ -125,25 +156,35 @@ const FUNCTIONS: readonly ArrayFunction[] = [
     type: [0x60, 2, I32, I32, 0],
     locals: [0],
     body: [
-      ...[OP.globalGet, 0, OP.localGet, 0],
-      ...[OP.localGet, 1, OP.tableGet, 0, ...OP.refCast, THREADED_TYPE, ...OP.arraySet],
+      ...[OP.globalGet, CODE, OP.localGet, 0],
+      ...[OP.localGet, 1, OP.tableGet, 0, ...OP.refCast, THREADED_TYPE, ...OP.arraySet, CODE_TYPE],
     ],
   },
-  { name: 'array', type: [0x60, 0, 1, ...CODE_REFERENCE], locals: [0], body: [OP.globalGet, 0] },
+  {
+    name: 'setLink',
+    type: [0x60, 2, I32, I32, 0],
+    locals: [0],
+    body: [OP.globalGet, LINKS, OP.localGet, 0, OP.localGet, 1, ...OP.arraySet, LINKS_TYPE],
+  },
+  { name: 'functions', type: [0x60, 0, 1, ...CODE_REFERENCE], locals: [0], body: [OP.globalGet, CODE] },
+  { name: 'links', type: [0x60, 0, 1, ...LINKS_REFERENCE], locals: [0], body: [OP.globalGet, LINKS] },
 ];
 
-/** The module that holds the array, which WebAssembly alone can write. */
+/** The module that holds the arrays, which WebAssembly alone can write. */
 function arrayModule(): Uint8Array<ArrayBuffer> {
   const out = new ByteSink();
   out.append(MODULE_HEADER);
   const types = FUNCTIONS.map(({ type }) => type).filter((type) => type.length > 0);
-  writeSection(out, SECTION.type, [COMMON_TYPES, ...types], (s, type) => s.append(type));
+  writeSection(out, SECTION.type, [...COMMON_TYPES, ...types], (s, type) => s.append(type));
   writeSection(out, SECTION.import, [TABLE_IMPORT], (s, bytes) => s.append(bytes));
   writeSection(out, SECTION.function, FUNCTIONS, (s, f) =>
     s.byte(f.type.length === 0 ? THREADED_TYPE : CODE_TYPE + 1 + types.indexOf(f.type)),
   );
-  const empty = [OP.refFunc, 0, OP.i32Const, 0, ...OP.arrayNew, OP.end];
-  writeSection(out, SECTION.global, [empty], (s, code) => s.append([...CODE_REFERENCE, 1, ...code]));
+  const globals = [
+    [...CODE_REFERENCE, 1, OP.refFunc, 0, OP.i32Const, 0, ...OP.arrayNew, CODE_TYPE, OP.end],
+    [...LINKS_REFERENCE, 1, OP.i32Const, 0, ...OP.arrayNewDefault, LINKS_TYPE, OP.end],
+  ];
+  writeSection(out, SECTION.global, globals, (s, global) => s.append(global));
   writeSection(out, SECTION.export, FUNCTIONS, (s, f, i) => {
     s.name(f.name);
     s.byte(0, i);

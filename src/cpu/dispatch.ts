@@ -3,12 +3,17 @@ import { defineHelper } from '../ir/define.ts';
 import type { Val } from '../ir/val.ts';
 import { getField as get, putField as put } from '../isa/fields.ts';
 import { PENDING, SEG, SEGMENT, SEGMENT_BYTES, SEGMENTS, STATE } from '../isa/registers.ts';
-import { BLOCK, BLOCK_HASH, BLOCK_TABLE, JUMP_CACHE, RECORD_BYTES } from './records.ts';
+import { BLOCK, BLOCK_HASH, BLOCK_TABLE, JUMP_CACHE, LINKS_OF_RECORD, RECORD_BYTES } from './records.ts';
 import { CODE_TLB_OFFSET, entryOffset, TLB } from './tlb.ts';
 
 /** Where decoded code has the function for the record or header at an address. */
 function codeIndex(address: Val): Val {
   return address.shrU(Math.log2(RECORD_BYTES));
+}
+
+/** Where the links have one of {@link LINK} of the record at an address. */
+export function linkIndex(record: Val, link: number): Val {
+  return record.shrU(Math.log2(RECORD_BYTES / LINKS_OF_RECORD)).or(link);
 }
 
 /** Continues with the record at `record`. */
@@ -99,4 +104,9 @@ export function blockTableSlot(gpa: number): number {
   const low = (gpa % 0x100000000) | 0;
   const high = Math.floor(gpa / 0x100000000) | 0;
   return (Math.imul(low ^ high, BLOCK_HASH | 0) >>> 14) & (BLOCK_TABLE.entries - 1);
+}
+
+/** Number of one of the links ({@link LINK}) of the record at an address, as {@link linkIndex} computes it. */
+export function recordLink(record: number, link: number): number {
+  return (record / RECORD_BYTES) * LINKS_OF_RECORD + link;
 }

@@ -3,7 +3,7 @@ import { OPS } from '../ir/ops.ts';
 import type { Type } from '../ir/types.ts';
 import type { Val } from '../ir/val.ts';
 import { ByteSink } from '../wasm/bytes.ts';
-import { CODE_TYPE, THREADED_TYPE, VALUE_TYPE_CODE } from '../wasm/module.ts';
+import { CODE_TYPE, LINKS_TYPE, THREADED_TYPE, VALUE_TYPE_CODE } from '../wasm/module.ts';
 import { LocalPlan, PLACE } from './local-plan.ts';
 
 /** What the emitter asks of the module it emits into. */
@@ -75,8 +75,8 @@ const STORES: Readonly<Record<string, readonly number[]>> = {
 };
 
 /**
- * Emits a function whose guest accesses have been expanded. A threaded one has a parameter more: the functions of decoded
- * code. @returns locals and instructions with the final `end`
+ * Emits a function whose guest accesses have been expanded. A threaded one has two parameters more: the functions of
+ * decoded code, and its links. @returns locals and instructions with the final `end`
  */
 export function emitFunction(fn: IrFunction, context: EmitContext): number[] {
   return new FunctionEmitter(fn, context).emit();
@@ -85,7 +85,7 @@ export function emitFunction(fn: IrFunction, context: EmitContext): number[] {
 class FunctionEmitter {
   readonly #fn: IrFunction;
   readonly #context: EmitContext;
-  /** Parameters, with the functions of decoded code. */
+  /** Parameters, with the functions of decoded code and its links. */
   readonly #paramCount: number;
   readonly #code = new ByteSink();
   readonly #plan: LocalPlan;
@@ -101,7 +101,7 @@ class FunctionEmitter {
 
   constructor(fn: IrFunction, context: EmitContext) {
     this.#fn = fn;
-    this.#paramCount = fn.params.length + (fn.threaded ? 1 : 0);
+    this.#paramCount = fn.params.length + (fn.threaded ? 2 : 0);
     this.#context = context;
     this.#plan = new LocalPlan(fn);
   }
@@ -183,13 +183,17 @@ class FunctionEmitter {
         return;
       case 'tailCall':
         for (const arg of s.args) this.#value(arg);
-        if (s.callee.threaded) this.#decodedCode();
+        if (s.callee.threaded) {
+          this.#decodedCode();
+          this.#links();
+        }
         this.#code.byte(OPCODE.returnCall);
         this.#code.unsigned(this.#context.functionIndex(s.callee));
         return;
       case 'tailCallIndirect':
         for (const arg of s.args) this.#value(arg);
         this.#decodedCode();
+        this.#links();
         this.#decodedCode();
         this.#value(s.index);
         this.#code.byte(...OPCODE.arrayGet, CODE_TYPE, OPCODE.returnCallRef, THREADED_TYPE);
@@ -208,10 +212,13 @@ class FunctionEmitter {
     }
   }
 
-  /** The functions of decoded code: the parameter behind the recorded ones. */
+  /** The functions of decoded code, and its links: the parameters behind the recorded ones. */
   #decodedCode(): void {
     if (!this.#fn.threaded) throw new Error(`${this.#fn.name} is not threaded`);
     this.#getLocal(this.#fn.params.length);
+  }
+  #links(): void {
+    this.#getLocal(this.#fn.params.length + 1);
   }
 
   #bulk(addresses: readonly Val[], length: Val, code: readonly number[]): void {
@@ -254,6 +261,11 @@ class FunctionEmitter {
         this.#code.append(LOADS[`${value.type}_${what.bytes}${what.signed ? 's' : 'u'}`]);
         this.#code.byte(0);
         this.#code.unsigned(what.offset);
+        return;
+      case 'link':
+        this.#links();
+        this.#value(value.args[0]);
+        this.#code.byte(...OPCODE.arrayGet, LINKS_TYPE);
         return;
       case 'variable':
         if (what.variable.lasting) this.#lasting.add(what.variable.id);

@@ -65,7 +65,7 @@ interface MmuFunctions {
   readonly flushTlbs: (cpu: number, keepGlobal: number) => void;
   readonly flushPage: (cpu: number, address: bigint) => void;
   readonly watchPages: (cpu: number, first: number, count: number) => void;
-  readonly dispatch: (cpu: number, code: unknown) => void;
+  readonly dispatch: (cpu: number, code: unknown, links: unknown) => void;
 }
 
 /** How hot code is translated. */
@@ -191,7 +191,7 @@ export class Engine {
     while (exit === undefined) {
       state.setU32(STATE.pending, PENDING.none);
       this.#running = true;
-      this.mmu.dispatch(base, this.#decodedCode.array);
+      this.mmu.dispatch(base, this.#decodedCode.functions, this.#decodedCode.links);
       this.#running = false;
       if (this.#stops.length > 0) this.#removeStops();
       if (this.#thrown !== undefined) this.#rethrow(budget);

@@ -3,9 +3,9 @@ import { declareHostFunction } from '../ir/define.ts';
 import type { Val } from '../ir/val.ts';
 import { Lift, type Shape } from '../isa/lift.ts';
 import { PENDING, STATE } from '../isa/registers.ts';
-import { continueAt, dispatch, enterBlock } from './dispatch.ts';
+import { continueAt, dispatch, enterBlock, linkIndex } from './dispatch.ts';
 import { inlineTlb } from './mmu.ts';
-import { BLOCK, RECORD, RECORD_BYTES } from './records.ts';
+import { BLOCK, LINK, RECORD, RECORD_BYTES } from './records.ts';
 
 /** How a handler forms the effective address of its memory operand. */
 export type Addressing = 'none' | 'base' | 'indexed' | 'absolute64' | 'ripRelative';
@@ -124,14 +124,14 @@ export class InterpreterLift extends Lift {
 
   override jumpRelative(operand: number): void {
     this.#branches = true;
-    this.#follow(RECORD.linkTaken, () => this.relativeTarget(operand));
+    this.#follow(LINK.taken, () => this.relativeTarget(operand));
   }
 
-  /** Goes to the block that a link field names, or by way of `target`. */
+  /** Goes to the block that a link names, or by way of `target`. */
   #follow(link: number, target: () => Val): void {
     this.#ends = true;
     const { b } = this;
-    const block = b.load('i32', 4, this.#record, link);
+    const block = b.link(linkIndex(this.#record, link));
     b.if(block, () => enterBlock(b, block));
     this.set(STATE.rip, target());
     b.tailCall(dispatch);
@@ -169,7 +169,7 @@ export class InterpreterLift extends Lift {
 
   /** Leads to the following block: what a block's last record does, and a branch that is not taken. */
   fallThrough(): void {
-    this.#follow(RECORD.linkNext, () => this.nextRip());
+    this.#follow(LINK.next, () => this.nextRip());
   }
 
   /** The handler put over records whose code has changed: finds its way anew. */

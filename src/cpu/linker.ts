@@ -122,7 +122,7 @@ function add(writer: ModuleWriter, fn: IrFunction, context: EmitContext): number
 }
 
 function signature(writer: ModuleWriter, fn: Pick<FunctionRef, 'params' | 'result' | 'threaded'>): number {
-  const params = fn.threaded ? [...fn.params, 'code' as const] : fn.params;
+  const params = fn.threaded ? [...fn.params, 'code' as const, 'links' as const] : fn.params;
   return writer.type(params, fn.result === undefined ? [] : [fn.result]);
 }
 

@@ -19,9 +19,6 @@ export const RECORD = {
   index: 14,
   /** i32: displacement; or a second immediate; or a selector. */
   displacement: 16,
-  /** u32: header of the block at a relative branch's target and of the one after it, 0 while unknown. */
-  linkTaken: 12,
-  linkNext: 16,
   /** u16: offset of the next instruction from the start of the block's page. */
   nextOffset: 20,
   /** u8: bytes of the instruction. */
@@ -31,6 +28,10 @@ export const RECORD = {
   /** i64: immediate, or displacement of a relative branch, or a 64-bit absolute address. */
   immediate: 24,
 } as const;
+
+/** The links of a record: the block at a relative branch's target and the one after it, 0 while unknown. Not in its bytes: see `DecodedCode`. */
+export const LINK = { taken: 0, next: 1 } as const;
+export const LINKS_OF_RECORD = 2;
 
 /** Fields of a block's header: byte offsets. */
 export const BLOCK = {

@@ -108,6 +108,11 @@ export class Builder {
     return this.pin(type, { kind: 'load', bytes, signed, offset }, [address]);
   }
 
+  /** Link `index` of decoded code, i32. Only in threaded functions. */
+  link(index: Val): Val {
+    return this.pin('i32', { kind: 'link' }, [index]);
+  }
+
   /** Stores the low `bytes` of `value` to host memory. */
   store(bytes: Access['bytes'], address: Val, offset: number, value: Val): void {
     this.add({ kind: 'store', bytes, address, offset, value });

@@ -158,6 +158,8 @@ export class Evaluator {
         return frame.variables.get(what.variable.id) ?? 0n;
       case 'call':
         return bitsOf(v.type, this.call(what.callee, args));
+      case 'link':
+        throw new Error('the evaluator knows no links between blocks');
       default:
         return this.#value(frame, v);
     }

@@ -10,6 +10,7 @@ export type ValKind =
   | { readonly kind: 'const'; readonly value: bigint }
   | { readonly kind: 'param'; readonly index: number }
   | { readonly kind: 'variable'; readonly variable: Variable }
+  | { readonly kind: 'link' }
   | ({ readonly kind: 'load'; readonly offset: number } & Access)
   | ({ readonly kind: 'guestLoad'; readonly forWrite: boolean } & Access)
   | { readonly kind: 'call'; readonly callee: FunctionRef };

@@ -12,21 +12,39 @@ export const VALUE_TYPE_CODE: Readonly<Record<ValueType, number>> = {
   v128: 0x7b,
 };
 
-/** As a parameter beside the values: the functions that decoded code consists of, an array of {@link THREADED_TYPE}. */
-export type ParameterType = ValueType | 'code';
+/** As parameters beside the values: the functions that decoded code consists of, and the links between its blocks. */
+export type ParameterType = ValueType | 'code' | 'links';
 
-/** The type of functions in decoded code, (i32, i32, code), and of `code`: the first two types of every module. */
-export const THREADED_TYPE = 0;
-export const CODE_TYPE = 1;
-/** A reference to such an array, as a type. */
+/** The first types of every module: `links`, the functions in decoded code, (i32, i32, code, links), and `code`. */
+export const LINKS_TYPE = 0;
+export const THREADED_TYPE = 1;
+export const CODE_TYPE = 2;
+const THREADED_KEY = 'i32,i32,code,links>';
+/** References to the arrays, as types. */
 export const CODE_REFERENCE: readonly number[] = [0x64, CODE_TYPE];
-const THREADED_KEY = 'i32,i32,code>';
+export const LINKS_REFERENCE: readonly number[] = [0x64, LINKS_TYPE];
 
-/** The types that are the same in all modules. They refer to each other, and so are one group (core specification, section 5.3.6). */
-export const COMMON_TYPES: readonly number[] = [
-  ...[0x4e, 2],
-  ...[0x60, 3, VALUE_TYPE_CODE.i32, VALUE_TYPE_CODE.i32, ...CODE_REFERENCE, 0],
-  ...[0x5e, 0x64, THREADED_TYPE, 1],
+const PARAMETER_CODE: Readonly<Record<ParameterType, readonly number[]>> = {
+  i32: [VALUE_TYPE_CODE.i32],
+  i64: [VALUE_TYPE_CODE.i64],
+  f32: [VALUE_TYPE_CODE.f32],
+  f64: [VALUE_TYPE_CODE.f64],
+  v128: [VALUE_TYPE_CODE.v128],
+  code: CODE_REFERENCE,
+  links: LINKS_REFERENCE,
+};
+
+/**
+ * These types, as entries of the section: an array of i32, and two that refer to each other and so are one group (core
+ * specification, section 5.3.6).
+ */
+export const COMMON_TYPES: readonly (readonly number[])[] = [
+  [0x5e, VALUE_TYPE_CODE.i32, 1],
+  [
+    ...[0x4e, 2],
+    ...[0x60, 4, VALUE_TYPE_CODE.i32, VALUE_TYPE_CODE.i32, ...CODE_REFERENCE, ...LINKS_REFERENCE, 0],
+    ...[0x5e, 0x64, THREADED_TYPE, 1],
+  ],
 ];
 
 /** The memory that a module imports. */
@@ -70,7 +88,7 @@ export class ModuleWriter {
     sink.byte(0x60);
     for (const list of [params, results]) {
       sink.unsigned(list.length);
-      for (const type of list) sink.append(type === 'code' ? CODE_REFERENCE : [VALUE_TYPE_CODE[type]]);
+      for (const type of list) sink.append(PARAMETER_CODE[type]);
     }
     this.#typeBytes.push(sink.bytes);
     const index = CODE_TYPE + this.#typeBytes.length;
@@ -108,7 +126,7 @@ export class ModuleWriter {
   finish(memory: MemoryImport): Uint8Array<ArrayBuffer> {
     const out = new ByteSink();
     out.append(MODULE_HEADER);
-    writeSection(out, SECTION.type, [COMMON_TYPES, ...this.#typeBytes], (s, bytes) => s.append(bytes));
+    writeSection(out, SECTION.type, [...COMMON_TYPES, ...this.#typeBytes], (s, bytes) => s.append(bytes));
     this.#importSection(out, memory);
     writeSection(out, SECTION.function, this.#functions, (s, f) => s.unsigned(f.type));
     writeSection(out, SECTION.export, this.#exports, (s, e) => {
