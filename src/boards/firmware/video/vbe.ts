@@ -36,8 +36,7 @@ const VBE_VERSION = 0x0300;
 const INFO_V2_BYTES = 512;
 const INFO_V1_BYTES = 256;
 /** Color, graphics, supported, not VGA compatible, with a linear frame buffer. */
-const MODE_ATTRIBUTES = 0x009b;
-const MODE_HAS_TTY = 0x0004;
+const MODE_ATTRIBUTES = 0x00bb;
 const PCI_ADDRESS = 0xcf8;
 const PCI_DATA = 0xcfc;
 const PCI_ENABLE = 0x80000000;
@@ -177,7 +176,7 @@ function modeInformation(c: Caller): number {
   const [, width, height, bits] = mode;
   const pitch = width * bytesPerPixel(bits);
   const images = Math.floor((read(c, DISPI.memory64K) * 0x10000) / (pitch * height)) - 1;
-  const info = new ByteWriter().u16(MODE_ATTRIBUTES | (bits === 8 ? MODE_HAS_TTY : 0));
+  const info = new ByteWriter().u16(MODE_ATTRIBUTES);
   info.append([7, 0]).u16(BANK_KIB).u16(BANK_KIB).u16(WINDOW_SEGMENT).u16(0).u32(0).u16(pitch);
   info
     .u16(width)
