@@ -117,10 +117,12 @@ export class Flags {
     this.#set(STATE.flagCarry, inverts.extU().or(topBits(bit(FLAG.CF), bit(FLAG.OF))));
   }
 
-  /** CF where `less`, ZF where `equal` (i32, 0 or 1), the others clear: what comparing two ordered numbers gives. */
-  compared(less: Val, equal: Val): void {
-    this.#set(STATE.flagResult, equal.xor(1).extU());
-    this.#set(STATE.flagCarry, this.#b.i64(3n << 62n).selectIf(less, equal.shl(1).extU()));
+  /** The flags from what a comparison of two numbers gives: 0, CF alone, ZF alone, or CF, PF and ZF, in one word. */
+  compared(word: Val): void {
+    const less = word.and(FLAG.CF);
+    this.#set(STATE.flagResult, word.and(FLAG.ZF).eqz().extU());
+    // Equal numbers have PF clear, against the parity of the result: bit 1.
+    this.#set(STATE.flagCarry, this.#b.i64(3n << 62n).selectIf(less, word.shrU(5).extU()));
   }
 
   /** EFLAGS as PUSHF stores it, i32. */

@@ -65,6 +65,11 @@ export class JitFlags extends Flags {
     this.#source = undefined;
   }
 
+  override compared(word: Val): void {
+    super.compared(word);
+    this.#source = undefined;
+  }
+
   override read(flag: FlagName): Val {
     return this.#fromSource(flag) ?? super.read(flag);
   }

@@ -3,7 +3,7 @@ import type { Val } from '../../ir/val.ts';
 import { COMPARED, FLOAT_32_COMPARE, FLOAT_64_COMPARE } from '../float/compare.ts';
 import { denormalsAreZero } from '../float/results.ts';
 import type { Semantics, SemanticsTable } from '../lift.ts';
-import { shortWay, type Unless } from '../short-way.ts';
+import type { Unless } from '../short-way.ts';
 import { defineExact } from '../simd/float-exact.ts';
 import {
   allLanes,
@@ -174,17 +174,11 @@ function compareToFlags(f: SimdFormat, quiet: 0 | 1): Semantics {
     const { b } = l;
     const s = readScalar(l, 1, f);
     const a = scalarOf(b, f, readVector(l, 0));
-    shortWay(
-      b,
-      (unless) => {
-        checkOrdered(b, f, a, s, unless);
-        l.flags.compared(a.float.do('lt', s.float), a.float.do('eq', s.float));
-      },
-      () => {
-        l.markRecord();
-        l.flags.writeWord(b.call(exact.scalar, a.bits, s.bits, 0));
-      },
-    );
+    const fast = (unless: Unless) => {
+      checkOrdered(b, f, a, s, unless);
+      return a.float.do('eq', s.float).shl(6).or(a.float.do('lt', s.float));
+    };
+    l.flags.compared(orExact(l, 'i32', fast, exact.scalar, a.bits, s.bits, 0));
   };
 }
 

@@ -130,14 +130,11 @@ function comparisonToFlags({ quiet = false, pops = 0 }: Variant = {}): Semantics
     const { b } = l;
     startWaiting(l);
     const compared = comparedOf(l, quiet, l.registerNumber(1));
+    l.flags.compared(compared.and(COMPARED.unordered));
     b.if(
       compared.ltS(0),
+      () => finishInstruction(b, { codes: codesOfUnderflow(b), pops }),
       () => {
-        l.flags.writeWord(compared.and(COMPARED.unordered));
-        finishInstruction(b, { codes: codesOfUnderflow(b), pops });
-      },
-      () => {
-        l.flags.compared(compared.and(1), compared.shrU(6));
         if (pops === 1) popStack(b, b.i32(1));
       },
     );
