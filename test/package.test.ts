@@ -26,7 +26,7 @@ describe('the launcher', () => {
   function project(name: string, entry: string, packagedNode?: string): string {
     const root = join(folder, name);
     mkdirSync(join(root, 'src/cli'), { recursive: true });
-    cpSync(launcher, join(root, 'bin/vitrine'));
+    cpSync(join(projectRoot, 'bin'), join(root, 'bin'), { recursive: true });
     writeFileSync(join(root, 'package.json'), '{"type":"module"}');
     writeFileSync(join(root, 'src/cli/main.ts'), entry);
     if (packagedNode !== undefined) {

@@ -1,0 +1,64 @@
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { cpSync, mkdirSync, mkdtempSync, readdirSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, describe, it } from 'node:test';
+import { projectRoot } from './source-files.ts';
+
+describe('the cache of sources', () => {
+  let folder = '';
+  before(() => {
+    folder = mkdtempSync(join(tmpdir(), 'vitrine-sources-'));
+    cpSync(join(projectRoot, 'bin'), join(folder, 'bin'), { recursive: true });
+    mkdirSync(join(folder, 'src/cli'), { recursive: true });
+    writeFileSync(join(folder, 'package.json'), '{"type":"module"}');
+    writeFileSync(join(folder, 'src/cli/main.ts'), `import { said } from './part.ts';\nconsole.log(said as string);\n`);
+  });
+  after(() => rmSync(folder, { recursive: true }));
+
+  const kept = () => join(folder, 'cache/vitrine/sources');
+  const write = (text: string, seconds: number) => {
+    const path = join(folder, 'src/cli/part.ts');
+    writeFileSync(path, text);
+    utimesSync(path, seconds, seconds);
+  };
+  const run = () => {
+    const env = { ...process.env, XDG_CACHE_HOME: join(folder, 'cache') };
+    return execFileSync(process.execPath, [join(folder, 'bin/vitrine')], { encoding: 'utf8', env, stdio: 'pipe' });
+  };
+
+  it('gives what the files say, and notices when one changes', () => {
+    write(`export const said: string = 'one';\n`, 1000);
+    assert.equal(run(), 'one\n');
+    assert.equal(readdirSync(kept()).length, 1);
+    assert.equal(run(), 'one\n');
+    write(`export const said: string = 'two';\n`, 2000);
+    assert.equal(run(), 'two\n');
+    assert.equal(run(), 'two\n');
+  });
+
+  it('is what modules are loaded from', () => {
+    write(`export const said: string = 'abc';\n`, 3000);
+    run();
+    write(`export const said: string = 'xyz';\n`, 3000);
+    assert.equal(run(), 'abc\n', 'the file has the same size and time of change');
+  });
+
+  it('is made anew when it is damaged', () => {
+    const [name] = readdirSync(kept());
+    writeFileSync(join(kept(), name), '[["x"');
+    write(`export const said: string = 'two';\n`, 4000);
+    assert.equal(run(), 'two\n');
+    assert.equal(run(), 'two\n');
+  });
+
+  it('does not stand in the way of a source that is wrong', () => {
+    write('export const said: = 1;\n', 5000);
+    assert.throws(run, (error: { stderr: string }) => {
+      assert.match(error.stderr, /SyntaxError/);
+      assert.doesNotMatch(error.stderr, /source-cache/);
+      return true;
+    });
+  });
+});
