@@ -91,3 +91,9 @@ test('code in device memory is decoded anew once its page was written', () => {
   runAt(CODE);
   assert.equal(runAt(RAM_BYTES), 1, 'DEC EAX now');
 });
+
+test('a budget of more than 32 bits is not cut short', () => {
+  const { vcpu } = realMode([...new Array<number>(10).fill(0x40), 0xf4]); // inc ax, ten times; hlt
+  assert.deepEqual(vcpu.run(2 ** 32 + 3), { kind: 'halted' });
+  assert.equal(vcpu.retired, 11);
+});

@@ -25,6 +25,9 @@ type Delivery =
   | { readonly kind: 'nmi' }
   | { readonly kind: 'debugTrap'; readonly dr6: number; readonly repeating: boolean };
 
+/** Instructions that the engine's budget can hold: guest code takes them off a signed number. */
+const MOST_AT_ONCE = 0x7fff_ffff;
+
 /** A virtual processor on the interpreter. */
 export class Vcpu implements VirtualCpu {
   readonly engine: Engine;
@@ -140,7 +143,7 @@ export class Vcpu implements VirtualCpu {
         this.#clearSpentResumeFlag();
         this.#takeInterrupt();
         if (this.halted) return HALTED;
-        const exit = this.#slice(end - this.engine.retired);
+        const exit = this.#slice(Math.min(MOST_AT_ONCE, end - this.engine.retired));
         if (exit !== undefined) return exit;
         if (this.#endRequested) break;
       }
