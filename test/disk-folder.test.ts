@@ -5,6 +5,7 @@ import { chmodSync, mkdirSync, readFileSync, symlinkSync, utimesSync, writeFileS
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { copyDisk } from '../src/disk/copy.ts';
+import { makeFat } from '../src/disk/folder/fat.ts';
 import { makeIso } from '../src/disk/folder/iso9660.ts';
 import { makeSeed } from '../src/disk/folder/seed.ts';
 import type { ImageDriver } from '../src/disk/interfaces.ts';
@@ -108,5 +109,54 @@ describe('a disc made from a folder', { skip: lacks('xorriso', 'isoinfo') }, () 
       'local-hostname': 'guest',
       'public-keys': ['ssh-ed25519 AAAA me'],
     });
+  });
+});
+
+describe('a FAT disk made from a folder', { skip: lacks('mcopy', 'fsck.fat') }, () => {
+  const sizes: readonly (readonly [name: string, sizeBytes: number, partitioned: boolean])[] = [
+    ['a floppy of 720 KiB', 720 << 10, false],
+    ['a floppy of 1.44 MB', 1440 << 10, false],
+    ['a floppy of 2.88 MB', 2880 << 10, false],
+    ['FAT12', 4 << 20, false],
+    ['FAT16', 32 << 20, false],
+    ['FAT32', 300 << 20, false],
+    ['FAT16 in a partition', 64 << 20, true],
+    ['FAT32 in a partition', 320 << 20, true],
+  ];
+  for (const [name, sizeBytes, partitioned] of sizes) {
+    it(`gives back everything: ${name}`, async () => {
+      const folder = makeFolder(`fat ${name}`);
+      symlinkSync('leaf', join(folder, 'deep/link'));
+      const image = makeFat(await readFolderTree(folder), {
+        sizeBytes,
+        label: 'FOLDER',
+        createdMillis: CREATED,
+        partitioned,
+      });
+      const path = await write(image, `${name}.img`);
+      const start = partitioned ? 63 * 512 : 0;
+      const volume = partitioned ? inFolder('volume') : path;
+      if (partitioned) tool('dd', `if=${path}`, `of=${volume}`, 'bs=512', 'skip=63', 'status=none', 'conv=sparse');
+      tool('fsck.fat', '-n', volume);
+      const back = inFolder(`back ${name}`);
+      mkdirSync(back);
+      const env = { ...process.env, MTOOLS_SKIP_CHECK: '1', MTOOLSRC: '/dev/null', LC_ALL: 'C.UTF-8' };
+      const copied = spawnSync('mcopy', ['-s', '-n', '-m', '-i', `${path}@@${start}`, '::*', back], {
+        encoding: 'utf8',
+        env,
+      });
+      assert.equal(copied.status, 0, copied.stderr);
+      const different = spawnSync('diff', ['-r', '--exclude', 'link', folder, back], { encoding: 'utf8' });
+      assert.equal(different.stdout, '');
+    });
+  }
+
+  it('refuses what does not fit', async () => {
+    const folder = inFolder('large');
+    mkdirSync(folder);
+    writeFileSync(join(folder, 'file'), Buffer.alloc(2 << 20));
+    const tree = await readFolderTree(folder);
+    const options = { sizeBytes: 1440 << 10, label: 'X', createdMillis: CREATED };
+    assert.throws(() => makeFat(tree, options), /the folder does not fit into 1474560 bytes/);
   });
 });

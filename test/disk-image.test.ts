@@ -1,7 +1,7 @@
 // `vitrine image` beside qemu-img: the same words, the same results.
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { cpSync, existsSync, mkdirSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { randomNumbers } from '../src/disk/block-device.case.ts';
@@ -213,7 +213,7 @@ describe('vitrine image check', { skip: NO_QEMU_IMG }, () => {
 
 describe('vitrine image says in one line', () => {
   const cases: readonly (readonly [args: readonly string[], status: number, message: RegExp])[] = [
-    [[], 1, /^vitrine: found no verb, expected one of create, info, .*snapshot; see vitrine image --help\n$/],
+    [[], 1, /^vitrine: found no verb, expected one of create, info, .*seed; see vitrine image --help\n$/],
     [['walk'], 1, /^vitrine: unknown command 'walk'; see/],
     [['create', 'x'], 1, /^vitrine: Image creation needs a size parameter\n$/],
     [['create', '-f', 'qcow2', 'x', '5x'], 1, /^vitrine: found "5x", expected a size such as 512M\n$/],
@@ -238,5 +238,26 @@ describe('vitrine image says in one line', () => {
     const { status, output } = image(inFolder('.'), 'convert', '--help');
     assert.equal(status, 0);
     assert.match(output, /--compress[\s\S]*Examples:/);
+  });
+});
+
+describe('vitrine image pack and seed', () => {
+  it('make discs, floppies and seeds', () => {
+    const folder = inFolder('packed-folder');
+    mkdirSync(folder);
+    writeFileSync(join(folder, 'hello.txt'), 'hello');
+    writeFileSync(join(folder, 'key.pub'), '# mine\nssh-ed25519 AAAA me\n');
+    const parent = inFolder('.');
+    for (const args of [
+      ['pack', 'packed-folder', 'disc.iso'],
+      ['pack', '-f', 'fat', '--size', '1440k', '--label', 'floppy', 'packed-folder', 'floppy.img'],
+      ['seed', '--ssh-key', 'packed-folder/key.pub', '--hostname', 'guest', 'seed.iso'],
+    ]) {
+      assert.deepEqual(image(parent, ...args), { status: 0, output: '', complaints: '' });
+    }
+    assert.ok(readFileSync(inFolder('disc.iso')).includes('PACKED-FOLDER'));
+    assert.equal(statSync(inFolder('floppy.img')).size, 1_474_560);
+    assert.ok(readFileSync(inFolder('seed.iso')).includes('"local-hostname": "guest"'));
+    assert.ok(readFileSync(inFolder('seed.iso')).includes('ssh-ed25519 AAAA me'));
   });
 });

@@ -12,6 +12,9 @@ Examples:
   vitrine image check -r leaks disk.qcow2
   vitrine image compare disk.raw disk.qcow2
   vitrine image rebase -b other.qcow2 -F qcow2 overlay.qcow2
+  vitrine image pack folder disc.iso
+  vitrine image pack -f fat --size 1440k folder floppy.img
+  vitrine image seed --user-data user.yaml --ssh-key ~/.ssh/id_ed25519.pub --hostname guest seed.iso
 
 Words, options and exit statuses are those of qemu-img. Sizes are bytes, or as 64k, 512M, 20G.
 Exit status: 0 done; 1 failed. compare: 0 identical, 1 different, 2 failed.
@@ -48,6 +51,7 @@ const BACKING = [
 ] as const;
 
 const changing = async () => import('./change.ts');
+const making = async () => import('./make.ts');
 const judging = async () => import('./judge.ts');
 
 /** An option's value as the verb expects it: the command line's parser has checked what there is. */
@@ -152,6 +156,31 @@ const VERBS: readonly Verb[] = [
     options: [FORMAT, ['-l, --list', 'list them: the default'], SHARED, ...JSON_OUTPUT],
     action: async ([file = ''], options) => (await import('./snapshots.ts')).list(file, as(options)),
   },
+  {
+    name: 'pack',
+    files: '<FOLDER> <FILE>',
+    description: 'Make a disc or a FAT disk with the content of a folder.',
+    options: [
+      ['-f, --format <FMT>', 'iso, with Joliet and Rock Ridge: the default; or fat'],
+      ['--label <LABEL>', "the volume's name; without it, the folder's"],
+      ['--size <SIZE>', 'of the FAT disk; 1440k and other sizes of floppies make floppies'],
+      PROGRESS,
+    ],
+    action: async ([folder = '', file = ''], options) => (await making()).pack(folder, file, as(options)),
+  },
+  {
+    name: 'seed',
+    files: '<FILE>',
+    description: 'Make the disc by which cloud-init in a guest is told what to set up.',
+    options: [
+      ['--user-data <FILE>', 'a #cloud-config document or a script'],
+      ['--ssh-key <FILE>', 'a public key for the default user; may be given more than once'],
+      ['--hostname <NAME>', "the guest's name"],
+      ['--network-config <FILE>', "in cloud-init's format"],
+      ['--instance-id <ID>', 'another one makes cloud-init run again'],
+    ],
+    action: async ([file = ''], options) => (await making()).seed(file, as(options)),
+  },
 ];
 
 /** `vitrine image`: what qemu-img does, for the formats there are.
@@ -213,7 +242,9 @@ function defineVerb({ name, files, description, options }: Verb): Command {
 
 function defineOption(flags: string, text: string): Option {
   const option = new Option(flags, text);
-  if (flags === OPTIONS[0]) option.argParser((value, earlier: string[] | undefined) => [...(earlier ?? []), value]);
+  if (flags === OPTIONS[0] || flags.startsWith('--ssh-key'))
+    option.argParser((value, earlier: string[] | undefined) => [...(earlier ?? []), value]);
+  if (text.startsWith('iso,')) option.choices(['iso', 'fat']);
   if (flags.startsWith('--output ')) option.choices(['human', 'json']);
   if (flags.startsWith('-r')) option.choices(['leaks', 'all']);
   return option;
