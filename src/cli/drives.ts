@@ -5,6 +5,7 @@ import type { OpenMedium, PcDrive } from '../vm/index.ts';
 import type { DiskOption } from './drive-options.ts';
 import { UsageError } from './errors.ts';
 import { whyUnreadable } from './files.ts';
+import { openFolderMedium } from './folder-media.ts';
 import type { FileOption, RunOptions } from './run-options.ts';
 
 /** Opens every medium that the options name.
@@ -38,12 +39,14 @@ export async function closeDrives(drives: readonly PcDrive[]): Promise<void> {
 
 async function openDiskOption({ option, path, format, bus, readOnly, overlay }: DiskOption): Promise<PcDrive> {
   const wanted = overlay === undefined ? false : overlay === 'temporary' ? true : overlay.path;
-  const medium = await open({ option, path }, { format, readOnly, overlay: wanted });
+  const folder = await openFolderMedium('disk', path);
+  const medium = folder ?? (await open({ option, path }, { format, readOnly, overlay: wanted }));
   return { kind: 'disk', bus, name: path, medium, format: medium.driver.format };
 }
 
 async function openMedium(kind: 'cdrom' | 'floppy', file: FileOption, readOnly: boolean): Promise<PcDrive> {
-  return { kind, bus: 'ide', name: file.path, medium: await open(file, { format: 'raw', readOnly }) };
+  const folder = await openFolderMedium(kind, file.path);
+  return { kind, bus: 'ide', name: file.path, medium: folder ?? (await open(file, { format: 'raw', readOnly })) };
 }
 
 /** What of `openDisk`'s options is used here. */
@@ -73,6 +76,7 @@ async function checkPlaces(drives: readonly PcDrive[]): Promise<void> {
   const { MOST_CARDS, MOST_IDE_DISKS } = await import('../vm/index.ts');
   for (const [bus, most] of [
     ['ide', MOST_IDE_DISKS],
+    ['ahci', MOST_CARDS.ahciDisks],
     ['virtio', MOST_CARDS.virtioDisks],
     ['scsi', 0],
   ] as const) {

@@ -1,5 +1,5 @@
 import { BackingImage } from './backing.ts';
-import type { DiskHost, ImageDriver, ImageFile } from './interfaces.ts';
+import type { BackingReference, DiskHost, ImageDriver, ImageFile } from './interfaces.ts';
 import { type OpenOptions, openDriver } from './open.ts';
 import { createQcow2 } from './qcow2/create.ts';
 import { openQcow2On } from './qcow2/open.ts';
@@ -15,21 +15,28 @@ export async function openOverlay(
   const below = await openDriver(name, { ...options, readOnly: true }, host);
   try {
     const file = overlay === true ? await host.files.temporary() : await openKept(overlay, host);
-    return await onOverlay(file, below, name, host);
+    const reference = { name: host.files.absolute(name), format: below.format };
+    return await openOverlayOn(file, new BackingImage(below), reference, host);
   } catch (error) {
     await below.close();
     throw error;
   }
 }
 
-async function onOverlay(file: ImageFile, below: ImageDriver, name: string, host: DiskHost): Promise<ImageDriver> {
+/** Opens a file as a qcow2 overlay on an image that is open already, and makes it one where it is empty.
+ * @param reference what the overlay notes as its backing file */
+export async function openOverlayOn(
+  file: ImageFile,
+  below: BackingImage,
+  reference: BackingReference,
+  host: DiskHost,
+): Promise<ImageDriver> {
   try {
     if (file.sizeBytes === 0) {
-      const backing = { name: host.files.absolute(name), format: below.format };
       const sizeBytes = Math.ceil(below.sizeBytes / 512) * 512;
-      await createQcow2(file, { sizeBytes, backing }, host);
+      await createQcow2(file, { sizeBytes, backing: reference }, host);
     }
-    return await openQcow2On(file, new BackingImage(below), host);
+    return await openQcow2On(file, below, host);
   } catch (error) {
     await file.close();
     throw error;
