@@ -1,3 +1,5 @@
+import { AHCI_PORTS, Ahci } from '../devices/ahci/ahci.ts';
+import { AtaDisk } from '../devices/ata-disk/ata-disk.ts';
 import { E1000 } from '../devices/e1000/e1000.ts';
 import { Ne2000Pci } from '../devices/ne2000/ne2000-pci.ts';
 import { Rtl8139 } from '../devices/rtl8139/rtl8139.ts';
@@ -52,6 +54,7 @@ export interface CardOptions {
 /** How many of each kind a machine can have. */
 export const MOST_CARDS = {
   networks: PC_CARD_SLOTS.network.length,
+  ahciDisks: AHCI_PORTS,
   virtioDisks: PC_CARD_SLOTS.virtioDisk.length,
   shares: PC_CARD_SLOTS.share.length,
 } as const;
@@ -63,8 +66,10 @@ export const MOST_CARDS = {
  */
 export function makeCards({ drives = [], networks = [], shares = [] }: CardOptions, random: () => bigint): PciCard[] {
   const disks = drives.filter(({ kind, bus }) => kind === 'disk' && bus === 'virtio');
+  const ahciDisks = drives.filter(({ kind, bus }) => kind === 'disk' && bus === 'ahci');
   return [
     ...inSlots(PC_CARD_SLOTS.network, networks, (network, slot) => NICS[network.model](network, slot)),
+    ...inSlots(PC_CARD_SLOTS.ahci, ahciDisks.length > 0 ? [ahciDisks] : [], makeAhci),
     ...inSlots(PC_CARD_SLOTS.virtioDisk, disks, (disk, slot, index) => makeDisk(disk, slot, index)),
     ...inSlots(PC_CARD_SLOTS.share, shares, (share, slot) => makeShare(share, slot)),
     ...inSlots(PC_CARD_SLOTS.entropy, [random], (source, slot) => makeRng(source, slot)),
@@ -78,6 +83,15 @@ function inSlots<Thing>(
 ): PciCard[] {
   if (things.length > slots.length) throw new RangeError(`there are only ${slots.length} slots of this kind`);
   return things.map((thing, index) => ({ slot: slots[index], plug: (slot) => make(thing, slot, index) }));
+}
+
+function makeAhci(disks: readonly PcDrive[], slot: PciSlot): PciFunction {
+  if (disks.length > AHCI_PORTS) throw new RangeError(`the AHCI controller has ${AHCI_PORTS} ports`);
+  const drives = disks.map(({ medium }, port) => {
+    const serial = `VTA${String(port + 1).padStart(5, '0')}`;
+    return new AtaDisk({ disk: new DiskQueue(medium, slot.hostWork), serial, sata: true });
+  });
+  return new Ahci(drives, slot);
 }
 
 function makeDisk({ medium }: PcDrive, slot: PciSlot, index: number): PciFunction {

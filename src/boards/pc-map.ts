@@ -103,6 +103,7 @@ export const PC_SLOT = {
 /** PCI slots of cards, by kind, in the order in which they are filled. */
 export const PC_CARD_SLOTS = {
   network: [3, 4, 5, 6],
+  ahci: [7],
   virtioDisk: [8, 9, 10, 11, 12, 13, 14, 15],
   share: [16, 17, 18, 19],
   tablet: [28],
