@@ -1,5 +1,5 @@
 import type { FunctionRef, IrFunction, Label, Stmt } from '../ir/nodes.ts';
-import { OPS } from '../ir/ops.ts';
+import type { Op } from '../ir/ops.ts';
 import type { Type } from '../ir/types.ts';
 import type { Val } from '../ir/val.ts';
 import { ByteSink } from '../wasm/bytes.ts';
@@ -37,48 +37,33 @@ const OPCODE = {
   arrayGet: [0xfb, 11],
 } as const;
 
-/** Load instructions by type, bytes and sign (u, s). */
-const LOADS: Readonly<Record<string, readonly number[]>> = {
-  i32_1u: [0x2d],
-  i32_1s: [0x2c],
-  i32_2u: [0x2f],
-  i32_2s: [0x2e],
-  i32_4u: [0x28],
-  i32_4s: [0x28],
-  i64_1u: [0x31],
-  i64_1s: [0x30],
-  i64_2u: [0x33],
-  i64_2s: [0x32],
-  i64_4u: [0x35],
-  i64_4s: [0x34],
-  i64_8u: [0x29],
-  i64_8s: [0x29],
-  f32_4u: [0x2a],
-  f64_8u: [0x2b],
-  v128_4u: [0xfd, 0x5c],
-  v128_8u: [0xfd, 0x5d],
-  v128_16u: [0xfd, 0x00],
+/** Load instructions by type, then bytes (as an index), unsigned and signed. */
+const LOADS: Readonly<Record<Type, readonly (readonly [unsigned: readonly number[], signed: readonly number[]])[]>> = {
+  i32: loadTable({ 1: [[0x2d], [0x2c]], 2: [[0x2f], [0x2e]], 4: [[0x28], [0x28]] }),
+  i64: loadTable({ 1: [[0x31], [0x30]], 2: [[0x33], [0x32]], 4: [[0x35], [0x34]], 8: [[0x29], [0x29]] }),
+  f32: loadTable({ 4: [[0x2a], []] }),
+  f64: loadTable({ 8: [[0x2b], []] }),
+  v128: loadTable({ 4: [[0xfd, 0x5c], []], 8: [[0xfd, 0x5d], []], 16: [[0xfd, 0x00], []] }),
 };
 
+function loadTable(byBytes: Readonly<Record<number, readonly [number[], number[]]>>) {
+  return Array.from({ length: 17 }, (_, bytes) => byBytes[bytes] ?? [[], []]);
+}
+
 /** Store instructions by type and bytes. */
-const STORES: Readonly<Record<string, readonly number[]>> = {
-  i32_1: [0x3a],
-  i32_2: [0x3b],
-  i32_4: [0x36],
-  i64_1: [0x3c],
-  i64_2: [0x3d],
-  i64_4: [0x3e],
-  i64_8: [0x37],
-  f32_4: [0x38],
-  f64_8: [0x39],
-  v128_16: [0xfd, 0x0b],
+const STORES: Readonly<Record<Type, Readonly<Record<number, readonly number[]>>>> = {
+  i32: { 1: [0x3a], 2: [0x3b], 4: [0x36] },
+  i64: { 1: [0x3c], 2: [0x3d], 4: [0x3e], 8: [0x37] },
+  f32: { 4: [0x38] },
+  f64: { 8: [0x39] },
+  v128: { 16: [0xfd, 0x0b] },
 };
 
 /**
  * Emits a function whose guest accesses have been expanded. A threaded one has two parameters more: the functions of
  * decoded code, and its links. @returns locals and instructions with the final `end`
  */
-export function emitFunction(fn: IrFunction, context: EmitContext): number[] {
+export function emitFunction(fn: IrFunction, context: EmitContext): Uint8Array {
   return new FunctionEmitter(fn, context).emit();
 }
 
@@ -93,8 +78,14 @@ class FunctionEmitter {
   readonly #localOf = new Map<number, number>();
   readonly #locals: Type[] = [];
   /** Locals whose values nothing needs any more. */
-  readonly #free: Record<Type, number[]> = { i32: [], i64: [], f32: [], f64: [], v128: [] };
+  readonly #freeLocals: Record<Type, number[]> = { i32: [], i64: [], f32: [], f64: [], v128: [] };
   readonly #lasting = new Set<number>();
+  readonly #free = (id: number) => {
+    const local = this.#localOf.get(id);
+    if (local === undefined) return;
+    this.#localOf.delete(id);
+    this.#freeLocals[this.#locals[local - this.#paramCount]].push(local);
+  };
   #position = 0;
   /** Open structured instructions, outermost first; labels for those that can be branched to. */
   readonly #open: (Label | undefined)[] = [];
@@ -106,7 +97,7 @@ class FunctionEmitter {
     this.#plan = new LocalPlan(fn);
   }
 
-  emit(): number[] {
+  emit(): Uint8Array {
     this.#list(this.#fn.body);
     if (this.#fn.result !== undefined) this.#zero(this.#fn.result);
     this.#code.byte(OPCODE.end);
@@ -127,12 +118,7 @@ class FunctionEmitter {
 
   /** Frees the locals of what is not needed behind a statement. */
   #release(position: number): void {
-    for (const id of this.#plan.dyingAt(position)) {
-      const local = this.#localOf.get(id);
-      if (local === undefined || this.#lasting.has(id)) continue;
-      this.#localOf.delete(id);
-      this.#free[this.#locals[local - this.#paramCount]].push(local);
-    }
+    this.#plan.forEachDying(position, this.#free);
   }
 
   #statement(s: Stmt): void {
@@ -148,7 +134,7 @@ class FunctionEmitter {
       case 'store':
         this.#address(s.address);
         this.#value(s.value);
-        this.#code.append(STORES[`${s.value.type}_${s.bytes}`]);
+        this.#code.append(STORES[s.value.type][s.bytes]);
         this.#code.byte(0);
         this.#code.unsigned(s.offset);
         return;
@@ -254,11 +240,11 @@ class FunctionEmitter {
     switch (what.kind) {
       case 'op':
         for (const arg of value.args) this.#value(arg);
-        this.#operation(what.name, what.imm);
+        this.#operation(what.op, what.imm);
         return;
       case 'load':
         this.#address(value.args[0]);
-        this.#code.append(LOADS[`${value.type}_${what.bytes}${what.signed ? 's' : 'u'}`]);
+        this.#code.append(LOADS[value.type][what.bytes][what.signed ? 1 : 0]);
         this.#code.byte(0);
         this.#code.unsigned(what.offset);
         return;
@@ -281,9 +267,7 @@ class FunctionEmitter {
     }
   }
 
-  #operation(name: string, imm: bigint): void {
-    const op = OPS.get(name);
-    if (op === undefined) throw new Error(`no IR operation ${name}`);
+  #operation(op: Op, imm: bigint): void {
     this.#code.append(op.code);
     for (let i = 0; i < (op.immediateBytes ?? 0); i++) this.#code.byte(Number((imm >> BigInt(8 * i)) & 0xffn));
   }
@@ -369,7 +353,7 @@ class FunctionEmitter {
   #local(id: number, type: Type): number {
     let local = this.#localOf.get(id);
     if (local === undefined) {
-      local = this.#lasting.has(id) ? undefined : this.#free[type].pop();
+      local = this.#lasting.has(id) ? undefined : this.#freeLocals[type].pop();
       if (local === undefined) {
         local = this.#paramCount + this.#locals.length;
         this.#locals.push(type);

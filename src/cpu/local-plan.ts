@@ -35,7 +35,9 @@ export class LocalPlan {
   /** Values that are variables, with their numbers, and where variables are set. */
   readonly #reads: { readonly value: Val; readonly variable: Variable }[] = [];
   readonly #sets = new Map<number, number[]>();
-  readonly #dying = new Map<number, number[]>();
+  /** What dies, in the order of positions, and where each position's begin. */
+  #dying = new Int32Array(0);
+  #dyingFrom = new Int32Array(0);
   #position = 0;
 
   constructor(fn: IrFunction) {
@@ -59,9 +61,10 @@ export class LocalPlan {
     return this.#hot[value.id] + this.#cold[value.id] > 0;
   }
 
-  /** The values and variables whose locals are free behind statement `position`. */
-  dyingAt(position: number): readonly number[] {
-    return this.#dying.get(position) ?? [];
+  /** Visits the values and variables whose locals are free behind statement `position`. */
+  forEachDying(position: number, visit: (id: number) => void): void {
+    const end = this.#dyingFrom[position + 1];
+    for (let i = this.#dyingFrom[position]; i < end; i++) visit(this.#dying[i]);
   }
 
   /** Values are recorded before their uses, so one walk from the end sees all uses of a value before the value. */
@@ -131,15 +134,16 @@ export class LocalPlan {
     this.#lastUse[value.id] = at;
     if (value.what.kind !== 'variable') return;
     const { variable } = value.what;
-    this.#touch(variable.id, at);
+    if (!variable.lasting) this.#touch(variable.id, at);
     this.#reads.push({ value, variable });
   }
 
-  #set({ id }: Variable, at: number): void {
-    if (this.#defined[id] < 0) this.#defined[id] = at;
+  #set({ id, lasting }: Variable, at: number): void {
     const sets = this.#sets.get(id);
     if (sets === undefined) this.#sets.set(id, [at]);
     else sets.push(at);
+    if (lasting) return;
+    if (this.#defined[id] < 0) this.#defined[id] = at;
     this.#touch(id, at);
   }
 
@@ -153,27 +157,45 @@ export class LocalPlan {
   /** Notes that something is needed at a position. */
   #touch(id: number, at: number): void {
     if (at > this.#lastUse[id]) this.#lastUse[id] = at;
-    const outermost = this.#loops.find((loop) => loop.start > this.#defined[id]);
-    outermost?.outliving.push(id);
+    for (const loop of this.#loops) {
+      if (loop.start <= this.#defined[id]) continue;
+      loop.outliving.push(id);
+      return;
+    }
   }
 
   #findAliases(): void {
     for (const { value, variable } of this.#reads) {
       const [from, to] = [this.#defined[value.id], this.#lastUse[value.id]];
-      const changed = this.#sets.get(variable.id)?.some((at) => at > from && at < to) ?? false;
-      if (changed) continue;
+      if (isAnyBetween(this.#sets.get(variable.id) ?? [], from, to)) continue;
       this.#place[value.id] = PLACE.alias;
-      if (to > this.#lastUse[variable.id]) this.#lastUse[variable.id] = to;
+      if (!variable.lasting && to > this.#lastUse[variable.id]) this.#lastUse[variable.id] = to;
     }
     this.#reads.length = 0;
   }
 
+  /** Sorts what dies by position. */
   #listDying(): void {
+    const from = new Int32Array(this.#position + 2);
+    for (const at of this.#lastUse) if (at >= 0) from[at + 1]++;
+    for (let at = 0; at <= this.#position; at++) from[at + 1] += from[at];
+    const next = from.slice();
+    const dying = new Int32Array(from[this.#position + 1]);
     this.#lastUse.forEach((at, id) => {
-      if (at < 0) return;
-      const dying = this.#dying.get(at);
-      if (dying === undefined) this.#dying.set(at, [id]);
-      else dying.push(id);
+      if (at >= 0) dying[next[at]++] = id;
     });
+    this.#dying = dying;
+    this.#dyingFrom = from;
   }
+}
+
+/** Whether a list of ascending numbers has one above `low` and below `high`. */
+function isAnyBetween(ascending: readonly number[], low: number, high: number): boolean {
+  let [from, to] = [0, ascending.length];
+  while (from < to) {
+    const middle = (from + to) >> 1;
+    if (ascending[middle] > low) to = middle;
+    else from = middle + 1;
+  }
+  return from < ascending.length && ascending[from] < high;
 }

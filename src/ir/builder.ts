@@ -1,5 +1,5 @@
 import type { Access, FunctionRef, IrFunction, Label, Stmt, Variable } from './nodes.ts';
-import { OPS } from './ops.ts';
+import { OPS, type Op, TYPED_OPS } from './ops.ts';
 import { bitsOf, type Type } from './types.ts';
 import { type Operand, Val, type ValKind } from './val.ts';
 
@@ -34,6 +34,8 @@ export const abstractGuest: GuestAccess = {
   host: (b) => ({ hit: b.i32(0), host: b.i64(0) }),
 };
 
+const NO_VALUES: readonly Val[] = [];
+
 /** Records one IR function: values through {@link Val}'s methods, everything that happens in order through its own. */
 export class Builder {
   readonly target: BuilderTarget;
@@ -41,6 +43,15 @@ export class Builder {
   readonly cpu: Val;
   readonly params: readonly Val[];
   readonly result: Type | undefined;
+  /** Constants that were asked for as numbers. */
+  readonly #constants: Record<Type, Map<number, Val>> = {
+    i32: new Map(),
+    i64: new Map(),
+    f32: new Map(),
+    f64: new Map(),
+    v128: new Map(),
+  };
+  readonly #callees = new Set<FunctionRef>();
   #nextId = 0;
   #statements: Stmt[] = [];
 
@@ -54,12 +65,20 @@ export class Builder {
   /** The recorded function. @param threaded it may continue in decoded code */
   finish(name: string, threaded = false): IrFunction {
     const { params, result } = this;
-    return { name, params, result, body: this.#statements, threaded, idCount: this.#nextId };
+    return { name, params, result, body: this.#statements, threaded, idCount: this.#nextId, callees: this.#callees };
   }
 
   /** A constant of `type`; negative values are taken in two's complement. */
   const(type: Type, value: number | bigint): Val {
-    return new Val(this, this.#nextId++, type, { kind: 'const', value: bitsOf(type, BigInt(value)) }, []);
+    if (typeof value === 'bigint') return this.#constant(type, bitsOf(type, value));
+    const known = this.#constants[type].get(value);
+    if (known !== undefined) return known;
+    const made = this.#constant(type, bitsOf(type, BigInt(value)));
+    this.#constants[type].set(value, made);
+    return made;
+  }
+  #constant(type: Type, value: bigint): Val {
+    return new Val(this, this.#nextId++, type, { kind: 'const', value }, NO_VALUES);
   }
   i32(value: number | bigint): Val {
     return this.const('i32', value);
@@ -77,11 +96,27 @@ export class Builder {
   opWithImmediate(name: string, imm: bigint, ...args: Operand[]): Val {
     const op = OPS.get(name);
     if (op === undefined) throw new Error(`no IR operation ${name}`);
-    if (args.length !== op.params.length) throw new Error(`${name} takes ${op.params.length} operands`);
-    const values = args.map((arg, i) => this.coerce(op.params[i], arg, name));
-    const folded = foldConstants(values, (constants) => op.evaluate(constants, imm));
-    if (folded !== undefined) return this.const(op.result, folded);
-    return this.pin(op.result, { kind: 'op', name, imm }, values);
+    return this.#operation(op, imm, args);
+  }
+
+  typedOp(type: Type, name: string, args: readonly Operand[]): Val {
+    const op = TYPED_OPS[type][name];
+    if (op === undefined) throw new Error(`no IR operation ${type}.${name}`);
+    return this.#operation(op, 0n, args);
+  }
+
+  #operation(op: Op, imm: bigint, args: readonly Operand[]): Val {
+    const { params, name } = op;
+    if (args.length !== params.length) throw new Error(`${name} takes ${params.length} operands`);
+    const values: Val[] = [];
+    let constant = true;
+    for (let i = 0; i < args.length; i++) {
+      const value = this.coerce(params[i], args[i], name);
+      if (value.what.kind !== 'const') constant = false;
+      values.push(value);
+    }
+    if (constant) return this.const(op.result, op.evaluate(values.map(constantOf), imm));
+    return this.pin(op.result, { kind: 'op', name, op, imm }, values);
   }
 
   /** `arg` as a value of `type`. @throws when it is a value of another type */
@@ -99,6 +134,7 @@ export class Builder {
   /** Makes a value and fixes the point at which it is computed. */
   pin(type: Type, what: ValKind, args: readonly Val[]): Val {
     const value = new Val(this, this.#nextId++, type, what, args);
+    if (what.kind === 'call') this.#callees.add(what.callee);
     this.add({ kind: 'let', value });
     return value;
   }
@@ -218,6 +254,7 @@ export class Builder {
 
   tailCall(callee: FunctionRef, ...args: Operand[]): void {
     const values = [this.cpu, ...args.map((arg, i) => this.coerce(callee.params[i + 1], arg, callee.name))];
+    this.#callees.add(callee);
     this.add({ kind: 'tailCall', callee, args: values });
   }
 
@@ -257,11 +294,8 @@ export class Builder {
   }
 }
 
-function foldConstants(values: readonly Val[], evaluate: (constants: bigint[]) => bigint): bigint | undefined {
-  const constants: bigint[] = [];
-  for (const value of values) {
-    if (value.what.kind !== 'const') return undefined;
-    constants.push(value.what.value);
-  }
-  return evaluate(constants);
+/** The value of a constant. */
+function constantOf({ what }: Val): bigint {
+  if (what.kind !== 'const') throw new Error('the value is no constant');
+  return what.value;
 }

@@ -81,6 +81,8 @@ export interface IrFunction {
   readonly body: readonly Stmt[];
   /** As in {@link FunctionRef}. */
   readonly threaded: boolean;
+  /** What it calls. */
+  readonly callees: ReadonlySet<FunctionRef>;
   /** Values, variables and labels have smaller numbers. */
   readonly idCount: number;
 }

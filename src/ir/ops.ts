@@ -142,3 +142,11 @@ export const OPS: ReadonlyMap<string, Op> = new Map(
     ...simdOps(),
   ].map((op) => [op.name, op]),
 );
+
+/** The operations whose names begin with a type, by type and the rest of the name. */
+export const TYPED_OPS: Readonly<Record<Type, Readonly<Record<string, Op>>>> = Object.fromEntries(
+  TYPES.map((type) => {
+    const own = [...OPS.values()].filter(({ name }) => name.startsWith(`${type}.`));
+    return [type, Object.fromEntries(own.map((op) => [op.name.slice(type.length + 1), op]))];
+  }),
+) as Record<Type, Record<string, Op>>;

@@ -1,4 +1,5 @@
 import type { Access, FunctionRef, Variable } from './nodes.ts';
+import type { Op } from './ops.ts';
 import type { Type } from './types.ts';
 
 /** What a value computation may be given: a value, or a constant of the type that the other side has. */
@@ -6,7 +7,7 @@ export type Operand = Val | number | bigint;
 
 /** What a value is: an operation, a constant, a parameter, or something read in order (memory, a variable, a call). */
 export type ValKind =
-  | { readonly kind: 'op'; readonly name: string; readonly imm: bigint }
+  | { readonly kind: 'op'; readonly name: string; readonly op: Op; readonly imm: bigint }
   | { readonly kind: 'const'; readonly value: bigint }
   | { readonly kind: 'param'; readonly index: number }
   | { readonly kind: 'variable'; readonly variable: Variable }
@@ -18,6 +19,8 @@ export type ValKind =
 /** Makes values; implemented by the builder. */
 export interface ValMaker {
   op(name: string, ...args: Operand[]): Val;
+  /** As `op`, by type and the rest of the name. */
+  typedOp(type: Type, name: string, args: readonly Operand[]): Val;
 }
 
 /**
@@ -41,7 +44,7 @@ export class Val {
 
   /** Records `<type of this>.<name>`. */
   do(name: string, ...args: Operand[]): Val {
-    return this.#maker.op(`${this.type}.${name}`, this, ...args);
+    return this.#maker.typedOp(this.type, name, [this, ...args]);
   }
 
   add(other: Operand): Val {
@@ -80,7 +83,7 @@ export class Val {
     return this.do('xor', -1);
   }
   neg(): Val {
-    return this.#maker.op(`${this.type}.sub`, 0, this);
+    return this.#maker.typedOp(this.type, 'sub', [0, this]);
   }
   /** Shift counts are taken modulo the width, as WebAssembly does. */
   shl(count: Operand): Val {
@@ -169,6 +172,6 @@ export class Val {
   }
   /** `this` where `condition` (i32) is not zero, else `other`. */
   selectIf(condition: Val, other: Operand): Val {
-    return this.#maker.op(`${this.type}.select`, this, other, condition);
+    return this.#maker.typedOp(this.type, 'select', [this, other, condition]);
   }
 }

@@ -1,23 +1,34 @@
-/** A growing list of bytes with WebAssembly's number encodings (core specification, section 5.2). */
-export class ByteSink {
-  readonly bytes: number[] = [];
+const FIRST_BYTES = 256;
 
-  byte(...values: number[]): void {
-    for (const value of values) this.bytes.push(value);
+/** A growing sequence of bytes with WebAssembly's number encodings (core specification, section 5.2). */
+export class ByteSink {
+  #buffer = new Uint8Array(FIRST_BYTES);
+  #length = 0;
+
+  /** What has been written; valid until the next write. */
+  get bytes(): Uint8Array<ArrayBuffer> {
+    return this.#buffer.subarray(0, this.#length);
   }
 
-  append(other: readonly number[]): void {
-    for (const value of other) this.bytes.push(value);
+  byte(...values: number[]): void {
+    this.append(values);
+  }
+
+  append(other: ArrayLike<number>): void {
+    const { length } = other;
+    const at = this.#reserve(length);
+    if (length > 16) this.#buffer.set(other, at);
+    else for (let i = 0; i < length; i++) this.#buffer[at + i] = other[i];
   }
 
   /** Unsigned LEB128 of a non-negative safe integer. */
   unsigned(value: number): void {
     let rest = value;
     while (rest >= 128) {
-      this.bytes.push((rest % 128) | 128);
+      this.#push((rest % 128) | 128);
       rest = Math.floor(rest / 128);
     }
-    this.bytes.push(rest);
+    this.#push(rest);
   }
 
   /** Signed LEB128 of a signed 32-bit integer. */
@@ -27,10 +38,10 @@ export class ByteSink {
       const part = rest & 127;
       rest >>= 7;
       if ((rest === 0 && (part & 64) === 0) || (rest === -1 && (part & 64) !== 0)) {
-        this.bytes.push(part);
+        this.#push(part);
         return;
       }
-      this.bytes.push(part | 128);
+      this.#push(part | 128);
     }
   }
 
@@ -45,16 +56,33 @@ export class ByteSink {
       const part = Number(rest & 127n);
       rest >>= 7n;
       if ((rest === 0n && (part & 64) === 0) || (rest === -1n && (part & 64) !== 0)) {
-        this.bytes.push(part);
+        this.#push(part);
         return;
       }
-      this.bytes.push(part | 128);
+      this.#push(part | 128);
     }
   }
 
   /** A name: its UTF-8 length and bytes. Names here are ASCII. */
   name(text: string): void {
     this.unsigned(text.length);
-    for (let i = 0; i < text.length; i++) this.bytes.push(text.charCodeAt(i));
+    for (let i = 0; i < text.length; i++) this.#push(text.charCodeAt(i));
+  }
+
+  #push(value: number): void {
+    const at = this.#reserve(1);
+    this.#buffer[at] = value;
+  }
+
+  /** Room for `count` more bytes. @returns where they begin */
+  #reserve(count: number): number {
+    const at = this.#length;
+    this.#length = at + count;
+    if (this.#length > this.#buffer.length) {
+      const larger = new Uint8Array(Math.max(this.#length, 2 * this.#buffer.length));
+      larger.set(this.#buffer.subarray(0, at));
+      this.#buffer = larger;
+    }
+    return at;
   }
 }

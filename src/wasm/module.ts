@@ -73,9 +73,9 @@ export const MODULE_HEADER: readonly number[] = [0x00, 0x61, 0x73, 0x6d, 0x01, 0
 /** Builds a binary module of functions that import one memory, one function table and other functions, all from `e`. */
 export class ModuleWriter {
   readonly #types = new Map<string, number>([[THREADED_KEY, THREADED_TYPE]]);
-  readonly #typeBytes: number[][] = [];
+  readonly #typeBytes: ArrayLike<number>[] = [];
   readonly #imports: { name: string; type: number }[] = [];
-  readonly #functions: { type: number; code: number[]; name: string }[] = [];
+  readonly #functions: { type: number; code: Uint8Array; name: string }[] = [];
   readonly #exports: { name: string; index: number }[] = [];
   readonly #elements: { slot: number; index: number }[] = [];
 
@@ -109,8 +109,8 @@ export class ModuleWriter {
   }
 
   /** Adds a function: its locals and instructions with the final `end`. @returns its index */
-  addFunction(name: string, type: number, code: readonly number[]): number {
-    this.#functions.push({ type, code: [...code], name });
+  addFunction(name: string, type: number, code: Uint8Array): number {
+    this.#functions.push({ type, code, name });
     return this.functionIndex(this.#functions.length - 1);
   }
 
@@ -206,9 +206,9 @@ export function writeSection<T>(
 }
 
 /** The import of the function table, `e.table`. */
-export const TABLE_IMPORT: readonly number[] = tableImport();
+export const TABLE_IMPORT: ArrayLike<number> = tableImport();
 
-function tableImport(): number[] {
+function tableImport(): Uint8Array {
   const sink = new ByteSink();
   sink.name('e');
   sink.name('table');

@@ -1,17 +1,14 @@
 import { defineHelper } from '../../ir/define.ts';
-import { getField as get } from '../../isa/fields.ts';
-import { STATE } from '../../isa/registers.ts';
+import { getField as get, putField as put } from '../../isa/fields.ts';
+import { PENDING, STATE } from '../../isa/registers.ts';
 import { translate } from '../mmu.ts';
 import { ACCESS, CONTEXT, entryOffset, TLB, TLB_BYTES } from '../tlb.ts';
 
 const PAGE_MASK = ~0xfffn;
 
-/**
- * Tries to make the TLB allow an access of `bytes` that lies in one page: 1 where it does now. Where it gives 0 the
- * interpreter is to make the access; a fault that was found on the way may be pending.
- */
-export const refill = defineHelper(
-  'refill',
+/** As {@link refill}: 1 where the TLB allows the access now. A fault that was found on the way may be pending. */
+const tryRefill = defineHelper(
+  'tryRefill',
   { params: ['i64', 'i32', 'i32'], result: 'i32' },
   (b, address, bytes, access) => {
     const page = address.and(PAGE_MASK);
@@ -23,5 +20,21 @@ export const refill = defineHelper(
     const entry = get(b, STATE.tlb).add(entryOffset(address));
     const tag = entry.add(access.and(ACCESS.write).mul(TLB.writeTag - TLB.readTag));
     return b.load('i64', 8, tag, TLB.readTag).eq(page);
+  },
+);
+
+/**
+ * Tries to make the TLB allow an access of `bytes` that lies in one page. Gives the budget, which devices that hold page
+ * tables may have taken away; inverted where the interpreter is to make the access.
+ */
+export const refill = defineHelper(
+  'refill',
+  { params: ['i64', 'i32', 'i32', 'i32'], result: 'i32' },
+  (b, address, bytes, access, budget) => {
+    put(b, STATE.budget, budget);
+    const allowed = b.call(tryRefill, address, bytes, access);
+    put(b, STATE.pending, b.i32(PENDING.none));
+    const left = get(b, STATE.budget);
+    return left.selectIf(allowed, left.not());
   },
 );
