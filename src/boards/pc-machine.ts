@@ -2,6 +2,7 @@ import { canonicalText } from '../base/canonical-text.ts';
 import { Hash64 } from '../base/hash64.ts';
 import { SplitMix64 } from '../base/random.ts';
 import { requireVersion } from '../base/state-version.ts';
+import type { JitOptions } from '../cpu/engine.ts';
 import { layOutMemory, type MemoryLayout } from '../cpu/memory-layout.ts';
 import { Vcpu } from '../cpu/vcpu.ts';
 import { pcRamRegions, RamMemory } from '../machine/guest-memory.ts';
@@ -40,7 +41,7 @@ export interface PcMachineOptions extends CardOptions {
   /** Where messages on the debug ports go. */
   readonly debugOutput?: (byte: number) => void;
   /** When given, hot code is translated. */
-  readonly jit?: { readonly hotAfter: number };
+  readonly jit?: JitOptions;
   /** Whether the memory can be shared with other threads. */
   readonly sharedMemory: boolean;
   /** Told when an interrupt line wants an idle processor. */

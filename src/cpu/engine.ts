@@ -72,6 +72,8 @@ interface MmuFunctions {
 export interface JitOptions {
   /** Entries after which a block is hot; 0: blocks are translated as soon as they are decoded. */
   readonly hotAfter: number;
+  /** Bytes of WebAssembly that translated code may take; default 16 MiB. */
+  readonly cacheBytes?: number;
 }
 
 /** Why {@link Engine.run} came back. For `exception` and `pageIn`, `rip` is the instruction that did not happen. */
@@ -161,7 +163,15 @@ export class Engine {
     this.cache.hotAfter = Math.max(1, jit.hotAfter);
     this.#eager = jit.hotAfter === 0;
     const countSlot = (bits: 16 | 32 | 64) => this.handlers.special(bits).count.slot;
-    this.translator = new Translator(linker, this.cache, this.#decodedCode, layout, this.view, countSlot);
+    this.translator = new Translator(
+      linker,
+      this.cache,
+      this.#decodedCode,
+      layout,
+      this.view,
+      countSlot,
+      jit.cacheBytes,
+    );
   }
 
   /** Says who answers `system` calls; before any guest code runs. */

@@ -1,6 +1,6 @@
 import type { BuilderTarget } from '../ir/builder.ts';
 import { type IrHelper, isHelper } from '../ir/define.ts';
-import type { FunctionRef, IrFunction, Stmt } from '../ir/nodes.ts';
+import type { FunctionRef, IrFunction } from '../ir/nodes.ts';
 import { type MemoryImport, ModuleWriter } from '../wasm/module.ts';
 import { type EmitContext, emitFunction } from './emit.ts';
 
@@ -54,6 +54,15 @@ export class Linker {
     return this.#instantiate(writer, imports, fresh);
   }
 
+  /** Compiles what functions call and is not compiled yet, so that a module of these functions alone can be dropped. */
+  prepare(functions: readonly TableFunction[]): void {
+    const helpers = new Set<IrHelper>();
+    for (const { fn } of functions) {
+      for (const callee of fn.callees) if (isHelper(callee) && !this.#helpers.has(callee.name)) helpers.add(callee);
+    }
+    if (helpers.size > 0) this.compile([], [...helpers]);
+  }
+
   /** A helper as a function that can be called from TypeScript; compiled when it is new. */
   helper(helper: IrHelper): NativeFunction {
     if (!this.#helpers.has(helper.name)) this.compile([], [helper]);
@@ -69,9 +78,9 @@ export class Linker {
       if (!isHelper(ref) || this.#helpers.has(ref.name) || fresh.has(ref.name)) return;
       const fn = ref.record(this.#helperTarget);
       fresh.set(ref.name, fn);
-      forEachCallee(fn.body, need);
+      fn.callees.forEach(need);
     };
-    for (const { fn } of functions) forEachCallee(fn.body, need);
+    for (const { fn } of functions) fn.callees.forEach(need);
     helpers.forEach(need);
     return fresh;
   }
@@ -80,9 +89,7 @@ export class Linker {
   #importsOf(all: readonly IrFunction[], fresh: ReadonlyMap<string, IrFunction>): FunctionRef[] {
     const imports = new Map<string, FunctionRef>();
     for (const fn of all) {
-      forEachCallee(fn.body, (callee) => {
-        if (!fresh.has(callee.name)) imports.set(callee.name, callee);
-      });
+      for (const callee of fn.callees) if (!fresh.has(callee.name)) imports.set(callee.name, callee);
     }
     return [...imports.values()];
   }
@@ -124,17 +131,4 @@ function add(writer: ModuleWriter, fn: IrFunction, context: EmitContext): number
 function signature(writer: ModuleWriter, fn: Pick<FunctionRef, 'params' | 'result' | 'threaded'>): number {
   const params = fn.threaded ? [...fn.params, 'code' as const, 'links' as const] : fn.params;
   return writer.type(params, fn.result === undefined ? [] : [fn.result]);
-}
-
-/** Visits every function that statements call, some more than once. */
-function forEachCallee(statements: readonly Stmt[], visit: (callee: FunctionRef) => void): void {
-  for (const s of statements) {
-    if (s.kind === 'let' && s.value.what.kind === 'call') visit(s.value.what.callee);
-    else if (s.kind === 'tailCall') visit(s.callee);
-    else if (s.kind === 'block' || s.kind === 'loop') forEachCallee(s.body, visit);
-    else if (s.kind === 'if') {
-      forEachCallee(s.consequent, visit);
-      forEachCallee(s.otherwise, visit);
-    }
-  }
 }

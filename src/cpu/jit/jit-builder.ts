@@ -1,5 +1,5 @@
 import { Builder, type BuilderTarget, type HostPlace } from '../../ir/builder.ts';
-import type { Access, FunctionRef, Stmt } from '../../ir/nodes.ts';
+import type { Access, FunctionRef, Label, Stmt } from '../../ir/nodes.ts';
 import type { Type } from '../../ir/types.ts';
 import type { Operand, Val } from '../../ir/val.ts';
 import { STATE } from '../../isa/registers.ts';
@@ -20,6 +20,11 @@ interface PendingFlags {
   readonly carry: Val | undefined;
 }
 const NOTHING: PendingFlags = { result: undefined, carry: undefined };
+
+/** An operation that flags come from, by which conditions are found in fewer steps than from the flags' words. */
+export type FlagSource =
+  | { readonly kind: 'sub' | 'add'; readonly width: number; readonly a: Val; readonly b: Val; readonly r: Val }
+  | { readonly kind: 'logic' | 'other'; readonly width: number; readonly r: Val };
 
 /** How a region is left in the middle of an instruction, which the interpreter then executes. */
 export interface Bailing {
@@ -47,6 +52,8 @@ export class JitBuilder extends Builder {
   /** Fields that this region relies upon to be zero. */
   readonly assumedZero = new Set<number>();
   #flags = NOTHING;
+  /** The operation that the flags come from, wherever the way led: see `JitFlags`. */
+  flagSource: FlagSource | undefined;
   /** Host addresses that the current instruction has found: by linear address. */
   #places = new Map<Val, { readonly host: Val; readonly bytes: number; readonly forWrite: boolean }>();
 
@@ -64,6 +71,7 @@ export class JitBuilder extends Builder {
   /** Forgets the flags that are left to do: a new block begins. */
   startBlock(): void {
     this.#flags = NOTHING;
+    this.flagSource = undefined;
   }
 
   /** Whether the words of the flags are still to be computed. */
@@ -113,8 +121,10 @@ export class JitBuilder extends Builder {
       return;
     }
     slot.changed = true;
-    if (at === STATE.flagResult.offset) this.#flags = { ...this.#flags, result: value };
-    else if (at === STATE.flagCarry.offset) this.#flags = { ...this.#flags, carry: value };
+    // Refills look into the TLB that memory names.
+    if (at === STATE.tlb.offset) super.store(bytes, address, offset, value);
+    if (at === STATE.flagResult.offset) this.#changeFlags({ ...this.#flags, result: value });
+    else if (at === STATE.flagCarry.offset) this.#changeFlags({ ...this.#flags, carry: value });
     else this.set(slot.variable, this.#inserted(slot, at - slot.offset, bytes, value));
   }
 
@@ -123,11 +133,13 @@ export class JitBuilder extends Builder {
       super.if(condition, then, otherwise);
       return;
     }
-    const before = this.#flags;
+    const [before, source] = [this.#flags, this.flagSource];
     let changed = false;
     const arm = (body: () => void) => () => {
       this.#flags = before;
+      this.flagSource = source;
       body();
+      if (this.flagSource !== source) changed = true;
       if (this.#flags === before) return;
       changed = true;
       this.settleFlags();
@@ -135,6 +147,7 @@ export class JitBuilder extends Builder {
     const consequent = this.nested(arm(then));
     const alternative = otherwise === undefined ? [] : this.nested(arm(otherwise));
     this.#flags = before;
+    this.flagSource = changed ? undefined : source;
     if (changed) this.settleFlags();
     this.add({ kind: 'if', condition, consequent, otherwise: alternative, cold: false });
   }
@@ -153,6 +166,7 @@ export class JitBuilder extends Builder {
       body(label);
       this.settleFlags();
     });
+    this.flagSource = undefined;
   }
 
   override block(body: Parameters<Builder['block']>[0]): void {
@@ -161,6 +175,22 @@ export class JitBuilder extends Builder {
       body(label);
       this.settleFlags();
     });
+    this.flagSource = undefined;
+  }
+
+  override break(label: Label): void {
+    this.storeFlags();
+    super.break(label);
+  }
+
+  override continue(label: Label): void {
+    this.storeFlags();
+    super.continue(label);
+  }
+
+  #changeFlags(flags: PendingFlags): void {
+    this.#flags = flags;
+    this.flagSource = undefined;
   }
 
   /** A structure of the region itself, which sees to the flags on its own. */
@@ -175,6 +205,11 @@ export class JitBuilder extends Builder {
   override return(): void {
     super.store(4, this.cpu, STATE.pending.offset, this.i32(0));
     this.#bailing.bail();
+  }
+
+  /** Ends the region's function by another one. */
+  continueIn(callee: FunctionRef): void {
+    super.tailCall(callee);
   }
 
   override tailCall(callee: FunctionRef): void {
@@ -249,17 +284,15 @@ export class JitBuilder extends Builder {
   }
 
   #refillOrBail(address: Val, bytes: number, forWrite: boolean): void {
-    const budget = this.#slotAt(STATE.budget.offset);
-    this.writeBack(budget);
-    this.writeBack(this.#slotAt(STATE.tlb.offset));
-    const filled = this.pin('i32', { kind: 'call', callee: refill }, [
-      this.cpu,
-      address,
-      this.i32(bytes),
-      this.i32(forWrite ? ACCESS.write : 0),
-    ]);
-    this.readIn(budget);
-    this.ifRarely(filled.eqz(), () => this.return());
+    const { variable } = this.#slotAt(STATE.budget.offset);
+    const access = this.i32(forWrite ? ACCESS.write : 0);
+    const args = [this.cpu, address, this.i32(bytes), access, this.get(variable)];
+    const left = this.pin('i32', { kind: 'call', callee: refill }, args);
+    this.set(variable, left);
+    this.ifRarely(left.ltS(0), () => {
+      this.set(variable, left.not());
+      this.#bailing.bail();
+    });
   }
 
   #slotAt(offset: number): Promoted {

@@ -2,72 +2,49 @@ import type { Val } from '../../ir/val.ts';
 import { type FlagName, Flags } from '../../isa/flags.ts';
 import type { JitBuilder } from './jit-builder.ts';
 
-/** The operation that the flags come from, by which conditions are found in fewer steps than from the flags' words. */
-type Source =
-  | { readonly kind: 'sub' | 'add'; readonly width: number; readonly a: Val; readonly b: Val; readonly r: Val }
-  | { readonly kind: 'logic' | 'other'; readonly width: number; readonly r: Val };
-
 /** Flags whose words are computed where they are needed, and compare-and-branch from the operands. */
 export class JitFlags extends Flags {
   readonly #builder: JitBuilder;
-  #source: Source | undefined;
 
   constructor(b: JitBuilder) {
     super(b);
     this.#builder = b;
   }
 
-  /** To be called where nothing is known of the flags. */
-  forget(): void {
-    this.#source = undefined;
-  }
-
   override add(width: number, a: Val, b: Val, r: Val): void {
     super.add(width, a, b, r);
-    this.#source = isPlain(r, 'add', a, b) ? { kind: 'add', width, a, b, r } : { kind: 'other', width, r };
+    this.#builder.flagSource = isPlain(r, 'add', a, b) ? { kind: 'add', width, a, b, r } : { kind: 'other', width, r };
   }
 
   override sub(width: number, a: Val, b: Val, r: Val): void {
     super.sub(width, a, b, r);
-    this.#source = isPlain(r, 'sub', a, b) ? { kind: 'sub', width, a, b, r } : { kind: 'other', width, r };
+    this.#builder.flagSource = isPlain(r, 'sub', a, b) ? { kind: 'sub', width, a, b, r } : { kind: 'other', width, r };
   }
 
   override logic(width: number, r: Val): void {
     super.logic(width, r);
-    this.#source = { kind: 'logic', width, r };
+    this.#builder.flagSource = { kind: 'logic', width, r };
   }
 
   override increment(width: number, a: Val, r: Val, plus: boolean): void {
     this.#builder.settleFlags();
     super.increment(width, a, r, plus);
-    this.#source = { kind: 'other', width, r };
+    this.#builder.flagSource = { kind: 'other', width, r };
   }
 
   override result(width: number, r: Val, cf: Val, of: Val, af?: Val): void {
     super.result(width, r, cf, of, af);
-    this.#source = { kind: 'other', width, r };
+    this.#builder.flagSource = { kind: 'other', width, r };
   }
 
   override write(flag: 'CF' | 'ZF', value: Val): void {
     this.#builder.settleFlags();
     super.write(flag, value);
-    this.#source = undefined;
   }
 
   override writeCarryOverflow(cf: Val, of: Val): void {
     this.#builder.settleFlags();
     super.writeCarryOverflow(cf, of);
-    this.#source = undefined;
-  }
-
-  override writeWord(word: Val): void {
-    super.writeWord(word);
-    this.#source = undefined;
-  }
-
-  override compared(word: Val): void {
-    super.compared(word);
-    this.#source = undefined;
   }
 
   override read(flag: FlagName): Val {
@@ -81,7 +58,7 @@ export class JitFlags extends Flags {
   }
 
   #fromSource(flag: FlagName): Val | undefined {
-    const source = this.#source;
+    const source = this.#builder.flagSource;
     if (source === undefined) return undefined;
     switch (flag) {
       case 'ZF':
@@ -101,7 +78,7 @@ export class JitFlags extends Flags {
 
   /** An even condition (cc >> 1), where a comparison tells. */
   #compare(pair: number): Val | undefined {
-    const source = this.#source;
+    const source = this.#builder.flagSource;
     if (source === undefined) return undefined;
     const { width } = source;
     if (source.kind === 'sub') {

@@ -71,7 +71,7 @@ class RegionCompiler {
     );
     const ending = b.apart(() => {
       this.#writeBack();
-      b.add({ kind: 'tailCall', callee: dispatch, args: [b.cpu] });
+      b.continueIn(dispatch);
     });
     const prologue = b.apart(() => this.#prologue());
     for (const statement of [...prologue, ...body, ...ending]) b.add(statement);
@@ -150,7 +150,6 @@ class RegionCompiler {
     const b = this.#b;
     const block = this.#region.blocks[node];
     b.startBlock();
-    this.#flags.forget();
     this.#pay(block);
     for (let i = 0; i < block.instructions.length; i++) this.#instruction(block, i);
     if (goesOn(block)) this.#goTo(block.next, node, offsetBehind(block));
@@ -205,7 +204,6 @@ class RegionCompiler {
       this.#leave();
       return;
     }
-    b.storeFlags();
     for (let n = this.#frames.length - 1; n >= 0; n--) {
       const frame = this.#frames[n];
       if (frame.kind === 'loop') {
@@ -229,14 +227,12 @@ class RegionCompiler {
   }
 
   #leave(): void {
-    this.#b.storeFlags();
     if (this.#leaveLabel !== undefined) this.#b.break(this.#leaveLabel);
   }
 
   /** Lets the interpreter execute the instruction that is being recorded. */
   #bail(): void {
     const b = this.#b;
-    b.storeFlags();
     b.set(this.#record, this.#recordAddress);
     if (this.#bailLabel !== undefined) b.break(this.#bailLabel);
   }

@@ -15,12 +15,17 @@ const SLOT_STEP = 4096;
 /** Helpers through which guest memory and devices are reached. */
 const OUTWARD = ['slowLoad', 'slowStore', 'probeStore', 'physicalLoad', 'physicalStore', 'translate', 'dispatch'];
 
+/** Bytes of WebAssembly that regions take at most. V8's own code is some ten times larger. */
+const CACHE_BYTES = 16 << 20;
+
 /** What the translator has done. */
 export interface TranslatorStats {
   regions: number;
   instructions: number;
   bytes: number;
   millis: number;
+  /** Modules that were dropped to make room. */
+  evicted: number;
 }
 
 /** A translated region, in the place of the blocks at which it is entered. */
@@ -48,9 +53,15 @@ class InstalledRegion implements Derived {
   }
 }
 
+/** Regions that were compiled together: V8 frees their code when none of them can be reached. */
+interface TranslatedModule {
+  readonly regions: Set<InstalledRegion>;
+  readonly bytes: number;
+}
+
 /** Translates hot blocks, with what belongs to them, into WebAssembly functions that take their place. */
 export class Translator {
-  readonly stats: TranslatorStats = { regions: 0, instructions: 0, bytes: 0, millis: 0 };
+  readonly stats: TranslatorStats = { regions: 0, instructions: 0, bytes: 0, millis: 0, evicted: 0 };
   readonly #linker: Linker;
   readonly #cache: CodeCache;
   readonly #code: CodeFunctions;
@@ -59,6 +70,10 @@ export class Translator {
   readonly #countSlot: (bits: 16 | 32 | 64) => number;
   readonly #effects = new HelperEffects(helperTarget, OUTWARD);
   readonly #freeSlots: number[] = [];
+  readonly #cacheBytes: number;
+  /** What was compiled together, oldest first. */
+  #modules: TranslatedModule[] = [];
+  #bytes = 0;
   #nextSlot = FIRST_SLOT;
 
   /** @param countSlot the handler that counts entries into blocks of a mode */
@@ -69,6 +84,7 @@ export class Translator {
     layout: MemoryLayout,
     view: DataView,
     countSlot: (bits: 16 | 32 | 64) => number,
+    cacheBytes: number = CACHE_BYTES,
   ) {
     this.#linker = linker;
     this.#cache = cache;
@@ -76,6 +92,7 @@ export class Translator {
     this.#layout = layout;
     this.#view = view;
     this.#countSlot = countSlot;
+    this.#cacheBytes = cacheBytes;
   }
 
   /** Translates the regions of blocks, by the addresses of their headers. No guest code may be running. */
@@ -101,9 +118,23 @@ export class Translator {
     }
     if (functions.length === 0) return;
     this.#makeRoom();
-    this.stats.bytes += this.#linker.compile(functions);
+    this.#linker.prepare(functions);
+    const bytes = this.#linker.compile(functions);
+    this.stats.bytes += bytes;
     for (const region of installed) this.#install(region);
+    this.#keep({ regions: new Set(installed), bytes });
     this.stats.millis += performance.now() - from;
+  }
+
+  /** Remembers a module, and lets the oldest ones go where there are too many. */
+  #keep(module: TranslatedModule): void {
+    this.#modules.push(module);
+    this.#bytes += module.bytes;
+    while (this.#bytes > this.#cacheBytes && this.#modules.length > 1) {
+      const oldest = this.#modules[0];
+      for (const region of oldest.regions) this.#uninstall(region);
+      this.stats.evicted++;
+    }
   }
 
   #modeOf(block: Block) {
@@ -140,6 +171,17 @@ export class Translator {
     }
     this.#linker.table.set(region.slot, null);
     this.#freeSlots.push(region.slot);
+    this.#forget(region);
+  }
+
+  /** A module is gone when all of its regions are: nothing in it can be reached any more. */
+  #forget(region: InstalledRegion): void {
+    const module = this.#modules.find(({ regions }) => regions.has(region));
+    if (module === undefined) return;
+    module.regions.delete(region);
+    if (module.regions.size > 0) return;
+    this.#modules = this.#modules.filter((other) => other !== module);
+    this.#bytes -= module.bytes;
   }
 
   #countAgain(block: Block): void {
