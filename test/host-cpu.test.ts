@@ -8,6 +8,9 @@ import { readVectorFile, type Vector } from './oracle/vectors.ts';
 const VECTORS = new URL('vectors/', import.meta.url);
 /** The evaluator is slow: it does every so many cases, at a place that changes from file to file. */
 const EVALUATOR_SHARE = 10;
+/** Each case is compiled on its own: every so many cases are enough for a test. All of them: VITRINE_JIT_SHARE=1. */
+const JIT_SHARE = Number(process.env.VITRINE_JIT_SHARE ?? 8);
+const NOT_TRANSLATED = 'segments with a base are interpreted';
 /** Differences told for a file. */
 const SHOWN = 5;
 
@@ -37,6 +40,14 @@ test('every user-mode family is recorded in 16-, 32- and 64-bit code', () => {
 const interpreter = new InterpreterRunner();
 for (const { name, processor, vectors } of files) {
   test(`the interpreter does what ${processor} did: ${name}`, () => assertAgreement(interpreter, vectors));
+}
+
+const jit = new InterpreterRunner({ hotAfter: 0 });
+for (const [at, { name, processor, vectors }] of files.entries()) {
+  const share = vectors.filter((_, i) => i % JIT_SHARE === at % JIT_SHARE);
+  test(`translated code does what ${processor} did: ${name}`, { skip: name.endsWith('-16') && NOT_TRANSLATED }, () =>
+    assertAgreement(jit, share),
+  );
 }
 
 const evaluator = new EvaluatorRunner();

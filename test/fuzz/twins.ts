@@ -3,7 +3,7 @@
  * instruction at a time and has all pages.
  */
 
-import type { MachineMemory } from '../../src/cpu/engine.ts';
+import type { JitOptions, MachineMemory } from '../../src/cpu/engine.ts';
 import type { CpuEnvironment } from '../../src/cpu/environment.ts';
 import { Vcpu } from '../../src/cpu/vcpu.ts';
 import { PAGE_ABSENT, PAGE_BYTES, PAGE_DEVICE } from '../../src/machine/guest-memory.ts';
@@ -31,9 +31,10 @@ class Twin {
   /** Vector of the interrupt that waits, or -1. */
   interrupt = -1;
 
-  constructor() {
+  /** @param jit when given, its code is translated */
+  constructor(jit?: JitOptions) {
     this.machine = makeMemory(RECORD_AREA);
-    this.vcpu = new Vcpu(this.machine, this.#environment(), { apicId: 0, tscHz: 1e9, apicTimerHz: 1e9 });
+    this.vcpu = new Vcpu(this.machine, this.#environment(), { apicId: 0, tscHz: 1e9, apicTimerHz: 1e9, jit });
     this.ram = new Uint8Array(this.machine.memory.buffer, this.machine.layout.ram, RAM_BYTES);
   }
 
@@ -112,7 +113,7 @@ class Twin {
 
 /** Runs cases on twins and compares them after each slice. */
 export class Twins {
-  readonly #blocks = new Twin();
+  readonly #blocks = new Twin({ hotAfter: 2, cacheBytes: 1 << 20 });
   readonly #steps = new Twin();
 
   /** @throws {Finding} the twins differ */

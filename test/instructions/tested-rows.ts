@@ -8,14 +8,14 @@ import type { Row } from '../../src/isa/rows.ts';
 import { decodeAll } from '../oracle/generate.ts';
 import { readVectorFile } from '../oracle/vectors.ts';
 import { HALVES } from '../privileged/halves.ts';
-import { runOnInterpreter } from '../privileged/run-interpreter.ts';
+import { runOnEngine } from '../privileged/run-engine.ts';
 
 const VECTORS = new URL('../vectors/', import.meta.url);
 
 /** The rows of the recorded vectors and those that the privileged suite leads through. */
 export function testedRows(): ReadonlySet<Row> {
   const suite = rowsDecodedDuring(() => {
-    for (const { image, cases } of HALVES) runOnInterpreter(image(cases));
+    for (const { image, cases } of HALVES) runOnEngine(image(cases));
   });
   return new Set([...rowsOfVectors(), ...suite]);
 }

@@ -4,7 +4,7 @@ import { type Result, readResults } from './cases.ts';
 import { DISAGREEMENTS } from './disagreements.ts';
 import { HALVES } from './halves.ts';
 import { differences, type Image } from './image.ts';
-import { runOnInterpreter } from './run-interpreter.ts';
+import { runOnEngine } from './run-engine.ts';
 import { runOnQemu } from './run-qemu.ts';
 
 function resultsOf(output: string): Map<number, Result> {
@@ -16,16 +16,27 @@ function differenceOf(image: Image, results: ReadonlyMap<number, Result>, number
   return result ? differences(image, result) : 'it does not end';
 }
 
-for (const half of HALVES) {
-  describe(`privileged suite of ${half.name} on the interpreter`, () => {
-    const image = half.image(half.cases);
-    const results = resultsOf(runOnInterpreter(image));
-    for (const [number, { name, place }] of half.cases.entries()) {
-      it(`${place}: ${name}`, () => {
-        assert.equal(differenceOf(image, results, number), '');
-      });
-    }
+/** Translation at first sight, and of what is entered again and again. */
+const ENGINES = [
+  ['the interpreter', undefined],
+  ['code translated at once', { hotAfter: 0 }],
+  ['code translated when hot', { hotAfter: 3 }],
+] as const;
 
+for (const half of HALVES) {
+  for (const [engine, jit] of ENGINES) {
+    describe(`privileged suite of ${half.name} on ${engine}`, () => {
+      const image = half.image(half.cases);
+      const results = resultsOf(runOnEngine(image, jit));
+      for (const [number, { name, place }] of half.cases.entries()) {
+        it(`${place}: ${name}`, () => {
+          assert.equal(differenceOf(image, results, number), '');
+        });
+      }
+    });
+  }
+
+  describe(`privileged suite of ${half.name}`, () => {
     it('has no two cases of one name', () => {
       assert.equal(new Set(half.cases.map(({ name }) => name)).size, half.cases.length);
     });

@@ -1,5 +1,6 @@
-/** Runs an image on the interpreter. */
+/** Runs an image on the project's own engines. */
 
+import type { JitOptions } from '../../src/cpu/engine.ts';
 import type { CpuEnvironment } from '../../src/cpu/environment.ts';
 import { layOutMemory } from '../../src/cpu/memory-layout.ts';
 import { CR8_AS_MSR } from '../../src/cpu/system/port.ts';
@@ -13,7 +14,7 @@ const DEBUG_PORT = 0xe9;
 const MOST_INSTRUCTIONS = 20_000_000;
 
 /** What the image prints. @throws Error when it does not end by a triple fault */
-export function runOnInterpreter(image: Image): string {
+export function runOnEngine(image: Image, jit?: JitOptions): string {
   const layout = layOutMemory([{ gpa: 0, length: RAM_BYTES, hostOffset: 0 }], RECORD_BYTES);
   const maximumPages = layout.wasmPages;
   const memory = new WebAssembly.Memory({ initial: layout.wasmPages, maximum: maximumPages });
@@ -39,7 +40,7 @@ export function runOnInterpreter(image: Image): string {
     firstWrite: () => {},
   };
   const machine = { memory, layout, shared: false, memory64: false, maximumPages };
-  const vcpu = new Vcpu(machine, environment, { apicId: 0, tscHz: 1e9, apicTimerHz: 1e9 });
+  const vcpu = new Vcpu(machine, environment, { apicId: 0, tscHz: 1e9, apicTimerHz: 1e9, jit });
   new Uint8Array(memory.buffer, layout.ram, RAM_BYTES).set(image.assembled.bytes, image.origin);
   enterProtected32(vcpu.system.context, {
     rip: BigInt(addressOf(image.assembled, 'start')),

@@ -1,0 +1,76 @@
+import assert from 'node:assert/strict';
+import { describe, it, test } from 'node:test';
+import type { PcMachine } from '../src/boards/pc-machine.ts';
+import type { JitOptions } from '../src/cpu/engine.ts';
+import { busyGuest } from './guests/busy-guest.ts';
+import { debianKernel } from './guests/debian.ts';
+import { makeTestMachine, runTo } from './guests/machine.ts';
+import { multibootKernel } from './guests/multiboot.ts';
+
+const BUSY = { boot: { kernel: busyGuest(), commandLine: '' }, memoryBytes: 16 << 20 };
+const COUNTS = [100_000, 250_001, 400_000];
+
+/** Hashes of the whole machine at the counts. */
+function hashes(boot: typeof BUSY, counts: readonly number[], jit?: JitOptions): bigint[] {
+  const { machine } = makeTestMachine({ ...boot, jit });
+  return counts.map((count) => {
+    runTo(machine, count);
+    return machine.stateHash();
+  });
+}
+
+describe('translated code ends where interpreted code does', () => {
+  const expected = hashes(BUSY, COUNTS);
+  for (const hotAfter of [0, 1, 7, 300]) {
+    it(`when blocks are hot after ${hotAfter} entries`, () => {
+      assert.deepEqual(hashes(BUSY, COUNTS, { hotAfter }), expected);
+    });
+  }
+
+  it('when there is hardly room for translated code', () => {
+    assert.deepEqual(hashes(BUSY, COUNTS, { hotAfter: 1, cacheBytes: 2_000 }), expected);
+  });
+
+  it('in a booting Linux', async (t) => {
+    const kernel = await debianKernel('amd64', 'linux-image-cloud-amd64').catch((error: Error) => error.message);
+    if (typeof kernel === 'string') return t.skip(kernel);
+    const boot = { boot: { kernel, commandLine: 'console=ttyS0' }, memoryBytes: 256 << 20 };
+    const counts = [150_000_000];
+    assert.deepEqual(hashes(boot, counts, { hotAfter: 50 }), hashes(boot, counts));
+  });
+});
+
+/** Runs a piece of code on a bare machine that translates at once, for `count` instructions. */
+function run(source: string, count: number): PcMachine {
+  const boot = { kernel: multibootKernel(source), commandLine: '' };
+  const { machine } = makeTestMachine({ boot, jit: { hotAfter: 0 } });
+  runTo(machine, count);
+  return machine;
+}
+
+test('an instruction that overwrites the next one is followed by what it wrote', () => {
+  const machine = run(
+    `  mov ebx, 20
+again:
+  mov byte [patched], 0x41
+patched:
+  nop
+  mov byte [patched], 0x90
+  dec ebx
+  jnz again
+end: jmp end`,
+    2_000,
+  );
+  assert.equal(machine.vcpu.state.gpr32(1), 20);
+});
+
+test('two regions that call each other for ever do not hold up the end of a slice', () => {
+  const machine = run('one: jmp two\n  nop\ntwo: jmp one', 100_003);
+  assert.equal(machine.vcpu.retired, 100_003);
+});
+
+test('modules of translated code that is not reached any more are dropped', () => {
+  const { machine } = makeTestMachine({ ...BUSY, jit: { hotAfter: 1, cacheBytes: 2_000 } });
+  runTo(machine, 100_000);
+  assert.ok((machine.vcpu.engine.translator?.stats.evicted ?? 0) > 10);
+});
