@@ -15,7 +15,7 @@ export { BootImageInvalid } from '../boards/loaders/index.ts';
 export type Shutdown = Extract<RunExit, { kind: 'shutdown' }>;
 
 /** Entries after which a block of guest code is translated. */
-const HOT_AFTER = Number(globalThis.process?.env?.HOT ?? 1000);
+const HOT_AFTER = 1000;
 
 /** How long guest code runs before the host's event loop gets a turn. */
 const SLICE_MILLIS = 2;
@@ -88,10 +88,6 @@ export class Vm implements VmControl {
 
   get stats(): VmStats {
     return { instructions: BigInt(this.#machine.vcpu.retired), guestNanos: this.#machine.clock.nowNanos() };
-  }
-
-  get translatorStats() {
-    return this.#machine.vcpu.engine.translator?.stats;
   }
 
   /** Runs the guest until it shuts down. */
