@@ -44,6 +44,17 @@ test('a wide access to an 8-bit chip arrives byte by byte, lowest first', () => 
   assert.deepEqual(chip.log, ['r1@0', 'r1@1', 'r1@2', 'r1@3', 'w1@0=ef', 'w1@1=be']);
 });
 
+test('a narrow access to a wide register reads its low bits, and no more of them than it asked for', () => {
+  for (const bus of [new PortBus(), new MmioBus()]) {
+    bus.map(0xc000, 8, { read: () => 0x89abcdef, write: () => {} }, 'chip', 4);
+    assert.deepEqual(
+      [1, 2, 4].map((size) => bus.read(0xc000, size)),
+      [0xef, 0xcdef, 0x89abcdef],
+    );
+    assert.equal(bus.read(0xc001, 2), 0xefef);
+  }
+});
+
 test('a chip never sees a misaligned access', () => {
   const [bus, chip] = [new PortBus(), recorder()];
   bus.map(0x100, 8, chip, 'chip', 4);

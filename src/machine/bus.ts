@@ -16,7 +16,7 @@ export interface Mapping {
  * Carries accesses to chips by address.
  *
  * A chip sees only accesses that are naturally aligned, no wider than its width and inside its range: everything else
- * arrives in pieces, lowest address first. Where mappings overlap the one mapped first has the address, and the other
+ * arrives in pieces, lowest address first. What it answers beyond the width of the access is cut off. Where mappings overlap the one mapped first has the address, and the other
  * shows again when it goes: what a guest does with PCI base addresses cannot hide a fixed chip. An access belongs to
  * the owner of its first byte, so that a dword at 0xCF8 is not cut by the reset register at 0xCF9.
  * Addresses nobody owns read as ones and swallow writes.
@@ -57,7 +57,8 @@ export abstract class Bus {
   /** @param size 1, 2 or 4  @returns an unsigned value of that size */
   read(address: number, size: number): number {
     const mapping = this.find(address);
-    if (mapping && fits(mapping, address, size)) return mapping.device.read(address - mapping.base, size);
+    if (mapping && fits(mapping, address, size))
+      return truncate(mapping.device.read(address - mapping.base, size), size);
     if (size === 1) return 0xff;
     const half = size >> 1;
     const low = this.read(address, half);
@@ -69,11 +70,7 @@ export abstract class Bus {
   write(address: number, size: number, value: number): void {
     const mapping = this.find(address);
     if (mapping && fits(mapping, address, size)) {
-      mapping.device.write(
-        address - mapping.base,
-        size,
-        size === 4 ? value >>> 0 : value & (size === 2 ? 0xffff : 0xff),
-      );
+      mapping.device.write(address - mapping.base, size, truncate(value, size));
     } else if (size > 1) {
       const half = size >> 1;
       this.write(address, half, value);
@@ -90,6 +87,11 @@ export abstract class Bus {
   #wrap(address: number): number {
     return address < this.#spaceLength ? address : address - this.#spaceLength;
   }
+}
+
+/** The bits that an access has room for: a wide register reached by a narrow access shows its low bytes. */
+function truncate(value: number, size: number): number {
+  return size === 4 ? value >>> 0 : value & (size === 2 ? 0xffff : 0xff);
 }
 
 function fits(mapping: Mapping, address: number, size: number): boolean {

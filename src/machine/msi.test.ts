@@ -15,13 +15,13 @@ function setUp<Source extends { capability: PciCapability }>(
   return { source, sent, config: new PciConfigSpace({ ...HEADER, capabilities: [source.capability] }) };
 }
 
-test('MSI sends what the guest has set up, and nothing while it is off', () => {
+test('MSI sends what the guest has set up, in as many messages as it granted, and nothing while it is off', () => {
   const { source, sent, config } = setUp((sink) => new Msi(2, sink));
   source.signal(0);
   assert.equal(config.readConfig(CONTROL, 2), 0x84);
   config.writeConfig(0x44, 4, 0xfee01003);
   config.writeConfig(0x4c, 2, 0x4043);
-  config.writeConfig(CONTROL, 2, 0x0021);
+  config.writeConfig(CONTROL, 2, 0x0011);
   source.signal(1);
   source.signal(2);
   assert.deepEqual(sent, [

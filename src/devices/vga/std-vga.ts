@@ -31,6 +31,8 @@ const LITTLE_ENDIAN = 0x1e1e1e1e;
 /** 3C0h as an offset of {@link VgaPorts}. */
 const PORT_3C0 = 0x10;
 
+const ALL_ONES = 0xff;
+
 const STATE_VERSION = 1;
 
 type Registers = Pick<Device, 'read' | 'write'>;
@@ -77,16 +79,16 @@ export class StdVga implements PciFunction, DisplaySource {
     this.window = this.#planes;
     this.ports = new VgaPorts(this.#registers, this.#dac, wiring.clock);
     const dispi = this.#dispi;
-    this.dispiIndex = {
-      read: () => dispi.index,
-      write: (_offset, _size, value) => {
+    this.dispiIndex = wordPort(
+      () => dispi.index,
+      (value) => {
         dispi.index = value;
       },
-    };
-    this.dispiData = {
-      read: () => dispi.read(dispi.index),
-      write: (_offset, _size, value) => dispi.write(dispi.index, value),
-    };
+    );
+    this.dispiData = wordPort(
+      () => dispi.read(dispi.index),
+      (value) => dispi.write(dispi.index, value),
+    );
     this.#config = this.#makeConfig();
   }
 
@@ -213,6 +215,16 @@ export class StdVga implements PciFunction, DisplaySource {
     if (offset === MMIO_EXTENDED && size === 4) return EXTENDED_BYTES;
     return offset === MMIO_EXTENDED + 4 && size === 4 ? LITTLE_ENDIAN : 0;
   }
+}
+
+/** A port that answers accesses of 16 bits only; to bytes nothing is there, as in QEMU. */
+function wordPort(read: () => number, write: (value: number) => void): Registers {
+  return {
+    read: (_offset, size) => (size === 2 ? read() : ALL_ONES),
+    write: (_offset, size, value) => {
+      if (size === 2) write(value);
+    },
+  };
 }
 
 function littleEndian(bytes: Uint8Array, offset: number, size: number): number {

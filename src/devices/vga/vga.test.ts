@@ -211,6 +211,21 @@ describe('the Bochs interface', () => {
     assert.deepEqual([bench.dispi(1), bench.dispi(2), bench.dispi(3)], [2560, 1600, 32]);
   });
 
+  it('is not there for accesses that are not 16 bits wide', () => {
+    const { vga } = new VgaBench();
+    vga.dispiIndex.write(0, 2, 10);
+    vga.dispiIndex.write(0, 1, 4);
+    vga.dispiIndex.write(1, 1, 4);
+    assert.equal(vga.dispiData.read(0, 2), 256);
+    assert.deepEqual(
+      [0, 1].map((offset) => [vga.dispiIndex.read(offset, 1), vga.dispiData.read(offset, 1)]),
+      [
+        [0xff, 0xff],
+        [0xff, 0xff],
+      ],
+    );
+  });
+
   it('refuses modes that there is no memory for', () => {
     const bench = new VgaBench();
     bench.bochsMode(2560, 1600, 32);
