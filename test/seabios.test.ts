@@ -11,13 +11,21 @@ const BOOT_SECONDS = 60;
 const MEMORY_MIB = 64;
 const END = 'No bootable device';
 
+/** The machine that `vitrine run` makes, in QEMU's words: without option ROMs, and with a CD drive that is empty. */
+const CARDS = [
+  'VGA,addr=02.0,romfile=',
+  'e1000,addr=03.0,romfile=,netdev=cable',
+  'virtio-tablet-pci,addr=1c.0',
+  'virtio-rng-pci,addr=1d.0',
+  'ide-cd,bus=ide.1,unit=0',
+].flatMap((card) => ['-device', card]);
+
 /** What SeaBIOS must say alike on every such PC, apart from addresses that depend on the sizes of tables. */
 const COMMON =
   /^(SeaBIOS|Running on|Found QEMU|QEMU fw_cfg|qemu\/e820|Relocating|Moving|=== |PCI: (init|32)|PIIX3|Using pmtimer|Found 1 cpu|PS2|All threads|Booting|Boot failed|enter handle)/;
 
 function essence(log: string): string[] {
-  const lines = log.split('\n').filter((line) => COMMON.test(line));
-  return lines.filter((line) => !line.includes('7010')).map((line) => line.trim());
+  return log.split('\n').flatMap((line) => (COMMON.test(line) ? [line.trim()] : []));
 }
 
 describe('SeaBIOS', { timeout: 3 * BOOT_SECONDS * 1000 }, () => {
@@ -66,7 +74,11 @@ describe('SeaBIOS', { timeout: 3 * BOOT_SECONDS * 1000 }, () => {
     const theirs = join(folder, 'qemu.log');
     const machine = ['-machine', 'pc,smm=off,accel=tcg', '-m', String(MEMORY_MIB), '-nodefaults', '-display', 'none'];
     const port = ['-device', 'isa-debugcon,iobase=0x402,chardev=log', '-chardev', `file,id=log,path=${theirs}`];
-    const reference = await logOf('qemu-system-x86_64', [...machine, ...port, '-bios', rom], theirs);
+    const reference = await logOf(
+      'qemu-system-x86_64',
+      [...machine, '-netdev', 'hubport,id=cable,hubid=0', ...CARDS, ...port, '-bios', rom],
+      theirs,
+    );
     assert.deepEqual(essence(log).toSorted(), essence(reference).toSorted());
   });
 

@@ -96,7 +96,10 @@ function runOptions(): Option[] {
     ).argParser(collect),
     new Option('--share <DIR:TAG[:ro]>', 'a folder that the guest can mount by 9p').argParser(collect),
     new Option('--debugcon <TARGET>', 'where messages on the debug ports 0x402 and 0xE9 go, as --serial'),
-    new Option('--serial <TARGET>', 'stdio, file:FILE, unix:PATH or none; once for COM1, again for COM2')
+    new Option(
+      '--serial <TARGET>',
+      'stdio, file:FILE, unix:PATH, none, or web: the page of --display web, and the default there',
+    )
       .default(undefined, 'stdio')
       .argParser(collect),
     new Option('--accel <ENGINE>', 'how guest code is executed: jit (translated) or interp (interpreted)').default(

@@ -107,7 +107,7 @@ export function readRunOptions(image: string | undefined, raw: RawRunOptions, ho
     firmware: readFirmware(kernel, raw),
     bootOrder: optional(raw.boot, parseBootOrder),
     debugConsole: optional(raw.debugcon, (text) => parseSerial('--debugcon', text)),
-    serial: readSerial(raw.serial ?? (raw.display === undefined || raw.display === 'none' ? ['stdio'] : ['none'])),
+    serial: readSerial(raw.serial, raw.display),
     disks: (raw.disk ?? []).map(parseDisk),
     cdrom: optional(raw.cdrom, (path) => ({ option: '--cdrom', path })),
     floppies: readFloppies(raw.floppy ?? []),
@@ -172,7 +172,12 @@ function readMemory(text: string, hostMemoryBytes: number): number {
   return bytes;
 }
 
-function readSerial(texts: readonly string[]): SerialTarget[] {
+/** Without --serial, the first line is where a person looks: on the terminal, or on the page that shows the screen. */
+function readSerial(texts: readonly string[] | undefined, display = 'none'): SerialTarget[] {
+  if (texts === undefined) {
+    if (display === 'none') return [{ kind: 'stdio' }];
+    return display === 'web' ? [{ kind: 'web' }, { kind: 'web' }] : [];
+  }
   if (texts.length > SERIAL_LINES) {
     throw new UsageError('--serial', `${texts.length} of them`, `at most ${SERIAL_LINES}`);
   }
