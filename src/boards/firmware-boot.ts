@@ -1,4 +1,5 @@
 import { ByteWriter } from '../base/bytes.ts';
+import type { FlashStore } from '../devices/cfi-flash/cfi-flash.ts';
 import { FW_CFG_KEY } from '../devices/fw-cfg/items.ts';
 import { cmosMemorySize, configureFirmware } from './configuration.ts';
 import type { PcBoard } from './pc.ts';
@@ -11,6 +12,8 @@ export type BootMedium = 'floppy' | 'disk' | 'cd' | 'net';
 export interface FirmwareBoot {
   /** The ROM's content, ending at 4 GiB, or the machine's own BIOS. */
   readonly rom: Uint8Array | 'builtin';
+  /** The flash chip below the ROM, in which UEFI firmware keeps its variables. */
+  readonly variables?: FlashStore;
   /** What to boot from, best first. */
   readonly bootOrder?: readonly BootMedium[];
   /** Milliseconds that the firmware waits for the key of its boot menu; without it there is no menu. */

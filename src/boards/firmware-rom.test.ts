@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import type { FlashStore } from '../devices/cfi-flash/cfi-flash.ts';
 import { assemble } from '../isa/assemble.ts';
 import { FirmwareInvalid } from './firmware-rom.ts';
 import { PcMachine } from './pc-machine.ts';
@@ -17,7 +18,7 @@ ${source}
   return rom;
 }
 
-function setUp(rom: Uint8Array) {
+function setUp(rom: Uint8Array, variables?: FlashStore) {
   let output = '';
   const machine = new PcMachine({
     memoryBytes: 16 << 20,
@@ -28,7 +29,7 @@ function setUp(rom: Uint8Array) {
     serial: [],
     sharedMemory: false,
     wake: () => {},
-    boot: { rom },
+    boot: { rom, variables },
     debugExitPort: 0x501,
     debugOutput: (byte) => {
       output += String.fromCharCode(byte);
@@ -98,4 +99,48 @@ test('an image that is no firmware is refused in one line', () => {
   assert.throws(() => setUp(new Uint8Array(1000)), /has 1000 bytes; a multiple of 4096/);
   assert.throws(() => setUp(new Uint8Array(0x900000)), FirmwareInvalid);
   assert.throws(() => setUp(new Uint8Array(0x10000)), /no code 16 bytes before its end/);
+});
+
+/** Programs a byte of the flash chip below the ROM, and resets the machine the first time; shows the byte. */
+const FLASHING = `
+  lgdt [cs:gdtr]
+  mov eax, cr0
+  or al, 1
+  mov cr0, eax
+  mov ax, 8
+  mov es, ax
+  mov eax, cr0
+  and al, 0xfe
+  mov cr0, eax
+  mov edi, 0xfffde000
+  cmp byte [es:edi], 0x5a
+  je .again
+  mov byte [es:edi], 0x40
+  mov byte [es:edi], 0x5a
+  mov byte [es:edi], 0xff
+  mov dx, 0xcf9
+  mov al, 6
+  out dx, al
+.again:
+  mov dx, 0x501
+  mov al, [es:edi]
+  out dx, al
+gdtr: dw 15
+  dd 0xf0000 + gdt
+gdt: dq 0, 0x00cf93000000ffff`;
+
+test('the flash chip below the ROM keeps what the guest programs over a reset', () => {
+  const content = new Uint8Array(0x2000).fill(0xff);
+  const written: number[][] = [];
+  const variables = { content, written: (offset: number, length: number) => void written.push([offset, length]) };
+  const { machine, end } = setUp(romOf(FLASHING), variables);
+  assert.deepEqual(end(), { kind: 'shutdown', reason: 'reset', code: 0 });
+  machine.reset();
+  assert.deepEqual(end(), { kind: 'shutdown', reason: 'debugExit', code: 0x5a });
+  assert.deepEqual([content[0], written], [0x5a, [[0, 1]]]);
+});
+
+test('variables that fit no flash chip are refused in one line', () => {
+  const variables = { content: new Uint8Array(100), written: () => {} };
+  assert.throws(() => setUp(romOf(''), variables), /^FirmwareInvalid|the firmware's variables have 100 bytes/);
 });

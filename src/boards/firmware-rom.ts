@@ -1,3 +1,4 @@
+import { CfiFlash, type FlashStore } from '../devices/cfi-flash/cfi-flash.ts';
 import { type SetPageAccess, SHADOW_BYTES, SHADOW_GPA, ShadowRam } from '../devices/pci-host/shadow-ram.ts';
 import { Rom } from '../devices/rom/rom.ts';
 import type { MmioBus } from '../machine/bus.ts';
@@ -8,6 +9,8 @@ import { PC_MEMORY } from './pc-map.ts';
 export class FirmwareInvalid extends Error {}
 
 const ROM_UNIT_BYTES = 0x1000;
+/** Blocks of the flash chip, as UEFI firmware for virtual machines expects them. */
+const FLASH_BLOCK_BYTES = 0x1000;
 /** What fits between the local APIC and 4 GiB without touching it. */
 const MOST_ROM_BYTES = 0x800000;
 /** How much of the ROM's end shows below 1 MiB too. */
@@ -30,6 +33,20 @@ function checkFirmware(image: Uint8Array): void {
   if (start.every((byte) => byte === start[0])) {
     throw new FirmwareInvalid('the firmware has no code 16 bytes before its end, where the processor starts');
   }
+}
+
+/** Makes the flash chip that ends where the ROM begins. @throws {FirmwareInvalid} */
+export function mapVariables(mmio: MmioBus, image: Uint8Array, store: FlashStore): CfiFlash {
+  checkFirmware(image);
+  const { length } = store.content;
+  const room = MOST_ROM_BYTES - image.length;
+  if (length === 0 || length % FLASH_BLOCK_BYTES !== 0 || length > room) {
+    const expected = `a multiple of ${FLASH_BLOCK_BYTES} up to ${room} beside this firmware`;
+    throw new FirmwareInvalid(`the firmware's variables have ${length} bytes; ${expected} is expected`);
+  }
+  const flash = new CfiFlash(store, FLASH_BLOCK_BYTES);
+  mmio.map(PC_MEMORY.fourGibibytes - image.length - length, length, flash, 'variables', 4);
+  return flash;
 }
 
 /**

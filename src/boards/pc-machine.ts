@@ -294,6 +294,7 @@ export class PcMachine {
         set: (register, value) => this.vcpu.state.setGpr32(register, value),
       },
       firmware: this.#bios?.rom.bytes ?? foreignRom(options.boot),
+      variables: 'rom' in options.boot ? options.boot.variables : undefined,
       drives: options.drives,
       cards: options.cards,
       ended: (shutdown) => {

@@ -1,4 +1,5 @@
 import { requireVersion } from '../base/state-version.ts';
+import type { CfiFlash, FlashStore } from '../devices/cfi-flash/cfi-flash.ts';
 import { FwCfgItems } from '../devices/fw-cfg/items.ts';
 import type { I8042 } from '../devices/i8042/i8042.ts';
 import { I440fx } from '../devices/pci-host/i440fx.ts';
@@ -14,7 +15,7 @@ import { BusWindow, PciBus, type PciFunction } from '../machine/pci.ts';
 import { type PciCard, windowsOn } from '../machine/pci-slot.ts';
 import { driveCmos } from './drive-cmos.ts';
 import { type DriveBay, makeDrives, makeIde, type PcDrive, type PcDrives } from './drives.ts';
-import { mapFirmware } from './firmware-rom.ts';
+import { mapFirmware, mapVariables } from './firmware-rom.ts';
 import { type InterruptOptions, Interrupts } from './interrupts.ts';
 import { type ChipOptions, makeChips, type PcChips, PORT_MAP, type Shutdown } from './pc-chips.ts';
 import { APIC_PAGE_BYTES, PC_MEMORY, PC_PORTS, PC_SLOT, pirqOf } from './pc-map.ts';
@@ -31,6 +32,8 @@ export interface PcOptions extends ChipOptions, InterruptOptions {
   readonly ended: (shutdown: Shutdown) => void;
   /** the ROM that the processor starts from; without it a loader says where it starts */
   readonly firmware?: Uint8Array;
+  /** the flash chip below the ROM */
+  readonly variables?: FlashStore;
   /** disks, and media in the CD and floppy drives */
   readonly drives?: readonly PcDrive[];
   /** the PCI cards */
@@ -68,6 +71,7 @@ export class PcBoard {
   readonly #drives: PcDrives;
   readonly #chips: PcChips;
   readonly #pirqs: readonly WiredOr[];
+  readonly #variables: CfiFlash | undefined;
   readonly #atPowerOn: DeviceState;
 
   constructor(options: PcOptions) {
@@ -89,7 +93,9 @@ export class PcBoard {
     this.#pirqs = piix3.pirqs.map((pirq) => new WiredOr(pirq));
     const [, pmLength] = PC_PORTS.powerManagement;
     const pmWindow = new BusWindow(this.ports, pmLength, this.#chips.powerManagement, 'power management', 4);
-    const shadow = mapFirmware(this.mmio, options.memory, options.firmware, options.cpu.setPageAccess);
+    const { firmware, variables } = options;
+    if (firmware && variables) this.#variables = mapVariables(this.mmio, firmware, variables);
+    const shadow = mapFirmware(this.mmio, options.memory, firmware, options.cpu.setPageAccess);
     this.pci.attach(...PC_SLOT.hostBridge, new I440fx(shadow));
     this.pci.attach(...PC_SLOT.isaBridge, piix3);
     this.pci.attach(...PC_SLOT.powerManagement, new Piix4Pm(pmWindow));
@@ -149,12 +155,14 @@ export class PcBoard {
     this.#interrupts.localApic.tscChanged();
   }
 
-  /** Resets every chip. The real-time clock goes on, as its battery lets it. */
+  /** Resets every chip. The real-time clock goes on, as its battery lets it, and flash keeps what was written. */
   reset(): void {
     const { index, ...rtc } = this.#chips.rtc.save();
     const ram = (rtc.ram as Uint8Array).slice();
     ram[RTC_REGISTER_B] &= ~RTC_CLEARED_BY_RESET;
-    const parts = { ...(this.#atPowerOn.parts as Record<string, DeviceState>), rtc: { ...rtc, index, ram } };
+    const atPowerOn = this.#atPowerOn.parts as Record<string, DeviceState>;
+    const parts: Record<string, DeviceState> = { ...atPowerOn, rtc: { ...rtc, index, ram } };
+    if (this.#variables) parts.variables = { ...parts.variables, content: this.#variables.content.slice() };
     this.restore({ ...this.#atPowerOn, parts });
   }
 
@@ -211,7 +219,9 @@ export class PcBoard {
   /** Everything with a state, sources of interrupts before what they are wired to, so that no edge is seen twice. */
   #parts(): (readonly [name: string, part: SavedPart])[] {
     const functions = this.pci.places.map((place) => [`pci${place >> 3}.${place & 7}`, this.#function(place)] as const);
-    return [...functions, ...Object.entries(this.#chips), ['processor', this.processor]];
+    const chips: [string, SavedPart][] = Object.entries(this.#chips);
+    if (this.#variables) chips.push(['variables', this.#variables]);
+    return [...functions, ...chips, ['processor', this.processor]];
   }
 
   #function(place: number): PciFunction {

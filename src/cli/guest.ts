@@ -1,8 +1,6 @@
-import { readFile } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
-import type { FirmwareBoot, VmConfig } from '../vm/index.ts';
+import type { VmConfig } from '../vm/index.ts';
 import { readOptionFile } from './files.ts';
-import type { FileOption, RunOptions } from './run-options.ts';
+import type { RunOptions } from './run-options.ts';
 
 /** What a machine boots. */
 export type Guest = Pick<VmConfig, 'kernel' | 'initrd' | 'commandLine' | 'firmware'>;
@@ -19,6 +17,7 @@ export async function loadGuest(options: RunOptions): Promise<Guest> {
   const { kernel, initrd, append = '', firmware, bootOrder, display } = options;
   if (firmware !== undefined) {
     const serialConsole = display.kind === 'none';
+    const { loadFirmware } = await import('./firmware.ts');
     return { firmware: { ...(await loadFirmware(firmware)), bootOrder, serialConsole }, commandLine: append };
   }
   if (kernel === undefined) {
@@ -30,15 +29,4 @@ export async function loadGuest(options: RunOptions): Promise<Guest> {
     initrd: initrd && (await readOptionFile(initrd)),
     commandLine: append,
   };
-}
-
-/** The VGA BIOS that SeaBIOS's package has beside it, and the name under which SeaBIOS looks for that of our adapter. */
-const VGA_BIOS = 'vgabios-stdvga.bin';
-const VGA_BIOS_NAME = 'pci1234,1111.rom';
-
-async function loadFirmware(firmware: FileOption | 'builtin'): Promise<Pick<FirmwareBoot, 'rom' | 'files'>> {
-  if (firmware === 'builtin') return { rom: 'builtin' };
-  const rom = await readOptionFile(firmware);
-  const vgaBios = await readFile(join(dirname(firmware.path), VGA_BIOS)).catch(() => undefined);
-  return { rom, files: vgaBios && [[VGA_BIOS_NAME, vgaBios]] };
 }

@@ -12,7 +12,7 @@ export interface Verbs {
 
 /** Options of `run` that are planned and not there yet: to be told apart from misspelt ones. */
 const PLANNED_RUN_OPTIONS = [
-  ['--name', '--cpus', '--firmware-vars'],
+  ['--name', '--cpus'],
   ['--gdb', '--pcap', '--snapshot', '--rtc'],
 ].flat();
 
@@ -82,7 +82,11 @@ function runOptions(): Option[] {
     new Option('--kernel <FILE>', 'Linux bzImage or multiboot ELF to boot'),
     new Option('--initrd <FILE>', 'initial RAM disk of the kernel'),
     new Option('--append <STRING>', 'command line of the kernel'),
-    new Option('--firmware <FILE>', 'builtin, the default where there is a medium and no kernel, or a SeaBIOS image'),
+    new Option(
+      '--firmware <FILE>',
+      'builtin, the default where there is a medium and no kernel, or an image of SeaBIOS or OVMF',
+    ),
+    new Option('--firmware-vars <FILE>', "the firmware's variables: a copy of OVMF_VARS.fd, which the machine writes"),
     new Option('--boot <MEDIA>', 'what the firmware boots from: cd, disk, floppy, net, or several with commas'),
     new Option(
       '--disk <FILE>',

@@ -26,6 +26,7 @@ export interface RawRunOptions {
   readonly initrd?: string;
   readonly append?: string;
   readonly firmware?: string;
+  readonly firmwareVars?: string;
   readonly boot?: string;
   readonly debugcon?: string;
   readonly serial?: readonly string[];
@@ -57,6 +58,8 @@ export interface RunOptions {
   readonly append?: string;
   /** Firmware to start from, the machine's own or a file; without it a kernel is booted. */
   readonly firmware?: FileOption | 'builtin';
+  /** The content of the flash chip in which the firmware keeps its variables. */
+  readonly firmwareVariables?: FileOption;
   /** What the firmware boots from, best first; its own order where absent. */
   readonly bootOrder?: readonly BootMedium[];
   /** Where messages on the debug ports go. */
@@ -98,13 +101,15 @@ const MAX_PORT = 0xffffn;
  * @throws {UsageError} a value is wrong, or two options contradict each other */
 export function readRunOptions(image: string | undefined, raw: RawRunOptions, hostMemoryBytes: number): RunOptions {
   const kernel = readKernel(image, raw);
+  const firmware = readFirmware(kernel, raw);
   return {
     memoryBytes: readMemory(raw.memory, hostMemoryBytes),
     accel: parseWord('--accel', raw.accel, ['jit', 'interp']),
     kernel,
     initrd: readInitrd(kernel, raw.initrd),
     append: raw.append,
-    firmware: readFirmware(kernel, raw),
+    firmware,
+    firmwareVariables: readVariables(firmware, raw.firmwareVars),
     bootOrder: optional(raw.boot, parseBootOrder),
     debugConsole: optional(raw.debugcon, (text) => parseSerial('--debugcon', text)),
     serial: readSerial(raw.serial, raw.display),
@@ -153,6 +158,14 @@ function readFirmware(kernel: FileOption | undefined, raw: RawRunOptions): RunOp
   }
   const hasMedia = [raw.disk, raw.cdrom, raw.floppy, path].some((option) => option !== undefined);
   return kernel === undefined && hasMedia ? 'builtin' : undefined;
+}
+
+function readVariables(firmware: RunOptions['firmware'], path: string | undefined): FileOption | undefined {
+  if (path === undefined) return undefined;
+  if (firmware === undefined || firmware === 'builtin') {
+    throw new UsageError('--firmware-vars', quote(path), '--firmware FILE beside it');
+  }
+  return { option: '--firmware-vars', path };
 }
 
 function parseBootOrder(text: string): BootMedium[] {

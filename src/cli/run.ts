@@ -1,6 +1,7 @@
 import { writeFileSync } from 'node:fs';
 import { totalmem } from 'node:os';
 import type { HostCharPort } from '../host/node/char-ports.ts';
+import type { FlashFile } from '../host/node/flash-file.ts';
 import type { SocketAddress } from '../host/node/listen.ts';
 import { nodeTime } from '../host/node/time.ts';
 import type { CharPort, VmConfig, VmStats } from '../vm/index.ts';
@@ -51,12 +52,13 @@ async function runGuest(
   const outside = new OutsideEnding();
   const lines = await openLines(options, outside);
   const drives = await openMedia(options);
+  const variables = await openFirmwareVariables(options);
   try {
     const serial = lines.serial.map((line, index) => (line && index === 0 ? progress.watch(line) : line));
     const debugOutput = lines.debugConsole && ((byte: number) => lines.debugConsole?.send(byte));
     const [networks, shares] = [await makeNetworks(options.networks), await openSharedFolders(options)];
     const machine = await makeMachine({
-      ...configOf(options, guest, serial),
+      ...configOf(options, withVariables(guest, variables), serial),
       debugOutput,
       drives: drives?.media,
       networks,
@@ -69,6 +71,7 @@ async function runGuest(
   } finally {
     for (const line of [...lines.serial, lines.debugConsole]) line?.close();
     await drives?.close();
+    await variables?.close();
   }
 }
 
@@ -104,6 +107,15 @@ async function openMedia(options: RunOptions) {
   const { closeDrives, openDrives } = await import('./drives.ts');
   const media = await openDrives(options);
   return { media, close: () => closeDrives(media) };
+}
+
+/** As {@link openMedia}, for the flash chip with the firmware's variables. */
+async function openFirmwareVariables({ firmwareVariables }: RunOptions) {
+  return firmwareVariables && (await import('./firmware.ts')).openVariables(firmwareVariables);
+}
+
+function withVariables(guest: Guest, variables: FlashFile | undefined): Guest {
+  return guest.firmware && variables ? { ...guest, firmware: { ...guest.firmware, variables } } : guest;
 }
 
 /** As {@link openMedia}, for folders. */

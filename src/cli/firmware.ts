@@ -1,0 +1,80 @@
+import { readdir, readFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { FlashFile } from '../host/node/flash-file.ts';
+import { NodeImageStore } from '../host/node/image-files.ts';
+import type { FirmwareBoot } from '../vm/index.ts';
+import { CliError, STATUS } from './errors.ts';
+import { readOptionFile, whyUnreadable } from './files.ts';
+import type { FileOption, RunOptions } from './run-options.ts';
+import { quote } from './values.ts';
+
+/** The VGA BIOS that SeaBIOS's package has beside it, and the name under which SeaBIOS looks for that of our adapter. */
+const VGA_BIOS = 'vgabios-stdvga.bin';
+const VGA_BIOS_NAME = 'pci1234,1111.rom';
+/** Where packages describe their firmware (QEMU's docs/interop/firmware.json). */
+const DESCRIPTOR_FOLDERS = ['/usr/share/qemu/firmware', '/etc/qemu/firmware'];
+const MACHINE = /^pc-i440fx/;
+
+/** Reads the firmware that the options name.
+ * @throws {CliError} it is missing or unreadable, or known to need another machine */
+export async function loadFirmware(
+  firmware: NonNullable<RunOptions['firmware']>,
+): Promise<Pick<FirmwareBoot, 'rom' | 'files'>> {
+  if (firmware === 'builtin') return { rom: 'builtin' };
+  const rom = readOptionFile(firmware);
+  await expectOurMachine(firmware, rom);
+  const vgaBios = await readFile(join(dirname(firmware.path), VGA_BIOS)).catch(() => undefined);
+  return { rom, files: vgaBios && [[VGA_BIOS_NAME, vgaBios]] };
+}
+
+/** Opens the flash chip with the firmware's variables, which whoever opens it closes.
+ * @throws {CliError} it is missing, unreadable or in use */
+export async function openVariables(file: FileOption): Promise<FlashFile> {
+  try {
+    return await FlashFile.open(await new NodeImageStore().open(file.path, {}));
+  } catch (error) {
+    throw whyUnreadable(file, error, 'a file that can be read and written');
+  }
+}
+
+/** What is used here of a firmware descriptor. */
+interface Descriptor {
+  readonly mapping?: { readonly executable?: { readonly filename?: string }; readonly filename?: string };
+  readonly targets?: readonly { readonly machines?: readonly string[] }[];
+  readonly features?: readonly string[];
+}
+
+/** Compares with the firmware that this host's packages describe: nothing in an image itself says what it needs. */
+async function expectOurMachine({ option, path }: FileOption, rom: Uint8Array): Promise<void> {
+  for (const { mapping, targets = [], features = [] } of await descriptors()) {
+    const machines = targets.flatMap((target) => target.machines ?? []);
+    const needs = [
+      ...(features.includes('requires-smm') ? ['system management mode (SMM)'] : []),
+      ...(machines.some((machine) => MACHINE.test(machine)) ? [] : machines),
+    ];
+    if (needs.length === 0 || !(await holds(mapping?.executable?.filename ?? mapping?.filename, rom))) continue;
+    const found = `${quote(path)}, firmware that needs ${needs.join(' and ')}`;
+    throw new CliError(STATUS.failed, `${option}: found ${found}, expected firmware for pc-i440fx without SMM`);
+  }
+}
+
+async function descriptors(): Promise<Descriptor[]> {
+  const read = async (folder: string) => {
+    const names = (await readdir(folder).catch(() => [])).filter((name) => name.endsWith('.json'));
+    return Promise.all(names.map((name) => readFile(join(folder, name), 'utf8').then(parse, () => ({}))));
+  };
+  return (await Promise.all(DESCRIPTOR_FOLDERS.map(read))).flat();
+}
+
+function parse(text: string): Descriptor {
+  try {
+    return JSON.parse(text) as Descriptor;
+  } catch {
+    return {};
+  }
+}
+
+async function holds(path: string | undefined, content: Uint8Array): Promise<boolean> {
+  const file = path === undefined ? undefined : await readFile(path).catch(() => undefined);
+  return file?.equals(content) === true;
+}
