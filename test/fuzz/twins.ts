@@ -43,9 +43,13 @@ class Twin {
     this.ram.fill(0).set(image.bytes);
   }
 
-  /** Makes pages absent, as far as they are RAM. */
+  /** Makes pages absent, as far as they are RAM. No code that was made from an absent page stays. */
   takeAway(pages: readonly number[]): void {
-    for (const page of pages) if ((this.#pageFlags[page] & PAGE_DEVICE) === 0) this.#pageFlags[page] |= PAGE_ABSENT;
+    for (const page of pages) {
+      if ((this.#pageFlags[page] & PAGE_DEVICE) !== 0) continue;
+      this.#pageFlags[page] |= PAGE_ABSENT;
+      this.vcpu.engine.invalidateCode(page * PAGE_BYTES, PAGE_BYTES);
+    }
   }
 
   /** Runs guest code, bringing in pages that it waits for. */

@@ -136,4 +136,25 @@ describe('task switch', () => {
     assert.equal(jump(cpu), '');
     assert.equal(cpu.selector(SEG.ES), 7);
   });
+
+  it('to the running task itself is taken back whole when a page is absent', () => {
+    const cpu = machine().describe(OLD_SELECTOR, { access: 0x89, base: TSS, limit: 0x67, flags: 0 });
+    cpu.describe(0x68, { access: 0x82, base: 0xb000, limit: 0xff, flags: 0 });
+    cpu
+      .write(TSS + 0x20, 0x4444n, 4)
+      .write(TSS + 0x24, 2n, 4)
+      .write(TSS + 0x60, 0x68n, 2);
+    cpu
+      .write(TSS + SEGMENTS_AT, 4n, 2)
+      .write(TSS + SEGMENTS_AT + 4, 8n, 2)
+      .write(TSS + SEGMENTS_AT + 8, 16n, 2);
+    cpu.port.absent.add(0xb);
+    assert.throws(() => jump(cpu, OLD_SELECTOR), GuestPageIn);
+    assert.deepEqual([cpu.rip, cpu.read(TSS + 0x20, 4), busy(cpu, OLD_SELECTOR)], [0x5000, 0x4444, false]);
+    cpu.port.absent.clear();
+    for (const [index, byte] of [0xff, 0xff, 0, 0, 0, 0x93, 0xcf, 0].entries())
+      cpu.write(0xb000 + index, BigInt(byte), 1);
+    assert.equal(jump(cpu, OLD_SELECTOR), '');
+    assert.equal(cpu.rip, 0x4444);
+  });
 });

@@ -112,8 +112,10 @@ function switchTask(cpu: SystemContext, tss: Descriptor, how: Switch): void {
   const task = segmentOf(tss.selector, tss);
   const image = readImage(cpu, task.base, layoutOf(tss));
   const oldTss = readDescriptor(cpu, segmentSelector(state, SEG.TR));
-  probe(cpu, task, tss, oldTss);
-  const before = new Uint8Array(state.view.buffer, state.base, STATE_BYTES).slice();
+  const places = storedPlaces(cpu, task, tss, oldTss);
+  for (const { address, bytes } of places) cpu.port.probeWrite(address, bytes, 'system');
+  const registers = new Uint8Array(state.view.buffer, state.base, STATE_BYTES).slice();
+  const memory = places.map((place) => bytesOf(cpu, place));
 
   saveTask(cpu, how.flags);
   if (how.kind !== 'nest' && oldTss) setBusy(cpu, oldTss, false);
@@ -122,23 +124,48 @@ function switchTask(cpu: SystemContext, tss: Descriptor, how: Switch): void {
   try {
     enterTask(cpu, { ...task, rights: task.rights | TSS_BUSY }, image, how);
   } catch (error) {
-    if (error instanceof GuestPageIn) takeBack(cpu, before, how.kind === 'return' ? undefined : tss);
+    if (error instanceof GuestPageIn) takeBack(cpu, registers, memory.flat());
     throw error;
   }
 }
 
-/** Everything that the switch stores to can be stored to. */
-function probe(cpu: SystemContext, task: SegmentValue, tss: Descriptor, oldTss: Descriptor | undefined): void {
-  const { state, port } = cpu;
+/** Memory that a switch stores to. */
+interface Place {
+  readonly address: bigint;
+  readonly bytes: number;
+}
+
+/** Where a switch may store. @throws {GuestFault} #TS the old TSS is too short */
+function storedPlaces(
+  cpu: SystemContext,
+  task: SegmentValue,
+  tss: Descriptor,
+  oldTss: Descriptor | undefined,
+): Place[] {
+  const { state } = cpu;
   const layout = isWideTss(segmentRights(state, SEG.TR)) ? TSS32 : TSS16;
   if (segmentLimit(state, SEG.TR) < layout.savedEnd - 1) {
     throw new GuestFault(VECTOR_OF.TS, selectorError(segmentSelector(state, SEG.TR)));
   }
   const saved = tableAddress(cpu, segmentBase(state, SEG.TR), layout.eip);
-  port.probeWrite(saved, layout.savedEnd - layout.eip, 'system');
-  port.probeWrite(task.base, 2, 'system');
-  port.probeWrite(tss.address + 5n, 1, 'system');
-  if (oldTss) port.probeWrite(oldTss.address + 5n, 1, 'system');
+  return [
+    { address: saved, bytes: layout.savedEnd - layout.eip },
+    { address: task.base, bytes: 2 },
+    ...[tss, ...(oldTss ? [oldTss] : [])].map(({ address }) => ({ address: address + 5n, bytes: 1 })),
+  ];
+}
+
+/** A byte of memory as it was. */
+interface KeptByte {
+  readonly address: bigint;
+  readonly value: bigint;
+}
+
+function bytesOf(cpu: SystemContext, { address, bytes }: Place): KeptByte[] {
+  return Array.from({ length: bytes }, (_, offset) => {
+    const at = tableAddress(cpu, address, offset);
+    return { address: at, value: cpu.port.load(at, 1, 'system') };
+  });
 }
 
 function readImage(cpu: SystemContext, base: bigint, layout: TssLayout): TaskImage {
@@ -221,11 +248,11 @@ function inNewTask(action: () => void): void {
   }
 }
 
-/** Undoes a switch, so that it can be done again: what was saved in the old TSS is saved there again. */
-function takeBack(cpu: SystemContext, before: Uint8Array, madeBusy: Descriptor | undefined): void {
+/** Undoes a switch, so that it can be done again: also where the new TSS is the old one, or lies over it. */
+function takeBack(cpu: SystemContext, registers: Uint8Array, memory: readonly KeptByte[]): void {
   const { state, port } = cpu;
-  new Uint8Array(state.view.buffer, state.base, STATE_BYTES).set(before);
+  new Uint8Array(state.view.buffer, state.base, STATE_BYTES).set(registers);
   port.flushTlb('all');
   port.contextChanged();
-  if (madeBusy) setBusy(cpu, madeBusy, false);
+  for (const { address, value } of memory) port.store(address, 1, value, 'system');
 }
