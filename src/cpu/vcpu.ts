@@ -2,13 +2,21 @@ import { requireVersion } from '../base/state-version.ts';
 import { FLAG, SHADOW, STATE, VECTOR_OF } from '../isa/registers.ts';
 import type { SystemCall } from '../isa/system-calls.ts';
 import type { PageAccess } from '../machine/guest-memory.ts';
-import type { DeviceState, RunExit, VirtualCpu } from '../machine/interfaces.ts';
+import { type DeviceState, PageAbsent, type RunExit, type VirtualCpu } from '../machine/interfaces.ts';
 import { executionHits, hasBreakpoints } from './breakpoints.ts';
 import { Engine, type EngineExit, type MachineMemory, type TranslationsRecord } from './engine.ts';
 import type { CpuEnvironment, CpuOptions } from './environment.ts';
 import type { CpuState } from './state.ts';
 import { type RegisterRecord, restoreRegisters, saveRegisters } from './state-record.ts';
-import { deliverException, deliverInterrupt, deliverNmi, type ExceptionDetails } from './system/exceptions.ts';
+import {
+  DeliveryPageIn,
+  type DeliveryRest,
+  deliverException,
+  deliverInterrupt,
+  deliverNmi,
+  deliverRest,
+  type ExceptionDetails,
+} from './system/exceptions.ts';
 import { SystemHelpers } from './system/helpers.ts';
 import { GuestFault, GuestPageIn, TripleFault } from './system/port.ts';
 import { EnginePort } from './system-port.ts';
@@ -24,6 +32,12 @@ type Delivery =
   | { readonly kind: 'interrupt'; readonly vector: number }
   | { readonly kind: 'nmi' }
   | { readonly kind: 'debugTrap'; readonly dr6: number; readonly repeating: boolean };
+
+/** A delivery that waits for a page. */
+interface Undelivered extends DeliveryRest {
+  /** Whether it counts as an instruction once it is done. */
+  readonly counts: boolean;
+}
 
 /** Instructions that the engine's budget can hold: guest code takes them off a signed number. */
 const MOST_AT_ONCE = 0x7fff_ffff;
@@ -41,7 +55,7 @@ export class Vcpu implements VirtualCpu {
   #debugHeldAt = -1;
   #endRequested = false;
   /** What could not be delivered yet, since a page must be brought in first. */
-  #undelivered: Delivery | undefined;
+  #undelivered: Undelivered | undefined;
   /** Retired count at which RF in EFLAGS holds. */
   #resumeAt = -1;
 
@@ -138,8 +152,11 @@ export class Vcpu implements VirtualCpu {
     const end = this.engine.retired + instructions;
     this.#endRequested = false;
     try {
-      if (this.#undelivered !== undefined) this.#deliverBetween(this.#undelivered);
-      while (this.engine.retired < end) {
+      while (this.engine.retired < end || this.#undelivered !== undefined) {
+        if (this.#undelivered !== undefined) {
+          this.#deliverWaiting(this.#undelivered);
+          continue;
+        }
         this.#clearSpentResumeFlag();
         this.#takeInterrupt();
         if (this.halted) return HALTED;
@@ -179,12 +196,14 @@ export class Vcpu implements VirtualCpu {
     return undefined;
   }
 
-  /** @returns whether the undefined opcode was a call of the machine's own firmware, which may have ended in a fault */
+  /** @returns whether the undefined opcode was a call of the machine's own firmware, which may have ended in a fault
+   * @throws {GuestPageIn} it is called again once the page is there */
   #callFirmware(): boolean {
     try {
       if (!this.#environment.firmwareCall?.()) return false;
       this.engine.retired++;
     } catch (error) {
+      if (error instanceof PageAbsent) throw new GuestPageIn(error.gpa);
       if (!(error instanceof GuestFault)) throw error;
       this.#deliver(error.vector, error.errorCode);
     }
@@ -227,17 +246,46 @@ export class Vcpu implements VirtualCpu {
   /** Answers guest code's call of a system helper. */
   #call(name: SystemCall, a: bigint, b: bigint): bigint {
     this.#clearSpentResumeFlag();
-    const result = this.system.call(name, a, b);
+    const result = this.#answer(name, a, b);
     if (this.state.u32(STATE.eflags) & FLAG.RF) this.#resumeAt = this.engine.retiredAfterCurrent;
     if (this.state.u32(STATE.shadow) !== 0) this.#holdInterrupts();
     if (this.halted) this.engine.requestStop();
     return result;
   }
 
+  /** A call that has switched tasks is done, even where a fault of the new task waits for a page to be delivered. */
+  #answer(name: SystemCall, a: bigint, b: bigint): bigint {
+    try {
+      return this.system.call(name, a, b);
+    } catch (error) {
+      if (!(error instanceof DeliveryPageIn)) throw error;
+      this.#undelivered = { ...error.rest, counts: false };
+      this.engine.requestStop();
+      return 0n;
+    }
+  }
+
   /** A delivered exception counts as an instruction: where handlers do nothing but fault, time goes on and slices end. */
   #deliver(vector: number, errorCode: number, details: ExceptionDetails = {}): void {
-    deliverException(this.system.context, vector, errorCode, details);
+    this.#orWait(true, () => deliverException(this.system.context, vector, errorCode, details));
     this.engine.retired++;
+  }
+
+  /** Delivers what had to wait for a page. @throws {GuestPageIn} it has to wait for another one */
+  #deliverWaiting(waiting: Undelivered): void {
+    this.#undelivered = undefined;
+    this.#orWait(waiting.counts, () => deliverRest(this.system.context, waiting));
+    if (waiting.counts) this.engine.retired++;
+  }
+
+  /** Remembers what of a delivery is left when it has to wait for a page. */
+  #orWait(counts: boolean, deliver: () => void): void {
+    try {
+      deliver();
+    } catch (error) {
+      if (error instanceof DeliveryPageIn) this.#undelivered = { ...error.rest, counts };
+      throw error;
+    }
   }
 
   /** Delivers the NMI or interrupt that the processor accepts now, if there is one. */
@@ -256,14 +304,14 @@ export class Vcpu implements VirtualCpu {
     this.#deliverBetween({ kind: 'interrupt', vector });
   }
 
-  /** Delivers what came between two instructions. It is tried again where a page has to be brought in first. */
+  /** Delivers what came between two instructions. */
   #deliverBetween(delivery: Delivery): void {
     const { context } = this.system;
-    this.#undelivered = delivery;
-    if (delivery.kind === 'nmi') deliverNmi(context);
-    else if (delivery.kind === 'interrupt') deliverInterrupt(context, delivery.vector);
-    else deliverException(context, VECTOR_OF.DB, 0, delivery);
-    this.#undelivered = undefined;
+    this.#orWait(false, () => {
+      if (delivery.kind === 'nmi') deliverNmi(context);
+      else if (delivery.kind === 'interrupt') deliverInterrupt(context, delivery.vector);
+      else deliverException(context, VECTOR_OF.DB, 0, delivery);
+    });
   }
 
   #holdInterrupts(): void {
@@ -286,7 +334,7 @@ export class Vcpu implements VirtualCpu {
       retired: this.engine.retired,
       interruptsHeld: this.#interruptsHeld(),
       heldDebugHits: this.#debugHeldAt === this.engine.retired ? this.state.u32(STATE.debugHits) : null,
-      undelivered: this.#undelivered,
+      undelivered: this.#undelivered ?? null,
       tscOffset: this.#port.tscOffset,
       system: this.system.save(),
       translations: this.engine.saveTranslations(),
@@ -305,7 +353,7 @@ export class Vcpu implements VirtualCpu {
     this.#debugHeldAt = saved.heldDebugHits === null ? -1 : this.engine.retired;
     this.state.setU32(STATE.debugHits, Number(saved.heldDebugHits));
     this.#resumeAt = this.engine.retired;
-    this.#undelivered = saved.undelivered as Delivery | undefined;
+    this.#undelivered = (saved.undelivered as Undelivered | null) ?? undefined;
     this.#port.tscOffset = saved.tscOffset as bigint;
     this.system.restore(saved.system as ReturnType<SystemHelpers['save']>);
     this.engine.cache.flush();

@@ -143,7 +143,11 @@ export class Twins {
     const instructions = random.pick(SLICES);
     const interrupt = random.below(3) === 0 ? random.below(256) : -1;
     for (const twin of this.#twins) twin.interrupt = interrupt;
-    this.#blocks.takeAway(Array.from({ length: random.below(16) }, () => random.below(PLACES.end / PAGE_BYTES)));
+    const pages = PLACES.end / PAGE_BYTES;
+    const all = random.below(4) === 0;
+    this.#blocks.takeAway(
+      Array.from({ length: all ? pages : random.below(16) }, (_, n) => (all ? n : random.below(pages))),
+    );
     for (const twin of this.#twins) twin.vcpu.contextChanged();
     const exit = this.#blocks.run(instructions);
     const stepped = this.#step(this.#blocks.vcpu.retired, exit.kind);

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { CR4, FLAG, SEG, STATE, VECTOR_OF } from '../../isa/registers.ts';
-import { deliverException, deliverInterrupt, deliverNmi } from './exceptions.ts';
+import { DeliveryPageIn, deliverException, deliverInterrupt, deliverNmi, deliverRest } from './exceptions.ts';
 import { GuestPageIn, TripleFault } from './port.ts';
 import { ACCESS, atLevel, GDT, IDT, TestCpu, TSS } from './test-cpu.case.ts';
 
@@ -173,6 +173,20 @@ describe('faults while an event is delivered', () => {
     assert.equal(cpu.state.u32(STATE.cpl), 3);
     cpu.port.absent.clear();
     deliverInterrupt(cpu.context, 0x20);
+    assert.equal(cpu.rip, HANDLER);
+  });
+
+  it('a delivery that had become a double fault goes on as one once the page is there', () => {
+    const cpu = machine(3).gate(IDT + 8 * 8, GATE_32, 8, HANDLER);
+    cpu.port.absent.add(6);
+    const deliver = () => deliverException(cpu.context, VECTOR_OF.GP, 0);
+    assert.throws(deliver, (error) => {
+      assert.ok(error instanceof DeliveryPageIn);
+      assert.equal(error.rest.event.vector, VECTOR_OF.DF);
+      cpu.port.absent.clear();
+      deliverRest(cpu.context, error.rest);
+      return true;
+    });
     assert.equal(cpu.rip, HANDLER);
   });
 });

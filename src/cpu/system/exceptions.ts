@@ -4,7 +4,7 @@ import { DR6_BITS, recordDebugException } from './debug.ts';
 import { combine, type EventSource, exceptionEvent, faultDuring, type GuestEvent, isFault } from './events.ts';
 import { deliverThroughGate } from './gates.ts';
 import { deliverThroughLongGate } from './long-gates.ts';
-import { GuestFault } from './port.ts';
+import { GuestFault, GuestPageIn } from './port.ts';
 import { realModeSegment } from './segments.ts';
 import { currentStack, pushAll, setPointer } from './stack.ts';
 
@@ -20,9 +20,26 @@ export interface ExceptionDetails {
   readonly repeating?: boolean;
 }
 
+/** An event whose delivery waits for a page: what {@link deliverRest} goes on with. */
+export interface DeliveryRest {
+  readonly event: GuestEvent;
+  /** Bits set in the pushed image of EFLAGS. */
+  readonly flags: number;
+}
+
+/** Thrown when a page must be brought in before an event can be delivered. What has come of the delivery by then, such as a
+ * task switch or a double fault, holds: the delivery must not begin anew. */
+export class DeliveryPageIn extends GuestPageIn {
+  readonly rest: DeliveryRest;
+  constructor(gpa: number, rest: DeliveryRest) {
+    super(gpa);
+    this.rest = rest;
+  }
+}
+
 /**
  * Delivers an exception, and whatever double fault comes of it.
- * @throws {GuestPageIn} call again once the page is there, with the same arguments
+ * @throws {DeliveryPageIn} go on with {@link deliverRest} once the page is there
  * @throws {TripleFault} a double fault could not be delivered
  */
 export function deliverException(
@@ -42,7 +59,7 @@ export function deliverException(
 /**
  * Delivers an external interrupt, at STATE.rip.
  * @param repeating the interrupt came between two iterations of a string instruction
- * @throws {GuestPageIn} call again once the page is there  @throws {TripleFault}
+ * @throws {DeliveryPageIn} go on with {@link deliverRest} once the page is there  @throws {TripleFault}
  */
 export function deliverInterrupt(cpu: SystemContext, vector: number, repeating = false): void {
   deliverUntilDone(cpu, { vector, source: 'external', errorCode: undefined }, repeating ? FLAG.RF : 0);
@@ -52,6 +69,11 @@ export function deliverInterrupt(cpu: SystemContext, vector: number, repeating =
 export function deliverNmi(cpu: SystemContext): void {
   cpu.state.setU32(STATE.nmiBlocked, 1);
   deliverInterrupt(cpu, VECTOR_OF.NMI);
+}
+
+/** Goes on with a delivery that had to wait for a page. Errors as {@link deliverInterrupt}. */
+export function deliverRest(cpu: SystemContext, { event, flags }: DeliveryRest): void {
+  deliverUntilDone(cpu, event, flags);
 }
 
 /**
@@ -78,6 +100,7 @@ function deliverUntilDone(cpu: SystemContext, first: GuestEvent, resumeFlag: num
       deliverOnce(cpu, event, pushedFlags);
       return;
     } catch (error) {
+      if (error instanceof GuestPageIn) throw new DeliveryPageIn(error.gpa, { event, flags: pushedFlags });
       if (!(error instanceof GuestFault)) throw error;
       if (error.vector === VECTOR_OF.PF) cpu.state.setU64(STATE.cr2, cpu.state.u64(STATE.faultAddress));
       event = combine(event, error);
