@@ -20,6 +20,7 @@ import { dispatch } from './dispatch.ts';
 import type { CpuEnvironment } from './environment.ts';
 import { HandlerFactory } from './handlers.ts';
 import { helperTarget } from './interpreter-lift.ts';
+import type { RegionExit } from './jit/probe.ts';
 import { Translator } from './jit/translator.ts';
 import { Linker, type NativeFunction } from './linker.ts';
 import type { MemoryLayout } from './memory-layout.ts';
@@ -74,6 +75,10 @@ export interface JitOptions {
   readonly hotAfter: number;
   /** Bytes of WebAssembly that translated code may take; default 16 MiB. */
   readonly cacheBytes?: number;
+  /** Whether to count exits of regions and their instructions, in the state block; this costs some speed. */
+  readonly countExits?: boolean;
+  /** Told of each exit from a region, while guest code runs: the state block is exact but for RIP. */
+  readonly onRegionLeft?: (exit: RegionExit) => void;
 }
 
 /** Why {@link Engine.run} came back. For `exception` and `pageIn`, `rip` is the instruction that did not happen. */
@@ -100,6 +105,7 @@ export class Engine {
   readonly #environment: CpuEnvironment;
   readonly #decodedCode: DecodedCode;
   readonly #decoder: BlockDecoder;
+  readonly #onRegionLeft: JitOptions['onRegionLeft'];
   #systemCalls: SystemCalls = () => 0n;
   /** Instructions retired before the running slice. */
   #retired = 0;
@@ -118,6 +124,7 @@ export class Engine {
     const { memory, layout } = machine;
     this.#memory = machine;
     this.#environment = environment;
+    this.#onRegionLeft = jit?.onRegionLeft;
     this.view = new DataView(memory.buffer);
     this.state = new CpuState(memory.buffer, layout.state);
     this.mode = new ModeTracker(this.state);
@@ -163,15 +170,7 @@ export class Engine {
     this.cache.hotAfter = Math.max(1, jit.hotAfter);
     this.#eager = jit.hotAfter === 0;
     const countSlot = (bits: 16 | 32 | 64) => this.handlers.special(bits).count.slot;
-    this.translator = new Translator(
-      linker,
-      this.cache,
-      this.#decodedCode,
-      layout,
-      this.view,
-      countSlot,
-      jit.cacheBytes,
-    );
+    this.translator = new Translator(linker, this.cache, this.#decodedCode, layout, this.view, countSlot, jit);
   }
 
   /** Says who answers `system` calls; before any guest code runs. */
@@ -182,8 +181,11 @@ export class Engine {
   /** Instructions retired since power-on; exact while guest code accesses a device. */
   get retired(): number {
     if (!this.#running) return this.#retired;
-    const used = this.#sliceBudget - this.state.u32(STATE.budget) - this.#withheld;
-    return this.#retired + used - this.#unexecuted(1);
+    return this.#paid - this.#unexecuted(this.state.u32(STATE.record));
+  }
+  /** As {@link retired}, with the whole of each block that was entered, while guest code runs. */
+  get #paid(): number {
+    return this.#retired + this.#sliceBudget - this.state.u32(STATE.budget) - this.#withheld;
   }
   set retired(count: number) {
     this.#retired = count;
@@ -217,9 +219,9 @@ export class Engine {
     if (pending === PENDING.decode) return this.state.u32(STATE.budget) === 0 ? EVENT : this.#provide();
     if (pending === PENDING.event) return EVENT;
     const exit = this.#pendingExit(pending);
-    const rest = this.#unexecuted(1);
-    this.state.setU32(STATE.budget, this.state.u32(STATE.budget) + rest);
-    this.state.setU64(STATE.rip, this.#recordRip());
+    const record = this.state.u32(STATE.record);
+    this.state.setU32(STATE.budget, this.state.u32(STATE.budget) + this.#unexecuted(record));
+    this.state.setU64(STATE.rip, this.#ripOf(record));
     return exit;
   }
 
@@ -324,17 +326,15 @@ export class Engine {
     throw new GuestFault(state.u32(STATE.faultVector), state.u32(STATE.faultError));
   }
 
-  /** How many instructions of the current record's block have been paid for and not executed, itself counting as `own`. */
-  #unexecuted(own: number): number {
-    const record = this.state.u32(STATE.record);
+  /** How many instructions of a record's block have been paid for and not executed, its own included. */
+  #unexecuted(record: number): number {
     const { view } = this;
     const position = view.getUint8(record + RECORD.position);
     const count = view.getUint32(record - position * RECORD_BYTES + BLOCK.count, true);
-    return count - position + own;
+    return count - position + 1;
   }
 
-  #recordRip(): bigint {
-    const record = this.state.u32(STATE.record);
+  #ripOf(record: number): bigint {
     const offset = this.view.getUint16(record + RECORD.nextOffset, true) - this.view.getUint8(record + RECORD.length);
     const rip = this.state.u64(STATE.ripBase) + BigInt(offset);
     return BigInt.asUintN(this.mode.mode.bits === 64 ? 64 : 32, rip);
@@ -352,7 +352,8 @@ export class Engine {
   /** Throws what a system call or a device has thrown. The instruction has not happened. */
   #rethrow(budget: number): void {
     const thrown = this.#thrown;
-    this.#retired += budget - this.state.u32(STATE.budget) - this.#withheld - this.#unexecuted(1);
+    this.#retired +=
+      budget - this.state.u32(STATE.budget) - this.#withheld - this.#unexecuted(this.state.u32(STATE.record));
     this.#thrown = undefined;
     throw thrown;
   }
@@ -409,6 +410,7 @@ export class Engine {
       },
       pageWritten: (_cpu: number, gpa: bigint, bytes: number) => this.#pageWritten(Number(gpa), bytes),
       hot: (_cpu: number, block: number) => this.#becameHot(block),
+      regionLeft: (_cpu: number, record: number) => this.#regionLeft(record),
     };
   }
 
@@ -446,6 +448,12 @@ export class Engine {
   #becameHot(block: number): void {
     this.#hot.push(block);
     this.#decodedCode.setEntry(block, this.view.getUint32(block + RECORD_BYTES + RECORD.handler, true));
+  }
+
+  #regionLeft(record: number): void {
+    const { state } = this;
+    const retired = record === 0 ? this.#paid : this.#paid - this.#unexecuted(record);
+    this.#onRegionLeft?.({ retired, rip: record === 0 ? state.u64(STATE.rip) : this.#ripOf(record) });
   }
 
   #pageWritten(gpa: number, bytes: number): void {

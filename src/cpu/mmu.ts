@@ -61,6 +61,7 @@ export const translate = defineHelper(
       b.if(write.and(b.call(flagsOf, gpa).eqz()), () => b.store(8, entry, TLB.writeTag, page));
       b.return(gpa.or(address.and(0xfffn)));
     });
+    put(b, STATE.tlbMisses, get(b, STATE.tlbMisses).add(1n));
     const translation = b.call(translateAny, address, access);
     b.call(fillTlb, address, translation);
     return translation.and(PAGE_MASK).or(address.and(0xfffn));

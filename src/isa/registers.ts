@@ -163,6 +163,10 @@ const ENGINE = {
   simdFault: u32('simdFault'),
   /** 0 where x87 instructions may run, else #NM (CR0.EM or CR0.TS); MMX ones raise #UD under CR0.EM. Follows the context. */
   fpuFault: u32('fpuFault'),
+  /** Page walks for data, for statistics. */
+  tlbMisses: u64('tlbMisses'),
+  /** Instructions that translated regions have executed; counted only where it is asked for. */
+  regionInstructions: u64('regionInstructions'),
 } as const;
 
 /** What holds off interrupts for one instruction; a load of SS holds off debug exceptions too (SDM 3A, 6.8.3). */
@@ -181,6 +185,9 @@ export const X87_EXPONENT = 8;
 export const VECTOR = layout.area(32 * 64, 64);
 /** Offset of the eight mask registers. */
 export const MASK = layout.area(8 * 8, 8);
+
+/** Offset of sixteen 8-byte counters of how often translated regions were left, by reason; as `regionInstructions`. */
+export const EXIT_COUNTS = layout.area(16 * 8, 8);
 
 /** Bytes of the state block. */
 export const STATE_BYTES = layout.area(0, 4096);

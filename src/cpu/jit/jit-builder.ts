@@ -5,6 +5,7 @@ import type { Operand, Val } from '../../ir/val.ts';
 import { STATE } from '../../isa/registers.ts';
 import { ACCESS, entryOffset, TLB } from '../tlb.ts';
 import { type Effects, stateOffset } from './helper-effects.ts';
+import type { ExitReason } from './probe.ts';
 import { type Promoted, PromotedState } from './promoted-state.ts';
 import { refill } from './refill.ts';
 
@@ -29,7 +30,7 @@ export type FlagSource =
 /** How a region is left in the middle of an instruction, which the interpreter then executes. */
 export interface Bailing {
   /** Records the way to the interpreter, behind which recording goes on unreached. */
-  bail(): void;
+  bail(reason: ExitReason): void;
   effectsOf(callee: FunctionRef): Effects;
 }
 
@@ -204,7 +205,7 @@ export class JitBuilder extends Builder {
   /** Semantics return when a fault is pending: the interpreter finds it anew. */
   override return(): void {
     super.store(4, this.cpu, STATE.pending.offset, this.i32(0));
-    this.#bailing.bail();
+    this.#bailing.bail('fault');
   }
 
   /** Ends the region's function by another one. */
@@ -220,7 +221,7 @@ export class JitBuilder extends Builder {
     const effects = this.#bailing.effectsOf(callee);
     const type = callee.result ?? 'i32';
     if (effects.leaves) {
-      this.#bailing.bail();
+      this.#bailing.bail('helper');
       return this.#nothing(type);
     }
     const values = [this.cpu, ...args.map((arg, i) => this.coerce(callee.params[i + 1], arg, callee.name))];
@@ -291,7 +292,7 @@ export class JitBuilder extends Builder {
     this.set(variable, left);
     this.ifRarely(left.ltS(0), () => {
       this.set(variable, left.not());
-      this.#bailing.bail();
+      this.#bailing.bail('memory');
     });
   }
 

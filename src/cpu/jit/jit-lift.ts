@@ -5,11 +5,12 @@ import { GPR, SEGMENT, SEGMENT_BYTES, SEGMENTS, STATE } from '../../isa/register
 import { registerField, segmentOf } from '../handlers.ts';
 import type { JitBuilder } from './jit-builder.ts';
 import type { JitFlags } from './jit-flags.ts';
+import type { ExitReason } from './probe.ts';
 
 /** How control leaves an instruction of a region. */
 export interface Ways {
   /** To the interpreter, which executes this instruction. */
-  bail(): void;
+  bail(reason: ExitReason): void;
   /** To wherever `STATE.rip` says. */
   leave(): void;
   /** The relative branch of this instruction is taken. */
@@ -91,7 +92,7 @@ export class JitLift extends Lift {
     const last = ea.add(bytes - 1).and(0xffff_ffffn);
     const allowed = b.load('i32', 4, b.cpu, record + SEGMENT.access).and(forWrite ? 2 : 1);
     const outside = ea.ltU(low).or(ea.gtU(high)).or(last.gtU(high));
-    b.ifRarely(outside.or(allowed.eqz()), () => this.#ways.bail());
+    b.ifRarely(outside.or(allowed.eqz()), () => this.#ways.bail('fault'));
     return ea.add(base).and(0xffff_ffffn);
   }
 
@@ -136,15 +137,15 @@ export class JitLift extends Lift {
   }
 
   override raise(): void {
-    this.#ways.bail();
+    this.#ways.bail('fault');
   }
 
   override raiseIf(condition: Val): void {
-    this.b.ifRarely(condition, () => this.#ways.bail());
+    this.b.ifRarely(condition, () => this.#ways.bail('fault'));
   }
 
   override system(): Val {
-    this.#ways.bail();
+    this.#ways.bail('system');
     return this.b.i64(0);
   }
 }

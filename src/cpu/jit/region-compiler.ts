@@ -10,6 +10,7 @@ import type { HelperEffects } from './helper-effects.ts';
 import { JitBuilder } from './jit-builder.ts';
 import { JitFlags } from './jit-flags.ts';
 import { JitLift } from './jit-lift.ts';
+import type { ExitReason, RegionProbe } from './probe.ts';
 import type { Region, RegionBlock } from './region.ts';
 
 const NOWHERE = -1;
@@ -25,14 +26,15 @@ export function labelOf(place: number): number {
 }
 
 /** Records a region as one function of the vCPU's state block and the first record of the block that is entered. */
-export function compileRegion(region: Region, effects: HelperEffects): IrFunction {
-  return new RegionCompiler(region, effects).compile();
+export function compileRegion(region: Region, effects: HelperEffects, probe?: RegionProbe): IrFunction {
+  return new RegionCompiler(region, effects, probe).compile();
 }
 
 class RegionCompiler {
   readonly #region: Region;
   readonly #b: JitBuilder;
   readonly #flags: JitFlags;
+  readonly #probe: RegionProbe | undefined;
   /** Where to go inside: {@link labelOf} a block, or 0 where the way leads there anyhow. */
   readonly #target: Variable;
   /** The record with which the interpreter goes on. */
@@ -42,11 +44,14 @@ class RegionCompiler {
   #leaveLabel: Label | undefined;
   /** The record of the instruction that is being recorded. */
   #recordAddress = 0;
+  /** Instructions of its block from it on. */
+  #unexecuted = 0;
 
-  constructor(region: Region, effects: HelperEffects) {
+  constructor(region: Region, effects: HelperEffects, probe: RegionProbe | undefined) {
     this.#region = region;
+    this.#probe = probe;
     this.#b = new JitBuilder(
-      { bail: () => this.#bail(), effectsOf: (callee) => effects.of(callee) },
+      { bail: (reason) => this.#bail(reason), effectsOf: (callee) => effects.of(callee) },
       region.mode.bits === 64 ? 'i64' : 'i32',
     );
     this.#flags = new JitFlags(this.#b);
@@ -66,11 +71,13 @@ class RegionCompiler {
           this.#sequence(parts, entries);
         });
         this.#writeBack();
+        this.#probe?.left(b, b.get(this.#record));
         continueAt(b, b.get(this.#record));
       }),
     );
     const ending = b.apart(() => {
       this.#writeBack();
+      this.#probe?.left(b, undefined);
       b.continueIn(dispatch);
     });
     const prologue = b.apart(() => this.#prologue());
@@ -91,6 +98,7 @@ class RegionCompiler {
     const header = record.sub(RECORD_BYTES);
     put(b, STATE.budget, get(b, STATE.budget).add(b.load('i32', 4, header, BLOCK.count)));
     b.set(this.#target, b.load('i32', 4, header, BLOCK.label));
+    this.#probe?.entered(b);
   }
 
   #writeBack(): void {
@@ -161,7 +169,7 @@ class RegionCompiler {
     const left = get(b, STATE.budget).sub(instructions.length);
     b.ifRarely(left.ltS(0), () => {
       this.#setRip(start);
-      this.#leave();
+      this.#leave('budget');
     });
     put(b, STATE.budget, left);
   }
@@ -169,28 +177,29 @@ class RegionCompiler {
   #instruction(block: RegionBlock, i: number): void {
     const { decoded, nextOffset } = block.instructions[i];
     this.#recordAddress = block.block.address + (i + 1) * RECORD_BYTES;
+    this.#unexecuted = block.instructions.length - i;
     const semantics = decoded && SEMANTICS[decoded.row.semantics];
     if (decoded === undefined || semantics === undefined) {
-      this.#bail();
+      this.#bail('untranslated');
       return;
     }
     this.#b.startInstruction();
     const shape = shapeOf(decoded, this.#region.mode);
     const node = this.#region.blocks.indexOf(block);
     const lift = new JitLift(this.#b, this.#flags, shape, decoded, nextOffset, {
-      bail: () => this.#bail(),
-      leave: () => this.#leave(),
+      bail: (reason) => this.#bail(reason),
+      leave: () => this.#leave('jump'),
       taken: () => {
         if (block.taken !== NOWHERE) this.#goTo(block.taken, node, 0);
         else {
           lift.set(STATE.rip, lift.relativeTarget(0));
-          this.#leave();
+          this.#leave('branch');
         }
       },
       restart: () => {
         const b = this.#b;
         put(b, STATE.budget, get(b, STATE.budget).add(block.instructions.length - 1 - i));
-        this.#leave();
+        this.#leave('restart');
       },
     });
     semantics(lift);
@@ -201,7 +210,7 @@ class RegionCompiler {
     const b = this.#b;
     if (to === NOWHERE) {
       this.#setRip(offset);
-      this.#leave();
+      this.#leave('branch');
       return;
     }
     for (let n = this.#frames.length - 1; n >= 0; n--) {
@@ -226,13 +235,15 @@ class RegionCompiler {
     put(b, STATE.rip, this.#region.mode.bits === 64 ? rip : rip.zeroExtend(32));
   }
 
-  #leave(): void {
+  #leave(reason: ExitReason): void {
+    this.#probe?.leaving(this.#b, reason, 0);
     if (this.#leaveLabel !== undefined) this.#b.break(this.#leaveLabel);
   }
 
   /** Lets the interpreter execute the instruction that is being recorded. */
-  #bail(): void {
+  #bail(reason: ExitReason): void {
     const b = this.#b;
+    this.#probe?.leaving(b, reason, this.#unexecuted);
     b.set(this.#record, this.#recordAddress);
     if (this.#bailLabel !== undefined) b.break(this.#bailLabel);
   }

@@ -1,11 +1,13 @@
 import type { Block, CodeCache, Derived } from '../code-cache.ts';
 import type { CodeFunctions } from '../decoded-code.ts';
+import type { JitOptions } from '../engine.ts';
 import { helperTarget } from '../interpreter-lift.ts';
 import type { Linker, TableFunction } from '../linker.ts';
 import type { MemoryLayout } from '../memory-layout.ts';
 import { modeOf } from '../mode.ts';
 import { BLOCK } from '../records.ts';
 import { HelperEffects } from './helper-effects.ts';
+import { probeOf, type RegionProbe } from './probe.ts';
 import { findRegion, type Region } from './region.ts';
 import { compileRegion, labelOf } from './region-compiler.ts';
 
@@ -69,6 +71,7 @@ export class Translator {
   readonly #view: DataView;
   readonly #countSlot: (bits: 16 | 32 | 64) => number;
   readonly #effects = new HelperEffects(helperTarget, OUTWARD);
+  readonly #probe: RegionProbe | undefined;
   readonly #freeSlots: number[] = [];
   readonly #cacheBytes: number;
   /** What was compiled together, oldest first. */
@@ -84,7 +87,7 @@ export class Translator {
     layout: MemoryLayout,
     view: DataView,
     countSlot: (bits: 16 | 32 | 64) => number,
-    cacheBytes: number = CACHE_BYTES,
+    options: JitOptions,
   ) {
     this.#linker = linker;
     this.#cache = cache;
@@ -92,7 +95,8 @@ export class Translator {
     this.#layout = layout;
     this.#view = view;
     this.#countSlot = countSlot;
-    this.#cacheBytes = cacheBytes;
+    this.#cacheBytes = options.cacheBytes ?? CACHE_BYTES;
+    this.#probe = probeOf(options);
   }
 
   /** Translates the regions of blocks, by the addresses of their headers. No guest code may be running. */
@@ -111,7 +115,7 @@ export class Translator {
       const region = findRegion(root, this.#modeOf(root), this.#cache, this.#view, (gpa) => this.#codeByte(gpa));
       for (const { block } of region.blocks) covered.add(block);
       const slot = this.#takeSlot();
-      functions.push({ slot, fn: compileRegion(region, this.#effects) });
+      functions.push({ slot, fn: compileRegion(region, this.#effects, this.#probe) });
       installed.push(new InstalledRegion(slot, region, (gone) => this.#uninstall(gone)));
       this.stats.regions++;
       this.stats.instructions += region.instructionCount;
