@@ -13,7 +13,7 @@ export class Hash64 {
   add(bytes: Uint8Array): this {
     const whole = bytes.length & ~3;
     if (bytes.byteOffset % 4 === 0) this.#addWords(new Uint32Array(bytes.buffer, bytes.byteOffset, whole / 4));
-    else this.#addWords(new Uint32Array(bytes.slice(0, whole).buffer));
+    else this.#addWords(new Uint32Array(new Uint8Array(bytes.subarray(0, whole)).buffer));
     if (whole < bytes.length) {
       const rest = new Uint8Array(4);
       rest.set(bytes.subarray(whole));

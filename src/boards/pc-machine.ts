@@ -2,17 +2,20 @@ import { canonicalText } from '../base/canonical-text.ts';
 import { Hash64 } from '../base/hash64.ts';
 import { SplitMix64 } from '../base/random.ts';
 import { requireVersion } from '../base/state-version.ts';
-import type { JitOptions } from '../cpu/engine.ts';
+import type { JitOptions, TranslationsRecord } from '../cpu/engine.ts';
 import { layOutMemory, type MemoryLayout } from '../cpu/memory-layout.ts';
 import { Vcpu } from '../cpu/vcpu.ts';
-import { pcRamRegions, RamMemory } from '../machine/guest-memory.ts';
+import { PAGE_BYTES, PAGE_TRACKED, pcRamRegions, RamMemory } from '../machine/guest-memory.ts';
 import { HostWork } from '../machine/host-work.ts';
 import { type CharPort, type DeviceState, PageAbsent, type RunExit } from '../machine/interfaces.ts';
+import { LazyMemory, type PageSource } from '../machine/lazy-memory.ts';
+import { MemoryCapture } from '../machine/memory-capture.ts';
 import type { PciCard } from '../machine/pci-slot.ts';
-import { hashRam, type RamState, restoreRam, saveRam } from '../machine/ram-state.ts';
+import { clearRam, hashRam, type RamState, restoreRam, saveRam } from '../machine/ram-state.ts';
 import { HostClock, type MachineClock, VirtualClock } from '../machine/virtual-time.ts';
 import { buildAcpi } from './acpi.ts';
 import { type CardOptions, makeCards } from './cards.ts';
+import { configureFirmware } from './configuration.ts';
 import { directBoot } from './direct-boot.ts';
 import { DisplayCard, type DisplaySource } from './display-card.ts';
 import type { PcDrive } from './drives.ts';
@@ -28,6 +31,11 @@ import { MappedVideoMemory } from './video-memory.ts';
 /** A kernel that is loaded by the machine itself. */
 export type KernelBoot = Pick<BootOptions, 'kernel' | 'initrd' | 'commandLine'>;
 
+/** As {@link KernelBoot}, for a machine that is restored and needs its kernel only if it is reset. */
+export interface LateKernelBoot {
+  readonly load: () => Promise<KernelBoot>;
+}
+
 /** What a PC is made of. */
 export interface PcMachineOptions extends CardOptions {
   readonly memoryBytes: number;
@@ -37,7 +45,7 @@ export interface PcMachineOptions extends CardOptions {
   readonly seed: bigint;
   readonly serial: readonly (CharPort | undefined)[];
   readonly debugExitPort?: number;
-  readonly boot: KernelBoot | FirmwareBoot;
+  readonly boot: KernelBoot | LateKernelBoot | FirmwareBoot;
   /** Where messages on the debug ports go. */
   readonly debugOutput?: (byte: number) => void;
   /** When given, hot code is translated. */
@@ -68,6 +76,7 @@ const FOUR_GIB_PAGES = 65536;
 /** Under the virtual clock an instruction takes as long as on a processor of 100 MIPS, about what the interpreter reaches. */
 const VIRTUAL_NANOS_PER_INSTRUCTION = 10n;
 const A20 = 1n << 20n;
+const ONE_MIB = 1 << 20;
 const STATE_VERSION = 1;
 
 /** A whole PC: processor, board, memory and clock, with a kernel loaded. */
@@ -84,7 +93,12 @@ export class PcMachine {
   readonly hostWork: HostWork;
   readonly #random: SplitMix64;
   readonly #clockKind: PcMachineOptions['clock'];
-  readonly #start: () => void;
+  readonly #memory: LazyMemory;
+  readonly #memoryBytes: number;
+  readonly #acpi = buildAcpi({ cpuCount: 1 });
+  #boot: PcMachineOptions['boot'];
+  readonly #wake: () => void;
+  #capture: MemoryCapture | undefined;
   /** The machine's own BIOS, where it starts from that. */
   readonly #bios: BuiltinBios | undefined;
   #ended: Shutdown | undefined;
@@ -111,8 +125,15 @@ export class PcMachine {
         ramOffset: layout.ram,
       },
       regions,
-      { codeWrite: (gpa, length) => this.vcpu.engine.invalidateCode(gpa, length), firstWrite: () => {} },
+      {
+        codeWrite: (gpa, length) => this.vcpu.engine.invalidateCode(gpa, length),
+        firstWrite: (gpa, flags) => this.#firstWrite(gpa, flags),
+      },
     );
+    this.#memory = new LazyMemory(this.ram);
+    this.#memoryBytes = options.memoryBytes;
+    this.#boot = options.boot;
+    this.#wake = options.wake;
     const display = new DisplayCard(new MappedVideoMemory(machine.memory, layout, () => this.vcpu));
     this.tablet = new TabletCard();
     const cards = makeCards(options, () => this.#random.next());
@@ -136,12 +157,11 @@ export class PcMachine {
         random: () => this.#random.next(),
         nowNanos: () => this.clock.nowNanos(),
         tscChanged: () => this.board.tscChanged(),
-        firstWrite: () => {},
+        firstWrite: (gpa, flags) => this.#firstWrite(gpa, flags),
         firmwareCall: () => this.#bios?.call() ?? false,
       },
       { apicId: 0, tscHz: TSC_HZ, apicTimerHz: APIC_TIMER_HZ, jit: options.jit },
     );
-    this.#start = this.#starter(options);
     this.reset();
   }
 
@@ -169,6 +189,7 @@ export class PcMachine {
       const exit = this.vcpu.run(this.#untilDeadline(end - this.vcpu.retired));
       if (exit.kind === 'shutdown') this.#ended ??= exit;
       if (this.#ended !== undefined) return this.#ended;
+      if (exit.kind === 'pageIn' && this.#hasPage(exit.gpa)) continue;
       if (exit.kind !== 'budget' || this.vcpu.retired >= end || this.hostWork.wantsTurn) return exit;
     }
   }
@@ -187,8 +208,25 @@ export class PcMachine {
     this.#start();
   }
 
-  /** Everything that the machine's future depends on. It must not be running. */
+  /** Brings in the page that a run waits for. @throws {Error} it cannot be read */
+  async pageIn(gpa: number): Promise<void> {
+    await this.#memory.pageIn(gpa);
+    this.#wake();
+  }
+
+  /** Makes {@link reset} possible for a machine that was restored: brings in all of its memory, and its kernel. */
+  async prepareReset(): Promise<void> {
+    await this.#memory.pageInAll(this.ram.absentPages());
+    if ('load' in this.#boot) this.#boot = await this.#boot.load();
+  }
+
+  /** Everything that the machine's future depends on. It must not be running. @throws {PageAbsent} not all memory is there */
   save(): DeviceState {
+    return { ...this.saveWithoutMemory(), ram: saveRam(this.ram) };
+  }
+
+  /** As {@link save}, but for guest memory. */
+  saveWithoutMemory(): DeviceState {
     return {
       version: STATE_VERSION,
       clock: { kind: this.#clockKind, ...this.clock.save() },
@@ -196,8 +234,15 @@ export class PcMachine {
       random: this.#random.state,
       vcpu: this.vcpu.save(),
       board: this.board.save(),
-      ram: saveRam(this.ram),
     };
+  }
+
+  /** Keeps guest memory as it is now, to be read while the machine goes on. One capture at a time. */
+  captureMemory(): MemoryCapture {
+    this.#capture?.end();
+    this.#capture = new MemoryCapture(this.ram, this.#memory.source);
+    this.vcpu.engine.watchPages(0, this.ram.endGpa / PAGE_BYTES);
+    return this.#capture;
   }
 
   /**
@@ -206,12 +251,38 @@ export class PcMachine {
    * @throws {Error} the state is of another version or another kind of machine; this one is then of no further use
    */
   restore(state: DeviceState): void {
+    this.#checkKind(state);
+    this.#memory.detach();
+    restoreRam(this.ram, state.ram as RamState);
+    this.#restoreWithoutMemory(state);
+  }
+
+  /**
+   * As {@link restore}, with memory that is brought in when it is touched. It must not run before this has been done.
+   * @param state as {@link saveWithoutMemory} gave it  @throws {Error} besides: a page cannot be read
+   */
+  async restoreLazily(state: DeviceState, pages: PageSource): Promise<void> {
+    this.#checkKind(state);
+    this.#memory.detach();
+    const untouched = this.vcpu.retired === 0 && ('load' in this.#boot || 'rom' in this.#boot);
+    clearRam(this.ram, untouched ? ONE_MIB : this.ram.endGpa);
+    this.#memory.attach(pages);
+    const { data } = (state.vcpu as DeviceState).translations as TranslationsRecord;
+    await this.#memory.pageInAll(Array.from({ length: ONE_MIB / PAGE_BYTES }, (_, page) => page * PAGE_BYTES));
+    await this.#memory.pageInAll(data.entries.map(([, , page]) => page * PAGE_BYTES));
+    this.#restoreWithoutMemory(state);
+  }
+
+  #checkKind(state: DeviceState): void {
     requireVersion('PcMachine', state.version, STATE_VERSION);
-    const { kind, ...clock } = state.clock as DeviceState;
+    const { kind } = state.clock as DeviceState;
     if (kind !== this.#clockKind)
       throw new Error(`the saved machine has a ${kind} clock, not a ${this.#clockKind} one`);
+  }
+
+  #restoreWithoutMemory(state: DeviceState): void {
+    const { kind: _, ...clock } = state.clock as DeviceState;
     const vcpu = state.vcpu as DeviceState;
-    restoreRam(this.ram, state.ram as RamState);
     this.vcpu.restore(vcpu);
     this.clock.restore(clock as DeviceState);
     this.board.restore(state.board as DeviceState);
@@ -235,23 +306,35 @@ export class PcMachine {
       this.hostWork.deliver();
     } catch (error) {
       if (!(error instanceof PageAbsent)) throw error;
-      return { kind: 'pageIn', gpa: error.gpa };
+      return this.#hasPage(error.gpa) ? this.#deliverHostWork() : { kind: 'pageIn', gpa: error.gpa };
     }
     return this.hostWork.late ? { kind: 'hostWork' } : undefined;
+  }
+
+  /** Brings in a page that the host has at hand. @returns whether it is there now */
+  #hasPage(gpa: number): boolean {
+    return this.#memory.pageIn(gpa) === undefined && !this.ram.isAbsent(gpa);
+  }
+
+  #firstWrite(gpa: number, flags: number): void {
+    if (flags & PAGE_TRACKED) this.#capture?.firstWrite(gpa);
   }
 
   #untilDeadline(instructions: number): number {
     const deadline = this.clock.nextDeadlineNanos();
     if (deadline === undefined) return instructions;
-    return Math.max(1, Math.min(instructions, this.clock.instructionsUntil(deadline)));
+    return Math.min(instructions, Math.max(1, this.clock.instructionsUntil(deadline)));
   }
 
-  /** What makes a machine that has been reset ready for its first instruction. */
-  #starter({ boot, memoryBytes }: PcMachineOptions): () => void {
-    const acpi = buildAcpi({ cpuCount: 1 });
-    if ('rom' in boot) return () => prepareFirmware(this.board, acpi, memoryBytes, boot);
-    const kernel = { ...boot, name: 'kernel', ramBytes: memoryBytes };
-    return () => startCpu(this.vcpu, directBoot(this.board, this.ram, acpi, kernel));
+  /** Makes a machine that has been reset ready for its first instruction. */
+  #start(): void {
+    const boot = this.#boot;
+    if ('rom' in boot) prepareFirmware(this.board, this.#acpi, this.#memoryBytes, boot);
+    else if ('load' in boot) configureFirmware(this.board.configuration, this.#memoryBytes, 1, this.#acpi);
+    else {
+      const kernel = { ...boot, name: 'kernel', ramBytes: this.#memoryBytes };
+      startCpu(this.vcpu, directBoot(this.board, this.ram, this.#acpi, kernel));
+    }
   }
 
   #makeBios({ boot, memoryBytes }: PcMachineOptions): BuiltinBios | undefined {
@@ -261,7 +344,7 @@ export class PcMachine {
       vcpu: () => this.vcpu,
       memory: this.ram,
       ramBytes: memoryBytes,
-      acpi: buildAcpi({ cpuCount: 1 }),
+      acpi: this.#acpi,
       bootOrder: boot.bootOrder ?? DEFAULT_BOOT_ORDER,
       bootMenuMillis: boot.bootMenuMillis,
       serialConsole: boot.serialConsole ?? false,
@@ -272,6 +355,7 @@ export class PcMachine {
     return new PcBoard({
       clock: this.clock,
       memory: this.ram,
+      pageIn: (gpa) => this.pageIn(gpa),
       hostWork: this.hostWork,
       cpu: {
         requestEvent: () => {

@@ -101,6 +101,53 @@ export class RamMemory implements GuestMemory {
     return view;
   }
 
+  /** Whether there is RAM at `gpa`. */
+  isRam(gpa: number): boolean {
+    return this.#region(gpa, 1) !== undefined;
+  }
+
+  /** Says that the page at `gpa` has not been brought in. It must not have been translated to since the TLBs were flushed.
+   * @throws {NotRam} */
+  makeAbsent(gpa: number): void {
+    if (gpa % PAGE_BYTES !== 0 || !this.isRam(gpa)) throw new NotRam(gpa, PAGE_BYTES);
+    this.#host.pageFlags()[pageOf(gpa)] |= PAGE_ABSENT;
+  }
+
+  isAbsent(gpa: number): boolean {
+    return (this.#host.pageFlags()[pageOf(gpa)] & PAGE_ABSENT) !== 0;
+  }
+
+  /** Addresses of all absent pages. */
+  absentPages(): number[] {
+    const flags = this.#host.pageFlags();
+    const found: number[] = [];
+    for (let page = 0; page < flags.length; page++) if (flags[page] & PAGE_ABSENT) found.push(page * PAGE_BYTES);
+    return found;
+  }
+
+  /** Gives an absent page its content. @param content undefined: as it lies there */
+  bringIn(gpa: number, content: Uint8Array | undefined): void {
+    if (content) this.#view(gpa, PAGE_BYTES).set(content);
+    this.#host.pageFlags()[pageOf(gpa)] &= ~PAGE_ABSENT;
+  }
+
+  /** Flags all RAM that is there as TRACKED, or none. Whoever flags it makes translations to it take the slow path for writes. */
+  track(tracked: boolean): void {
+    const flags = this.#host.pageFlags();
+    for (const { gpa, length } of this.regions) {
+      for (let page = pageOf(gpa); page < pageOf(gpa + length); page++) {
+        flags[page] &= ~PAGE_TRACKED;
+        if (tracked && !(flags[page] & PAGE_ABSENT)) flags[page] |= PAGE_TRACKED;
+      }
+    }
+  }
+
+  /** A view of the page at `gpa`, whose first write is of no interest any more. */
+  untrack(gpa: number): Uint8Array {
+    this.#host.pageFlags()[pageOf(gpa)] &= ~PAGE_TRACKED;
+    return this.#view(gpa, PAGE_BYTES);
+  }
+
   #view(gpa: number, length: number): Uint8Array {
     const region = this.#region(gpa, length);
     if (!region) throw new NotRam(gpa, length);

@@ -36,8 +36,13 @@ export function restoreRam(memory: RegionedMemory, state: RamState): void {
   if (state.endGpa !== memory.endGpa) {
     throw new Error(`guest memory: the saved machine's ends at ${state.endGpa}, this one's at ${memory.endGpa}`);
   }
-  for (const { gpa, length } of usedRuns(memory)) memory.forWrite(gpa, length).fill(0);
+  clearRam(memory);
   for (const { gpa, bytes } of state.chunks) memory.forWrite(gpa, bytes.length).set(bytes);
+}
+
+/** Makes all RAM below `endGpa` zeros, without touching what already is. */
+export function clearRam(memory: RegionedMemory, endGpa: number = memory.endGpa): void {
+  for (const { gpa, length } of usedRuns(memory, endGpa)) memory.forWrite(gpa, length).fill(0);
 }
 
 /** Adds guest RAM to a hash. Pages of zeros count as absent. */
@@ -50,19 +55,20 @@ export function hashRam(memory: RegionedMemory, hash: Hash64): void {
 }
 
 /** Runs of pages that are not all zero, each at most MOST_CHUNK_BYTES long. */
-function* usedRuns(memory: RegionedMemory): Generator<{ gpa: number; length: number }> {
+function* usedRuns(memory: RegionedMemory, endGpa = memory.endGpa): Generator<{ gpa: number; length: number }> {
   for (const region of memory.regions) {
-    const end = region.gpa + region.length;
+    const end = Math.min(region.gpa + region.length, endGpa);
     for (let from = region.gpa; from < end; ) {
       let to = from;
-      while (to < end && to - from < MOST_CHUNK_BYTES && !isZero(memory.forRead(to, PAGE_BYTES))) to += PAGE_BYTES;
+      while (to < end && to - from < MOST_CHUNK_BYTES && !isZeroPage(memory.forRead(to, PAGE_BYTES))) to += PAGE_BYTES;
       if (to > from) yield { gpa: from, length: to - from };
       from = Math.max(to, from + PAGE_BYTES);
     }
   }
 }
 
-function isZero(page: Uint8Array): boolean {
+/** Whether a page holds zeros alone. @param page at an offset of whole words */
+export function isZeroPage(page: Uint8Array): boolean {
   const words = new Uint32Array(page.buffer, page.byteOffset, PAGE_BYTES / 4);
   for (let i = 0; i < words.length; i++) if (words[i] !== 0) return false;
   return true;

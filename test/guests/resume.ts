@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import type { PcMachineOptions } from '../../src/boards/pc-machine.ts';
 import type { DeviceState } from '../../src/machine/interfaces.ts';
-import { deserialize, serialize } from '../../src/vm/snapshot-file.ts';
+import { deserialize, serialize } from '../../src/vm/snapshot/in-memory.ts';
 import { makeTestMachine, runTo } from './machine.ts';
 
 /** What a machine of a test is made of. */

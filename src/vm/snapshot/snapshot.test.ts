@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { deserialize, SnapshotInvalid, serialize } from './snapshot-file.ts';
+import { SnapshotInvalid } from './format.ts';
+import { deserialize, serialize } from './in-memory.ts';
 
 const STATE = {
   version: 3,
@@ -27,13 +28,16 @@ test('bytes that are no saved machine are refused with the reason', async () => 
     [new Uint8Array(0), /not a saved machine/],
     [new TextEncoder().encode('<html>'), /not a saved machine/],
     [changed(0), /not a saved machine/],
+    [good.subarray(0, 12), /cut off/],
     [good.subarray(0, 20), /cut off/],
     [good.subarray(0, good.length - 1), /cut off/],
-    [Uint8Array.from([...good, 0]), /joined/],
-    [changed(8), /format 17/],
-    [changed(25), /checksum/],
-    [changed(good.length - 1), /checksum/],
-    [changed(12), /damaged/],
+    [Uint8Array.from([...good, 0]), /follows/],
+    [Uint8Array.from([...good, ...good]), /joined/],
+    [changed(8), /format 18/],
+    [changed(12), /method 17/],
+    [changed(20), /damaged/],
+    [changed(good.length - 9), /damaged/],
+    [changed(good.length - 30), /damaged/],
   ];
   for (const [bytes, reason] of cases) {
     await assert.rejects(
