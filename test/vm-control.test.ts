@@ -3,7 +3,15 @@ import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { nodeTime } from '../src/host/node/time.ts';
 import type { CharPort } from '../src/machine/interfaces.ts';
-import { Vm, type VmConfig, type VmEvent } from '../src/vm/index.ts';
+import {
+  deflateCodec,
+  MemorySink,
+  MemorySource,
+  SnapshotFile,
+  Vm,
+  type VmConfig,
+  type VmEvent,
+} from '../src/vm/index.ts';
 import { multibootKernel } from './guests/multiboot.ts';
 
 /** Counts in EBX for ever, and says that it has started. */
@@ -106,7 +114,7 @@ test('a reset asked for while the guest accesses a device happens after the slic
     send: () => {
       sent++;
       if (sent === 1) void vm?.reset();
-      assert.throws(() => vm?.save(), /running guest code/);
+      assert.throws(() => vm?.stateHash(), /running guest code/);
     },
     onByte: () => {},
   };
@@ -137,13 +145,30 @@ test('under the virtual clock neither the date nor the speed of the host is seen
   assert.equal(await run(0, nodeTime.monotonicNanos), await run(2e12, () => (ticks += 900_000n)));
 });
 
-test('a saved machine goes on where another was', async () => {
+test('a saved machine goes on where another was, and counts on', async () => {
   const { vm } = await makeVm(COUNTS, { clock: 'virtual' });
   void vm.run();
   await sleep(20);
   await vm.pause();
-  const other = await makeVm(COUNTS, { clock: 'virtual' });
-  other.vm.restore(vm.save());
-  assert.equal(other.vm.stateHash(), vm.stateHash());
-  assert.deepEqual(other.vm.stats, vm.stats);
+  const sink = new MemorySink();
+  await vm.snapshot(sink, { codec: deflateCodec });
+  const snapshot = await SnapshotFile.open(new MemorySource(sink.bytes()));
+  const { vm: other } = await makeVm(COUNTS, { clock: 'virtual', kernel: undefined, snapshot });
+  assert.deepEqual(other.stats, vm.stats);
+  void other.run();
+  await until(() => other.stats.instructions > vm.stats.instructions + 100_000n);
+  await park(other);
+});
+
+test('a restored machine starts anew when it is reset', async () => {
+  const { vm } = await makeVm(COUNTS);
+  const sink = new MemorySink();
+  await vm.snapshot(sink, { codec: deflateCodec });
+  const snapshot = await SnapshotFile.open(new MemorySource(sink.bytes()));
+  const { vm: other, output } = await makeVm(COUNTS, { kernel: undefined, snapshot });
+  void other.run();
+  await until(() => output() === 'S');
+  await other.reset();
+  await until(() => output() === 'SS');
+  await park(other);
 });

@@ -214,9 +214,14 @@ export class PcMachine {
     this.#wake();
   }
 
+  /** Brings in all memory that has not been touched yet. @throws {Error} it cannot be read */
+  pageInAll(): Promise<void> {
+    return this.#memory.pageInAll(this.ram.absentPages());
+  }
+
   /** Makes {@link reset} possible for a machine that was restored: brings in all of its memory, and its kernel. */
   async prepareReset(): Promise<void> {
-    await this.#memory.pageInAll(this.ram.absentPages());
+    await this.pageInAll();
     if ('load' in this.#boot) this.#boot = await this.#boot.load();
   }
 
@@ -243,6 +248,13 @@ export class PcMachine {
     this.#capture = new MemoryCapture(this.ram, this.#memory.source);
     this.vcpu.engine.watchPages(0, this.ram.endGpa / PAGE_BYTES);
     return this.#capture;
+  }
+
+  /** Ends a capture that has been read. */
+  endCapture(capture: MemoryCapture): void {
+    if (this.#capture !== capture) return;
+    capture.end();
+    this.#capture = undefined;
   }
 
   /**
@@ -291,7 +303,8 @@ export class PcMachine {
     this.#ended = (state.ended as Shutdown | null) ?? undefined;
   }
 
-  /** A 64-bit hash of registers, RAM, chips and clock: equal machines have equal hashes, in every process. */
+  /** A 64-bit hash of registers, RAM, chips and clock: equal machines have equal hashes, in every process.
+   * @throws {PageAbsent} not all memory is there, see {@link pageInAll} */
   stateHash(): bigint {
     const { translations: _, ...vcpu } = this.vcpu.save();
     const record = { vcpu, board: this.board.save(), clock: this.clock.save(), random: this.#random.state };

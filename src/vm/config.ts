@@ -2,6 +2,7 @@ import type { PcNetwork, PcShare } from '../boards/cards.ts';
 import type { PcDrive } from '../boards/drives.ts';
 import type { FirmwareBoot } from '../boards/firmware-boot.ts';
 import type { CharPort } from '../machine/interfaces.ts';
+import type { SnapshotFile } from './snapshot/reader.ts';
 
 /** The host's own time, as the machine's clocks need it. */
 export interface HostTime {
@@ -17,7 +18,7 @@ export interface HostTime {
 export interface VmConfig {
   /** Bytes of RAM: a multiple of 4096 in the range of {@link MEMORY_LIMITS}. */
   readonly memoryBytes: number;
-  /** A Linux bzImage or a multiboot ELF file. There is one unless there is {@link firmware}. */
+  /** A Linux bzImage or a multiboot ELF file. There is one unless there is {@link firmware} or {@link snapshot}. */
   readonly kernel?: Uint8Array;
   /** The initial RAM disk of a Linux kernel, the first module of a multiboot one. */
   readonly initrd?: Uint8Array;
@@ -25,6 +26,9 @@ export interface VmConfig {
   readonly commandLine: string;
   /** The firmware that the machine starts from, where no kernel is given to it. */
   readonly firmware?: FirmwareBoot;
+  /** The machine goes on from here; everything else must be as it was when it was saved (see `configurationIn`). It stays
+   * open as long as the machine runs, and belongs to the caller. */
+  readonly snapshot?: SnapshotFile;
   /** Where the bytes go that guests and their firmware write to the debug ports E9h and 402h. */
   readonly debugOutput?: (byte: number) => void;
   /** `host`: guest time and date follow the host's. `virtual`: time follows the count of retired instructions alone, from the start of 2026. */

@@ -11,4 +11,19 @@ export type { PictureFormat, VmConsole } from './console.ts';
 export type { ShutdownReason, VmControl, VmEvent, VmStats, VmStatus } from './control.ts';
 export { QmpSession, type QmpTarget } from './qmp.ts';
 export type { OpenMedium, VmDrives } from './qmp-block.ts';
+export {
+  deflateCodec,
+  type SnapshotCodec,
+  SnapshotInvalid,
+  type SnapshotSink,
+  type SnapshotSource,
+} from './snapshot/format.ts';
+export { MemorySink, MemorySource } from './snapshot/in-memory.ts';
+export { SnapshotFile } from './snapshot/reader.ts';
+export {
+  configurationIn,
+  type SavedConfiguration,
+  type SavedDrive,
+  type SnapshotOptions,
+} from './snapshot/saved-machine.ts';
 export { type Shutdown, Vm } from './vm.ts';

@@ -1,12 +1,13 @@
-import type { FirmwareBoot } from '../boards/firmware-boot.ts';
-import { type KernelBoot, type MachineExit, PcMachine } from '../boards/pc-machine.ts';
-import type { DeviceState, RunExit } from '../machine/interfaces.ts';
+import { type MachineExit, PcMachine, type PcMachineOptions } from '../boards/pc-machine.ts';
+import type { RunExit } from '../machine/interfaces.ts';
 import type { VmConfig } from './config.ts';
 import type { VmConsole } from './console.ts';
 import type { VmControl, VmEvent, VmStats, VmStatus } from './control.ts';
 import { EventLoop } from './event-loop.ts';
 import type { Peripherals } from './peripherals.ts';
 import type { VmDrives } from './qmp-block.ts';
+import type { SnapshotSink } from './snapshot/format.ts';
+import { bootIn, restoreMachine, type SnapshotOptions, writeMachine } from './snapshot/saved-machine.ts';
 
 export { FirmwareInvalid } from '../boards/firmware-rom.ts';
 export { BootImageInvalid } from '../boards/loaders/index.ts';
@@ -30,8 +31,10 @@ const VIRTUAL_START_EPOCH_MS = Date.UTC(2026, 0, 1);
 /** The longest an idle machine sleeps without looking at its clock. */
 const LONGEST_SLEEP_MILLIS = 1_000;
 
-/** @throws {TypeError} there is neither a kernel nor firmware */
-function bootOf({ kernel, initrd, commandLine, firmware }: VmConfig): KernelBoot | FirmwareBoot {
+/** @throws {TypeError} there is neither a kernel nor firmware nor a snapshot */
+function bootOf(config: VmConfig): PcMachineOptions['boot'] {
+  const { kernel, initrd, commandLine, firmware, snapshot } = config;
+  if (snapshot) return bootIn(snapshot);
   if (kernel) return { kernel, initrd, commandLine };
   if (firmware) return firmware;
   throw new TypeError('a machine needs a kernel or firmware');
@@ -41,6 +44,7 @@ function bootOf({ kernel, initrd, commandLine, firmware }: VmConfig): KernelBoot
 export class Vm implements VmControl {
   readonly #config: VmConfig;
   readonly #machine: PcMachine;
+  readonly #boot: PcMachineOptions['boot'];
   readonly #loop: EventLoop;
   readonly #listeners = new Set<(event: VmEvent) => void>();
   #status: VmStatus = 'paused';
@@ -53,9 +57,12 @@ export class Vm implements VmControl {
   /** What waits for the end of the slice. */
   #deferred: (() => void)[] = [];
   #console: Promise<VmConsole> | undefined;
+  /** The snapshot that is being made. */
+  #snapshots: Promise<void> = Promise.resolve();
 
   private constructor(config: VmConfig) {
     this.#config = config;
+    this.#boot = bootOf(config);
     this.#loop = new EventLoop(config.host.turn);
     this.#machine = new PcMachine({
       memoryBytes: config.memoryBytes,
@@ -65,7 +72,7 @@ export class Vm implements VmControl {
       seed: config.seed,
       serial: config.serial,
       debugExitPort: config.debugExitPort,
-      boot: bootOf(config),
+      boot: this.#boot,
       debugOutput: config.debugOutput,
       drives: config.drives,
       networks: config.networks,
@@ -77,9 +84,12 @@ export class Vm implements VmControl {
   }
 
   /** Makes a machine, ready to run its first instruction.
-   * @throws {BootImageInvalid} the kernel or initrd cannot be booted  @throws {FirmwareInvalid} the firmware cannot be run  @throws {RangeError} the host has not enough memory */
+   * @throws {BootImageInvalid} the kernel or initrd cannot be booted  @throws {FirmwareInvalid} the firmware cannot be run  @throws {RangeError} the host has not enough memory
+   * @throws {SnapshotInvalid} the snapshot cannot be read */
   static async create(config: VmConfig): Promise<Vm> {
-    return new Vm(config);
+    const vm = new Vm(config);
+    if (config.snapshot) await restoreMachine(vm.#machine, config.snapshot);
+    return vm;
   }
 
   get status(): VmStatus {
@@ -119,6 +129,7 @@ export class Vm implements VmControl {
   }
 
   async reset(): Promise<void> {
+    await this.#machine.prepareReset();
     await this.#betweenSlices(() => {
       if (this.#machine.ended !== undefined) return;
       this.#machine.reset();
@@ -151,26 +162,29 @@ export class Vm implements VmControl {
     return this.#console;
   }
 
-  /** The state of the whole machine, to be written by `serialize`. @throws {Error} it is called by a device's access */
-  save(): DeviceState {
-    this.#requireBetweenSlices();
-    return this.#machine.save();
-  }
-
   /**
-   * Makes the machine go on as a saved one of the same configuration would have.
-   * @throws {Error} it is called by a device's access, or the state is of another version or kind of machine
+   * Writes the machine as it is between two instructions of now. It goes on meanwhile; one snapshot is made at a time.
+   * @throws {Error} the sink fails
    */
-  restore(state: DeviceState): void {
-    this.#requireBetweenSlices();
-    this.#machine.restore(state);
-    this.#loop.wake();
+  snapshot(sink: SnapshotSink, options: SnapshotOptions): Promise<void> {
+    const made = this.#snapshots.then(() => this.#writeSnapshot(sink, options));
+    this.#snapshots = made.catch(() => {});
+    return made;
   }
 
   /** A 64-bit hash of all that the guest's future depends on. Under the virtual clock the same run has the same hashes. */
   stateHash(): bigint {
     this.#requireBetweenSlices();
     return this.#machine.stateHash();
+  }
+
+  async #writeSnapshot(sink: SnapshotSink, options: SnapshotOptions): Promise<void> {
+    const [machine, config, boot] = [this.#machine, this.#config, this.#boot];
+    let written: Promise<void> | undefined;
+    await this.#betweenSlices(() => {
+      written = writeMachine({ machine, config, boot, turn: () => this.#loop.turn() }, sink, options);
+    });
+    await written;
   }
 
   get #peripherals(): Peripherals {
@@ -193,9 +207,10 @@ export class Vm implements VmControl {
       if (this.#pausing !== undefined) await this.#stayPaused();
       const exit = this.#runSlice();
       if (exit.kind === 'shutdown') {
-        if (exit.reason === 'reset' && !this.#config.noReboot) this.#rebootByGuest();
+        if (exit.reason === 'reset' && !this.#config.noReboot) await this.#rebootByGuest();
         else return this.#shutDown(exit);
       } else if (exit.kind === 'halted') await this.#idle();
+      else if (exit.kind === 'pageIn') await this.#machine.pageIn(exit.gpa);
       else if (exit.kind === 'hostWork') await this.#loop.sleep(LONGEST_SLEEP_MILLIS);
       else await this.#loop.turn();
     }
@@ -265,7 +280,8 @@ export class Vm implements VmControl {
     await promise;
   }
 
-  #rebootByGuest(): void {
+  async #rebootByGuest(): Promise<void> {
+    await this.#machine.prepareReset();
     this.#machine.reset();
     this.#emit({ kind: 'reset', byGuest: true });
   }

@@ -1,0 +1,150 @@
+import type { FirmwareBoot } from '../../boards/firmware-boot.ts';
+import type { KernelBoot, LateKernelBoot, PcMachine } from '../../boards/pc-machine.ts';
+import type { DeviceState } from '../../machine/interfaces.ts';
+import type { VmConfig } from '../config.ts';
+import { type SnapshotCodec, SnapshotInvalid, type SnapshotSink } from './format.ts';
+import type { SnapshotFile } from './reader.ts';
+import { SnapshotWriter } from './writer.ts';
+
+/** A disk, or a medium in a drive, as a snapshot knows it. */
+export interface SavedDrive {
+  readonly kind: 'disk' | 'cdrom' | 'floppy';
+  readonly bus: 'ide' | 'ahci' | 'virtio' | 'scsi';
+  readonly name: string;
+  readonly format: string;
+  readonly readOnly: boolean;
+  readonly sizeBytes: number;
+}
+
+/** What a saved machine was made of: what is needed to make it again, besides its outside. */
+export interface SavedConfiguration {
+  readonly memoryBytes: number;
+  readonly clock: VmConfig['clock'];
+  readonly seed: bigint;
+  readonly noReboot: boolean;
+  readonly debugExitPort: number | null;
+  /** How many serial lines were connected. */
+  readonly serialLines: number;
+  /** The kernel's command line where the machine loads a kernel itself, else null. */
+  readonly commandLine: string | null;
+  readonly firmware: Omit<FirmwareBoot, 'variables'> | null;
+  readonly drives: readonly SavedDrive[];
+  readonly networks: readonly {
+    readonly model: NonNullable<VmConfig['networks']>[number]['model'];
+    readonly mac: Uint8Array;
+  }[];
+  readonly shares: readonly { readonly tag: string; readonly readOnly: boolean }[];
+  /** What those who made the machine want to find again; plain values. */
+  readonly outside: unknown;
+}
+
+/** A saved machine: the record that a snapshot holds. */
+interface SavedMachine extends DeviceState {
+  readonly configuration: SavedConfiguration;
+  /** The machine without its memory. */
+  readonly machine: DeviceState;
+}
+
+/** How a snapshot is made. */
+export interface SnapshotOptions {
+  readonly codec: SnapshotCodec;
+  /** What {@link SavedConfiguration.outside} gets. */
+  readonly outside?: unknown;
+  /** Told once the moment that is saved lies behind: the machine goes on. */
+  readonly captured?: () => void;
+}
+
+const RECORD_VERSION = 1;
+/** Names of parts and tables in a snapshot. */
+const KERNEL = 'kernel';
+const INITRD = 'initrd';
+const MEMORY = 'memory';
+
+/** A machine and those around it, at the moment when it is saved. */
+export interface MachineAtRest {
+  readonly machine: PcMachine;
+  readonly config: VmConfig;
+  readonly boot: KernelBoot | LateKernelBoot | FirmwareBoot;
+  /** Gives the guest and others a turn. */
+  turn(): Promise<void>;
+}
+
+/**
+ * Writes a machine that stands still when this is called; it may go on at once.
+ * @throws {Error} the sink fails, or memory that has not been brought in cannot be read
+ */
+export async function writeMachine(
+  { machine, config, boot, turn }: MachineAtRest,
+  sink: SnapshotSink,
+  { codec, outside, captured }: SnapshotOptions,
+): Promise<void> {
+  const state = machine.saveWithoutMemory();
+  const memory = machine.captureMemory();
+  captured?.();
+  try {
+    const writer = new SnapshotWriter(sink, codec);
+    await writer.table(MEMORY, memory, turn);
+    const kernel = 'load' in boot ? await boot.load() : boot;
+    if ('kernel' in kernel) {
+      await writer.part(KERNEL, kernel.kernel);
+      if (kernel.initrd) await writer.part(INITRD, kernel.initrd);
+    }
+    const record: SavedMachine = { version: RECORD_VERSION, configuration: describe(config, outside), machine: state };
+    await writer.finish(record, 'vitrine');
+  } finally {
+    machine.endCapture(memory);
+  }
+}
+
+/** What a saved machine was made of. @throws {SnapshotInvalid} the snapshot is not of a machine */
+export function configurationIn(snapshot: SnapshotFile): SavedConfiguration {
+  return recordIn(snapshot).configuration;
+}
+
+/** Makes a machine go on as the saved one. Memory comes in as it is touched. @throws {SnapshotInvalid} @throws {Error} see `PcMachine.restore` */
+export async function restoreMachine(machine: PcMachine, snapshot: SnapshotFile): Promise<void> {
+  const record = recordIn(snapshot);
+  await machine.restoreLazily(record.machine, await snapshot.table(MEMORY));
+}
+
+/** How a restored machine starts when it is reset: its kernel is read then. */
+export function bootIn(snapshot: SnapshotFile): LateKernelBoot | FirmwareBoot {
+  const { commandLine, firmware } = configurationIn(snapshot);
+  if (firmware !== null) return firmware;
+  return {
+    load: async () => {
+      const kernel = await snapshot.part(KERNEL);
+      if (!kernel) throw new SnapshotInvalid('the saved machine has no kernel');
+      return { kernel, initrd: await snapshot.part(INITRD), commandLine: commandLine ?? '' };
+    },
+  };
+}
+
+function recordIn({ state }: SnapshotFile): SavedMachine {
+  if (state.version !== RECORD_VERSION || !('configuration' in state)) {
+    throw new SnapshotInvalid(`the snapshot's record has version ${state.version}; this one reads ${RECORD_VERSION}`);
+  }
+  return state as SavedMachine;
+}
+
+function describe(config: VmConfig, outside: unknown): SavedConfiguration {
+  const saved = config.snapshot && configurationIn(config.snapshot);
+  const { variables: _, ...firmware } = config.firmware ?? { rom: 'builtin' };
+  return {
+    memoryBytes: config.memoryBytes,
+    clock: config.clock,
+    seed: config.seed,
+    noReboot: config.noReboot,
+    debugExitPort: config.debugExitPort ?? null,
+    serialLines: config.serial.length,
+    commandLine: saved?.commandLine ?? (config.kernel ? config.commandLine : null),
+    firmware: saved ? saved.firmware : config.kernel ? null : firmware,
+    drives: (config.drives ?? []).map(({ kind, bus, name, format, medium }) => ({
+      ...{ kind, bus, name, format: format ?? 'raw' },
+      ...{ readOnly: medium.readOnly, sizeBytes: medium.sizeBytes },
+    })),
+    networks: (config.networks ?? []).map(({ model, mac }) => ({ model, mac })),
+    shares: (config.shares ?? []).map(({ tag, readOnly }) => ({ tag, readOnly })),
+    outside: outside ?? null,
+  };
+}
