@@ -40,10 +40,11 @@ describe('translated code ends where interpreted code does', () => {
   });
 });
 
-/** Runs a piece of code on a bare machine that translates at once, for `count` instructions. */
-function run(source: string, count: number): PcMachine {
+/** Runs a piece of code on a bare machine that translates what is hot, for `count` instructions. */
+function run(source: string, count: number, hotAfter = 0): PcMachine {
   const boot = { kernel: multibootKernel(source), commandLine: '' };
-  const { machine } = makeTestMachine({ boot, jit: { hotAfter: 0 } });
+  const { machine } = makeTestMachine({ boot, jit: { hotAfter } });
+  for (let at = 500; at < count; at += 500) runTo(machine, at);
   runTo(machine, count);
   return machine;
 }
@@ -62,6 +63,39 @@ end: jmp end`,
     2_000,
   );
   assert.equal(machine.vcpu.state.gpr32(1), 20);
+});
+
+test('a loop that is entered at two places finds the flags of either way', () => {
+  const machine = run(
+    `  mov ecx, 200
+  mov ebx, 0
+  mov esi, 0
+  jmp again
+again:
+  mov edx, 1
+  test cl, 1
+  jz even
+  jmp odd
+even:
+  cmp ecx, 0
+  jmp middle
+odd:
+  cmp ecx, -1
+  jmp first
+first:
+  adc ebx, 0
+  jmp middle
+middle:
+  adc esi, 0
+  dec edx
+  jnz first
+  dec ecx
+  jnz again
+end: jmp end`,
+    6_000,
+    20,
+  );
+  assert.deepEqual([machine.vcpu.state.gpr32(3), machine.vcpu.state.gpr32(6)], [100, 0]);
 });
 
 test('two regions that call each other for ever do not hold up the end of a slice', () => {

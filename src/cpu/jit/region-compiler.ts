@@ -128,6 +128,8 @@ class RegionCompiler {
   #chooseEntry(entries: readonly number[], frame: Frame): void {
     const b = this.#b;
     if (entries.length === 0) return;
+    // All ways that lead here have stored their flags.
+    b.startBlock();
     const target = b.get(this.#target);
     for (const node of entries) {
       b.if(target.eq(labelOf(node)), () => {
