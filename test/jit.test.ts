@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it, test } from 'node:test';
 import type { PcMachine } from '../src/boards/pc-machine.ts';
-import type { JitOptions } from '../src/cpu/engine.ts';
+import type { JitOptions } from '../src/cpu/machine-code.ts';
 import { busyGuest } from './guests/busy-guest.ts';
 import { debianKernel } from './guests/debian.ts';
 import { makeTestMachine, runTo } from './guests/machine.ts';

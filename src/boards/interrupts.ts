@@ -13,40 +13,51 @@ const ISA_IRQS = 16;
 /** What the interrupt controllers need besides the processor. */
 export interface InterruptOptions {
   readonly clock: Clock;
-  readonly tsc: TscSource;
+  /** the time-stamp counter of a processor */
+  readonly tsc: (number: number) => TscSource;
   /** rate of the local APIC's timer at divisor 1 */
   readonly apicTimerHz: number;
 }
 
 /**
  * The interrupt controllers of a PC and their wires. Every ISA interrupt goes to the PICs and to the I/O APIC; the
- * PICs' output goes to LINT0 of the local APIC, which alone drives the processor's INTR.
+ * PICs' output goes to LINT0 of every local APIC, which alone drives its processor's INTR.
  */
 export class Interrupts {
   readonly pic: DualPic8259;
   readonly ioApic: IoApic;
-  readonly localApic: LocalApic;
+  /** One for each processor. */
+  readonly localApics: readonly LocalApic[];
   readonly #apicBus: ApicBus;
   readonly #irqs: readonly WiredOr[];
 
-  constructor(options: InterruptOptions, socket: ProcessorSocket) {
+  constructor(options: InterruptOptions, sockets: readonly ProcessorSocket[]) {
     this.#apicBus = new ApicBus((vector) => this.ioApic.endOfInterrupt(vector));
     this.ioApic = new IoApic((message) => this.#apicBus.send(message));
-    this.pic = new DualPic8259({ set: (level) => this.localApic.lint0.set(level) });
-    this.localApic = new LocalApic({
-      id: 0,
-      bootstrap: true,
-      clock: options.clock,
+    this.pic = new DualPic8259({
+      set: (level) => {
+        for (const { lint0 } of this.localApics) lint0.set(level);
+      },
+    });
+    this.localApics = sockets.map((socket, id) => this.#makeApic(options, socket, id));
+    this.#irqs = Array.from({ length: ISA_IRQS }, (_, irq) => new WiredOr({ set: (level) => this.#set(irq, level) }));
+  }
+
+  #makeApic({ clock, tsc, apicTimerHz }: InterruptOptions, socket: ProcessorSocket, id: number): LocalApic {
+    const apic = new LocalApic({
+      id,
+      bootstrap: id === 0,
+      clock,
       output: socket.intr,
       processor: socket.apicProcessor,
       bus: this.#apicBus,
       acknowledgeExternal: () => this.pic.acknowledge(),
-      tsc: options.tsc,
-      timerHz: options.apicTimerHz,
+      tsc: tsc(id),
+      timerHz: apicTimerHz,
     });
-    this.#apicBus.add(this.localApic);
-    socket.connect(this.localApic);
-    this.#irqs = Array.from({ length: ISA_IRQS }, (_, irq) => new WiredOr({ set: (level) => this.#set(irq, level) }));
+    this.#apicBus.add(apic);
+    socket.connect(apic);
+    return apic;
   }
 
   /** Where devices send their message-signalled interrupts. */

@@ -66,7 +66,7 @@ const NOT_CONNECTED: CharPort = { send: () => {}, onByte: () => {} };
 export function makeChips(options: ChipOptions, wiring: ChipWiring) {
   const { interrupts, pci, configuration, floppies, setA20, end } = wiring;
   const { clock, memory, hostWork } = options;
-  const { pic, ioApic, localApic } = interrupts;
+  const { pic, ioApic } = interrupts;
   const a20 = new WiredOr({ set: setA20 });
   const controllerA20 = a20.input();
   controllerA20.set(true); // as its output port says at power-on
@@ -114,7 +114,6 @@ export function makeChips(options: ChipOptions, wiring: ChipWiring) {
     picMaster: pic.master,
     elcr: pic.elcr,
     ioApic,
-    localApic,
   };
 }
 

@@ -2,10 +2,13 @@ import { canonicalText } from '../base/canonical-text.ts';
 import { Hash64 } from '../base/hash64.ts';
 import { SplitMix64 } from '../base/random.ts';
 import { requireVersion } from '../base/state-version.ts';
-import type { JitOptions, TranslationsRecord } from '../cpu/engine.ts';
+import type { TranslationsRecord } from '../cpu/engine.ts';
+import type { CpuEnvironment } from '../cpu/environment.ts';
+import type { JitOptions, MachineMemory } from '../cpu/machine-code.ts';
 import { layOutMemory, type MemoryLayout } from '../cpu/memory-layout.ts';
 import { Vcpu } from '../cpu/vcpu.ts';
-import { PAGE_BYTES, PAGE_TRACKED, pcRamRegions, RamMemory } from '../machine/guest-memory.ts';
+import { VcpuSet } from '../cpu/vcpu-set.ts';
+import { PAGE_BYTES, PAGE_MONITORED, PAGE_TRACKED, pcRamRegions, RamMemory } from '../machine/guest-memory.ts';
 import { HostWork } from '../machine/host-work.ts';
 import { type CharPort, type DeviceState, PageAbsent, type RunExit } from '../machine/interfaces.ts';
 import { LazyMemory, type PageSource } from '../machine/lazy-memory.ts';
@@ -39,6 +42,8 @@ export interface LateKernelBoot {
 /** What a PC is made of. */
 export interface PcMachineOptions extends CardOptions {
   readonly memoryBytes: number;
+  /** Processors, 1 to MOST_CPUS; default 1. */
+  readonly cpuCount?: number;
   readonly clock: 'host' | 'virtual';
   readonly hostNanos: () => bigint;
   readonly startEpochMs: number;
@@ -81,7 +86,7 @@ const STATE_VERSION = 1;
 
 /** A whole PC: processor, board, memory and clock, with a kernel loaded. */
 export class PcMachine {
-  readonly vcpu: Vcpu;
+  readonly vcpus: VcpuSet;
   readonly board: PcBoard;
   readonly clock: MachineClock;
   /** What the screen shows. */
@@ -95,7 +100,8 @@ export class PcMachine {
   readonly #clockKind: PcMachineOptions['clock'];
   readonly #memory: LazyMemory;
   readonly #memoryBytes: number;
-  readonly #acpi = buildAcpi({ cpuCount: 1 });
+  readonly #cpuCount: number;
+  readonly #acpi: ReturnType<typeof buildAcpi>;
   #boot: PcMachineOptions['boot'];
   readonly #wake: () => void;
   #capture: MemoryCapture | undefined;
@@ -106,18 +112,20 @@ export class PcMachine {
   /** @throws {BootImageInvalid} the kernel or initrd cannot be booted  @throws {FirmwareInvalid} nor the firmware  @throws {RangeError} the host has not enough memory */
   constructor(options: PcMachineOptions) {
     const regions = pcRamRegions(options.memoryBytes);
-    const layout = layOutMemory(regions, RECORD_BYTES, VIDEO_BYTES);
+    const layout = layOutMemory(regions, RECORD_BYTES, VIDEO_BYTES, options.cpuCount);
     const machine = allocate(layout, options);
     this.#random = new SplitMix64(options.seed);
     this.#clockKind = options.clock;
-    const retired = () => BigInt(this.vcpu?.retired ?? 0);
-    const earlier = () => this.vcpu?.requestEnd();
+    this.#cpuCount = options.cpuCount ?? 1;
+    this.#acpi = buildAcpi({ cpuCount: this.#cpuCount });
+    const retired = () => BigInt(this.vcpus?.retired ?? 0);
+    const earlier = () => this.vcpus?.requestEnd();
     this.clock =
       options.clock === 'virtual'
         ? new VirtualClock(retired, earlier, VIRTUAL_NANOS_PER_INSTRUCTION)
         : new HostClock(retired, options.hostNanos, earlier);
     const pacing = options.clock === 'virtual' ? 'deadline' : 'arrival';
-    this.hostWork = new HostWork(this.clock, pacing, options.wake, () => this.vcpu?.requestEnd());
+    this.hostWork = new HostWork(this.clock, pacing, options.wake, earlier);
     this.ram = new RamMemory(
       {
         bytes: () => new Uint8Array(machine.memory.buffer),
@@ -126,7 +134,7 @@ export class PcMachine {
       },
       regions,
       {
-        codeWrite: (gpa, length) => this.vcpu.engine.invalidateCode(gpa, length),
+        codeWrite: (gpa, length) => this.vcpus.invalidateCode(gpa, length),
         firstWrite: (gpa, flags) => this.#firstWrite(gpa, flags),
       },
     );
@@ -134,35 +142,46 @@ export class PcMachine {
     this.#memoryBytes = options.memoryBytes;
     this.#boot = options.boot;
     this.#wake = options.wake;
-    const display = new DisplayCard(new MappedVideoMemory(machine.memory, layout, () => this.vcpu));
+    const display = new DisplayCard(new MappedVideoMemory(machine.memory, layout, () => this.vcpus));
     this.tablet = new TabletCard();
     const cards = makeCards(options, () => this.#random.next());
     this.#bios = this.#makeBios(options);
     this.board = this.#makeBoard({ ...options, cards: [display, this.tablet, ...cards, ...(options.cards ?? [])] });
     this.display = display.connect(this.board.ports, this.board.mmio);
-    const { processor } = this.board;
-    this.vcpu = new Vcpu(
-      machine,
-      {
-        portRead: (port, bytes) => processor.portRead(port, bytes),
-        portWrite: (port, bytes, value) => processor.portWrite(port, bytes, value),
-        mmioRead: (gpa, bytes) => processor.mmioRead(gpa, bytes),
-        mmioWrite: (gpa, bytes, value) => processor.mmioWrite(gpa, bytes, value),
-        interruptPending: () => processor.interruptPending(),
-        acknowledgeInterrupt: () => processor.acknowledgeInterrupt(),
-        takeNmi: () => processor.takeNmi(),
-        fpuError: (rises) => processor.fpuError(rises),
-        apicRead: (msr) => processor.apicRead(msr),
-        apicWrite: (msr, value) => processor.apicWrite(msr, value),
-        random: () => this.#random.next(),
-        nowNanos: () => this.clock.nowNanos(),
-        tscChanged: () => this.board.tscChanged(),
-        firstWrite: (gpa, flags) => this.#firstWrite(gpa, flags),
-        firmwareCall: () => this.#bios?.call() ?? false,
-      },
-      { apicId: 0, tscHz: TSC_HZ, apicTimerHz: APIC_TIMER_HZ, jit: options.jit },
-    );
+    this.vcpus = this.#makeVcpus(machine, options);
     this.reset();
+  }
+
+  #makeVcpus(machine: MachineMemory, { jit }: PcMachineOptions): VcpuSet {
+    const all: Vcpu[] = [];
+    for (let number = 0; number < this.#cpuCount; number++) {
+      const cpu = { apicId: number, cpuCount: this.#cpuCount, tscHz: TSC_HZ, apicTimerHz: APIC_TIMER_HZ };
+      all.push(new Vcpu(machine, this.#environmentOf(number), { ...cpu, jit, code: all[0]?.engine.machineCode }));
+    }
+    return new VcpuSet(all, (number) => this.#isAwake(number));
+  }
+
+  #environmentOf(number: number): CpuEnvironment {
+    const processor = this.board.processors[number];
+    return {
+      portRead: (port, bytes) => processor.portRead(port, bytes),
+      portWrite: (port, bytes, value) => processor.portWrite(port, bytes, value),
+      mmioRead: (gpa, bytes) => processor.mmioRead(gpa, bytes),
+      mmioWrite: (gpa, bytes, value) => processor.mmioWrite(gpa, bytes, value),
+      interruptPending: () => processor.interruptPending(),
+      acknowledgeInterrupt: () => processor.acknowledgeInterrupt(),
+      takeNmi: () => processor.takeNmi(),
+      fpuError: (rises) => processor.fpuError(rises),
+      apicRead: (msr) => processor.apicRead(msr),
+      apicWrite: (msr, value) => processor.apicWrite(msr, value),
+      random: () => this.#random.next(),
+      nowNanos: () => this.clock.nowNanos(),
+      tscChanged: () => this.board.tscChanged(number),
+      firstWrite: (gpa, flags) => this.#firstWrite(gpa, flags),
+      firmwareCall: () => this.#bios?.call() ?? false,
+      pause: () => this.vcpus.pause(),
+      monitor: this.#cpuCount > 1 ? (gpa) => this.vcpus.monitor(gpa) : undefined,
+    };
   }
 
   /** How the guest ended its run, once it has. */
@@ -170,27 +189,43 @@ export class PcMachine {
     return this.#ended;
   }
 
-  /** Whether the processor has anything to do: it does not wait, or what it waits for has come. */
+  /** The bootstrap processor. */
+  get vcpu(): Vcpu {
+    return this.vcpus.all[0];
+  }
+
+  /** Instructions retired by all processors since power-on. */
+  get retired(): number {
+    return this.vcpus.retired;
+  }
+
+  /** Whether any processor has anything to do: it does not wait, or what it waits for has come. */
   get awake(): boolean {
-    const { processor } = this.board;
-    if (!this.vcpu.halted || processor.nmiPending) return true;
-    return this.vcpu.acceptsInterrupts && processor.interruptPending();
+    return this.vcpus.awake;
+  }
+
+  #isAwake(number: number): boolean {
+    const vcpu = this.vcpus.all[number];
+    const processor = this.board.processors[number];
+    if (vcpu.waitsForStartUp) return false;
+    if (!vcpu.halted || processor.nmiPending) return true;
+    return vcpu.acceptsInterrupts && processor.interruptPending();
   }
 
   /** Runs `instructions` instructions, fewer where the processor halts, the run ends or the host should get a turn. Alarms
    * fire and results of the host arrive when they are due. */
   run(instructions: number): MachineExit {
-    const end = this.vcpu.retired + instructions;
+    const end = this.retired + instructions;
     for (;;) {
       this.clock.fireDue();
       const held = this.#deliverHostWork();
       if (this.#ended !== undefined) return this.#ended;
       if (held) return held;
-      const exit = this.vcpu.run(this.#untilDeadline(end - this.vcpu.retired));
+      const exit = this.vcpus.run(this.#untilDeadline(end - this.retired));
       if (exit.kind === 'shutdown') this.#ended ??= exit;
       if (this.#ended !== undefined) return this.#ended;
       if (exit.kind === 'pageIn' && this.#hasPage(exit.gpa)) continue;
-      if (exit.kind !== 'budget' || this.vcpu.retired >= end || this.hostWork.wantsTurn) return exit;
+      if (exit.kind !== 'budget' || this.retired >= end || this.hostWork.wantsTurn) return exit;
     }
   }
 
@@ -204,7 +239,7 @@ export class PcMachine {
   reset(): void {
     this.#ended = undefined;
     this.board.reset();
-    this.vcpu.reset();
+    this.vcpus.reset();
     this.#start();
   }
 
@@ -237,7 +272,7 @@ export class PcMachine {
       clock: { kind: this.#clockKind, ...this.clock.save() },
       ended: this.#ended ?? null,
       random: this.#random.state,
-      vcpu: this.vcpu.save(),
+      processors: this.vcpus.save(),
       board: this.board.save(),
     };
   }
@@ -246,7 +281,7 @@ export class PcMachine {
   captureMemory(): MemoryCapture {
     this.#capture?.end();
     this.#capture = new MemoryCapture(this.ram, this.#memory.source);
-    this.vcpu.engine.watchPages(0, this.ram.endGpa / PAGE_BYTES);
+    this.vcpus.watchPages(0, this.ram.endGpa / PAGE_BYTES);
     return this.#capture;
   }
 
@@ -276,12 +311,13 @@ export class PcMachine {
   async restoreLazily(state: DeviceState, pages: PageSource): Promise<void> {
     this.#checkKind(state);
     this.#memory.detach();
-    const untouched = this.vcpu.retired === 0 && ('load' in this.#boot || 'rom' in this.#boot);
+    const untouched = this.retired === 0 && ('load' in this.#boot || 'rom' in this.#boot);
     clearRam(this.ram, untouched ? ONE_MIB : this.ram.endGpa);
     this.#memory.attach(pages);
-    const { data } = (state.vcpu as DeviceState).translations as TranslationsRecord;
+    const vcpus = processorsOf(state).vcpus as readonly { readonly translations: TranslationsRecord }[];
+    const translated = vcpus.flatMap(({ translations: { data } }) => data.entries.map(([, , page]) => page));
     await this.#memory.pageInAll(Array.from({ length: ONE_MIB / PAGE_BYTES }, (_, page) => page * PAGE_BYTES));
-    await this.#memory.pageInAll(data.entries.map(([, , page]) => page * PAGE_BYTES));
+    await this.#memory.pageInAll(translated.map((page) => page * PAGE_BYTES));
     this.#restoreWithoutMemory(state);
   }
 
@@ -294,11 +330,11 @@ export class PcMachine {
 
   #restoreWithoutMemory(state: DeviceState): void {
     const { kind: _, ...clock } = state.clock as DeviceState;
-    const vcpu = state.vcpu as DeviceState;
-    this.vcpu.restore(vcpu);
+    const processors = processorsOf(state);
+    this.vcpus.restore(processors);
     this.clock.restore(clock as DeviceState);
     this.board.restore(state.board as DeviceState);
-    this.vcpu.restoreTranslations(vcpu);
+    this.vcpus.restoreTranslations(processors);
     this.#random.state = state.random as bigint;
     this.#ended = (state.ended as Shutdown | null) ?? undefined;
   }
@@ -306,8 +342,15 @@ export class PcMachine {
   /** A 64-bit hash of registers, RAM, chips and clock: equal machines have equal hashes, in every process.
    * @throws {PageAbsent} not all memory is there, see {@link pageInAll} */
   stateHash(): bigint {
-    const { translations: _, ...vcpu } = this.vcpu.save();
-    const record = { vcpu, board: this.board.save(), clock: this.clock.save(), random: this.#random.state };
+    const { vcpus, ...turns } = this.vcpus.save();
+    const processors = (vcpus as readonly DeviceState[]).map(({ translations: _, ...vcpu }) => vcpu);
+    const record = {
+      processors,
+      turns,
+      board: this.board.save(),
+      clock: this.clock.save(),
+      random: this.#random.state,
+    };
     const hash = new Hash64().addText(canonicalText(record));
     hashRam(this.ram, hash);
     return hash.value;
@@ -331,6 +374,7 @@ export class PcMachine {
 
   #firstWrite(gpa: number, flags: number): void {
     if (flags & PAGE_TRACKED) this.#capture?.firstWrite(gpa);
+    if (flags & PAGE_MONITORED) this.vcpus.monitorTriggered(gpa);
   }
 
   #untilDeadline(instructions: number): number {
@@ -343,8 +387,9 @@ export class PcMachine {
   #start(): void {
     const boot = this.#boot;
     if ('rom' in boot) prepareFirmware(this.board, this.#acpi, this.#memoryBytes, boot);
-    else if ('load' in boot) configureFirmware(this.board.configuration, this.#memoryBytes, 1, this.#acpi);
-    else {
+    else if ('load' in boot) {
+      configureFirmware(this.board.configuration, this.#memoryBytes, this.#cpuCount, this.#acpi);
+    } else {
       const kernel = { ...boot, name: 'kernel', ramBytes: this.#memoryBytes };
       startCpu(this.vcpu, directBoot(this.board, this.ram, this.#acpi, kernel));
     }
@@ -354,7 +399,7 @@ export class PcMachine {
     if (!('rom' in boot) || boot.rom !== 'builtin') return undefined;
     return new BuiltinBios({
       board: () => this.board,
-      vcpu: () => this.vcpu,
+      vcpu: () => this.vcpus.current,
       memory: this.ram,
       ramBytes: memoryBytes,
       acpi: this.#acpi,
@@ -371,24 +416,25 @@ export class PcMachine {
       pageIn: (gpa) => this.pageIn(gpa),
       hostWork: this.hostWork,
       cpu: {
-        requestEvent: () => {
-          this.vcpu?.requestStop();
+        requestEvent: (number) => {
+          this.vcpus?.requestEvent(number);
           options.wake();
         },
-        setPageAccess: (gpa, length, access) => this.vcpu?.setPageAccess(gpa, length, access),
-        setA20: (open) => this.vcpu?.setA20Mask(open ? -1n : ~A20),
-        init: () => {},
-        startUp: () => {},
+        setPageAccess: (gpa, length, access) => this.vcpus?.setPageAccess(gpa, length, access),
+        setA20: (open) => this.vcpus?.setA20Mask(open ? -1n : ~A20),
+        init: (number) => this.vcpus.all[number].init(),
+        startUp: (number, vector) => this.vcpus.all[number].startUp(vector),
       },
-      tsc: new ClockTsc(this.clock, TSC_HZ, () => this.vcpu?.tscOffset ?? 0n),
+      cpuCount: this.#cpuCount,
+      tsc: (number) => new ClockTsc(this.clock, TSC_HZ, () => this.vcpus?.all[number].tscOffset ?? 0n),
       apicTimerHz: APIC_TIMER_HZ,
       startEpochMs: options.startEpochMs,
       serial: options.serial,
       debugExitPort: options.debugExitPort,
       debugOutput: options.debugOutput,
       registers: {
-        get: (register) => this.vcpu.state.gpr32(register),
-        set: (register, value) => this.vcpu.state.setGpr32(register, value),
+        get: (register) => this.vcpus.current.state.gpr32(register),
+        set: (register, value) => this.vcpus.current.state.setGpr32(register, value),
       },
       firmware: this.#bios?.rom.bytes ?? foreignRom(options.boot),
       variables: 'rom' in options.boot ? options.boot.variables : undefined,
@@ -396,10 +442,16 @@ export class PcMachine {
       cards: options.cards,
       ended: (shutdown) => {
         this.#ended ??= shutdown;
-        this.vcpu.requestEnd();
+        this.vcpus.requestEnd();
       },
     });
   }
+}
+
+/** The saved processors; a machine that was saved before there could be several has one. */
+function processorsOf(state: DeviceState): DeviceState {
+  if (state.processors !== undefined) return state.processors as DeviceState;
+  return { version: 1, vcpus: [state.vcpu], current: 0, turnLeft: 0, monitored: [-1] };
 }
 
 /** The ROM that was given to the machine, if there is one. */
@@ -408,7 +460,7 @@ function foreignRom(boot: PcMachineOptions['boot']): Uint8Array | undefined {
 }
 
 /** The machine's memory: 32-bit where it fits, since 64-bit addresses cost speed. @throws {RangeError} */
-function allocate(layout: MemoryLayout, options: PcMachineOptions) {
+function allocate(layout: MemoryLayout, options: PcMachineOptions): MachineMemory {
   const memory64 = options.memoryBytes > MOST_RAM_IN_32_BITS;
   const shared = options.sharedMemory;
   const pages = layout.wasmPages;

@@ -115,3 +115,6 @@ export const IOAPIC_TIMER_PIN = 2;
 
 /** PIC input that the second PIC is cascaded to; no interrupt of its own. */
 export const PIC_CASCADE_INPUT = 2;
+
+/** Processors that a machine can have: the I/O APIC's identity, of four bits, follows theirs. */
+export const MOST_CPUS = 15;

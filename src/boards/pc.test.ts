@@ -42,7 +42,7 @@ function setUp(options: { debugExitPort?: number } = {}) {
       init: () => {},
       startUp: () => {},
     },
-    tsc: new ClockTsc(clock, 1_000_000_000, () => 0n),
+    tsc: () => new ClockTsc(clock, 1_000_000_000, () => 0n),
     apicTimerHz: 1_000_000_000,
     startEpochMs: Date.UTC(2024, 1, 29, 12, 34, 56),
     serial: [com1],
@@ -50,7 +50,7 @@ function setUp(options: { debugExitPort?: number } = {}) {
     ended: ({ reason, code }) => seen.ended.push(`${reason} ${code}`),
     ...options,
   });
-  const cpu = board.processor;
+  const cpu = board.processors[0];
   return { board, cpu, clock, ram, memory, seen, type: (byte: number) => toGuest(byte) };
 }
 

@@ -26,6 +26,8 @@ export type { Shutdown };
 /** What a PC is built around and connected to. */
 export interface PcOptions extends ChipOptions, InterruptOptions {
   readonly cpu: CpuPort;
+  /** processors; default 1 */
+  readonly cpuCount?: number;
   /** first port of isa-debug-exit; absent without it */
   readonly debugExitPort?: number;
   /** called when the guest ends its run, while it executes the access that does so */
@@ -57,15 +59,15 @@ const RTC_CLEARED_BY_RESET = 0x78;
  * only its {@link CpuPort}; the processor reaches the board through `processor`.
  */
 export class PcBoard {
-  /** Processors; there is a socket for one. */
-  readonly cpuCount = 1;
+  /** Processors. */
+  readonly cpuCount: number;
   readonly ports = new PortBus();
   readonly mmio = new MmioBus();
   readonly pci = new PciBus();
   /** What firmware can ask for. It belongs to the machine's configuration, not to its state. */
   readonly configuration = new FwCfgItems();
-  /** The processor's side of the board. */
-  readonly processor: ProcessorSocket;
+  /** The processors' side of the board. */
+  readonly processors: readonly ProcessorSocket[];
   readonly #interrupts: Interrupts;
   readonly #hostWork: HostWork;
   readonly #drives: PcDrives;
@@ -77,8 +79,12 @@ export class PcBoard {
   constructor(options: PcOptions) {
     this.#hostWork = options.hostWork;
     this.#drives = makeDrives(options.drives ?? [], options.hostWork);
-    this.processor = new ProcessorSocket(this.ports, this.mmio, options.cpu);
-    this.#interrupts = new Interrupts(options, this.processor);
+    this.cpuCount = options.cpuCount ?? 1;
+    this.processors = Array.from(
+      { length: this.cpuCount },
+      (_, number) => new ProcessorSocket(this.ports, this.mmio, options.cpu, number),
+    );
+    this.#interrupts = new Interrupts(options, this.processors);
     this.#chips = makeChips(options, {
       interrupts: this.#interrupts,
       pci: this.pci,
@@ -87,7 +93,7 @@ export class PcBoard {
       setA20: (open) => options.cpu.setA20(open),
       end: (reason, code = 0) => options.ended({ kind: 'shutdown', reason, code }),
     });
-    this.processor.connectCoprocessor(this.#chips.coprocessorError);
+    for (const processor of this.processors) processor.connectCoprocessor(this.#chips.coprocessorError);
     this.#mapChips(options);
     const piix3 = new Piix3(Array.from({ length: 16 }, (_, irq) => this.#interrupts.irq(irq)));
     this.#pirqs = piix3.pirqs.map((pirq) => new WiredOr(pirq));
@@ -150,9 +156,9 @@ export class PcBoard {
     return this.#interrupts.irq(irq);
   }
 
-  /** To be called after the guest has set its TSC, on which the local APIC's timer may depend. */
-  tscChanged(): void {
-    this.#interrupts.localApic.tscChanged();
+  /** To be called after the guest has set a processor's TSC, on which its local APIC's timer may depend. */
+  tscChanged(number: number): void {
+    this.#interrupts.localApics[number].tscChanged();
   }
 
   /** Resets every chip. The real-time clock goes on, as its battery lets it, and flash keeps what was written. */
@@ -219,9 +225,15 @@ export class PcBoard {
   /** Everything with a state, sources of interrupts before what they are wired to, so that no edge is seen twice. */
   #parts(): (readonly [name: string, part: SavedPart])[] {
     const functions = this.pci.places.map((place) => [`pci${place >> 3}.${place & 7}`, this.#function(place)] as const);
+    const { localApics } = this.#interrupts;
     const chips: [string, SavedPart][] = Object.entries(this.#chips);
     if (this.#variables) chips.push(['variables', this.#variables]);
-    return [...functions, ...chips, ['processor', this.processor]];
+    return [
+      ...functions,
+      ...chips,
+      ...localApics.map((apic, n) => [numbered('localApic', n), apic] as const),
+      ...this.processors.map((processor, n) => [numbered('processor', n), processor] as const),
+    ];
   }
 
   #function(place: number): PciFunction {
@@ -229,6 +241,11 @@ export class PcBoard {
     if (!found) throw new RangeError(`there is no PCI function ${place}`);
     return found;
   }
+}
+
+/** The name of a processor's part: the first one's has no number. */
+function numbered(name: string, number: number): string {
+  return number === 0 ? name : `${name}${number}`;
 }
 
 /** The register of the floppy controller that lies behind one of the IDE controller's. */

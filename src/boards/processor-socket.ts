@@ -6,20 +6,19 @@ import type { ApicProcessor } from '../devices/local-apic/wiring.ts';
 import type { MmioBus, PortBus } from '../machine/bus.ts';
 import type { PageAccess } from '../machine/guest-memory.ts';
 import type { DeviceState, IrqLine } from '../machine/interfaces.ts';
-import { BusWindow } from '../machine/pci.ts';
 import { APIC_PAGE_BYTES } from './pc-map.ts';
 
-/** What the board asks of the processor. */
+/** What the board asks of the processors, by their numbers where it asks one. */
 export interface CpuPort {
-  /** An interrupt or another request may be waiting: the processor looks before its next instruction. */
-  requestEvent(): void;
-  /** Says how the processor reaches whole pages that have RAM behind them. */
+  /** An interrupt or another request may be waiting: a processor looks before its next instruction. */
+  requestEvent(number: number): void;
+  /** Says how the processors reach whole pages that have RAM behind them. */
   setPageAccess(gpa: number, length: number, access: PageAccess): void;
   /** Opens or closes the gate of address line 20. */
   setA20(open: boolean): void;
   /** INIT and start-up, as the local APIC receives them. */
-  init(): void;
-  startUp(vector: number): void;
+  init(number: number): void;
+  startUp(number: number, vector: number): void;
 }
 
 /** The share of its environment that a processor gets from the board. */
@@ -34,13 +33,16 @@ export class ProcessorSocket implements ProcessorBus {
   readonly #ports: PortBus;
   readonly #mmio: MmioBus;
   readonly #cpu: CpuPort;
+  readonly #number: number;
   #localApic: LocalApic | undefined;
   #coprocessorError: CoprocessorError | undefined;
-  #apicWindow: BusWindow | undefined;
+  /** Where the registers of the local APIC are: each processor finds its own there. Infinity: nowhere. */
+  #apicGpa = Number.POSITIVE_INFINITY;
   #intrLevel = false;
   #nmiWaits = false;
 
-  constructor(ports: PortBus, mmio: MmioBus, cpu: CpuPort) {
+  constructor(ports: PortBus, mmio: MmioBus, cpu: CpuPort, number: number) {
+    this.#number = number;
     this.#ports = ports;
     this.#mmio = mmio;
     this.#cpu = cpu;
@@ -50,15 +52,14 @@ export class ProcessorSocket implements ProcessorBus {
   get apicProcessor(): ApicProcessor {
     return {
       nmi: () => this.#raiseNmi(),
-      init: () => this.#cpu.init(),
-      startUp: (vector) => this.#cpu.startUp(vector),
+      init: () => this.#cpu.init(this.#number),
+      startUp: (vector) => this.#cpu.startUp(this.#number, vector),
     };
   }
 
   /** Gives the processor its local APIC, once. Its page moves as IA32_APIC_BASE says. */
   connect(localApic: LocalApic): void {
     this.#localApic = localApic;
-    this.#apicWindow = new BusWindow(this.#mmio, APIC_PAGE_BYTES, localApic, 'local APIC', 4);
     this.#placeApic();
   }
 
@@ -80,11 +81,15 @@ export class ProcessorSocket implements ProcessorBus {
   }
 
   mmioRead(gpa: number, bytes: 1 | 2 | 4): number {
+    const offset = gpa - this.#apicGpa;
+    if (offset >= 0 && offset < APIC_PAGE_BYTES) return this.#localApic?.read(offset, bytes) ?? 0;
     return this.#mmio.read(gpa, bytes);
   }
 
   mmioWrite(gpa: number, bytes: 1 | 2 | 4, value: number): void {
-    this.#mmio.write(gpa, bytes, value);
+    const offset = gpa - this.#apicGpa;
+    if (offset >= 0 && offset < APIC_PAGE_BYTES) this.#localApic?.write(offset, bytes, value);
+    else this.#mmio.write(gpa, bytes, value);
   }
 
   interruptPending(): boolean {
@@ -134,16 +139,16 @@ export class ProcessorSocket implements ProcessorBus {
 
   #placeApic(): void {
     const apic = this.#localApic;
-    this.#apicWindow?.place(apic?.mmioEnabled ? apic.baseGpa : undefined);
+    this.#apicGpa = apic?.mmioEnabled ? apic.baseGpa : Number.POSITIVE_INFINITY;
   }
 
   #setIntr(level: boolean): void {
-    if (level && !this.#intrLevel) this.#cpu.requestEvent();
+    if (level && !this.#intrLevel) this.#cpu.requestEvent(this.#number);
     this.#intrLevel = level;
   }
 
   #raiseNmi(): void {
     this.#nmiWaits = true;
-    this.#cpu.requestEvent();
+    this.#cpu.requestEvent(this.#number);
   }
 }

@@ -1,5 +1,5 @@
 import type { MemoryLayout } from '../cpu/memory-layout.ts';
-import type { Vcpu } from '../cpu/vcpu.ts';
+import type { VcpuSet } from '../cpu/vcpu-set.ts';
 import { PAGE_BYTES, PAGE_SCREEN } from '../machine/guest-memory.ts';
 import type { VideoMemory } from '../machine/video-memory.ts';
 import { PC_MEMORY } from './pc-map.ts';
@@ -8,14 +8,14 @@ import { PC_MEMORY } from './pc-map.ts';
 export class MappedVideoMemory implements VideoMemory {
   readonly #memory: WebAssembly.Memory;
   readonly #layout: MemoryLayout;
-  readonly #vcpu: () => Vcpu | undefined;
+  readonly #vcpus: () => VcpuSet | undefined;
   #bytes: Uint8Array = new Uint8Array(0);
   #gpa: number | undefined;
 
-  constructor(memory: WebAssembly.Memory, layout: MemoryLayout, vcpu: () => Vcpu | undefined) {
+  constructor(memory: WebAssembly.Memory, layout: MemoryLayout, vcpus: () => VcpuSet | undefined) {
     this.#memory = memory;
     this.#layout = layout;
-    this.#vcpu = vcpu;
+    this.#vcpus = vcpus;
   }
 
   get length(): number {
@@ -33,7 +33,7 @@ export class MappedVideoMemory implements VideoMemory {
   place(gpa: number | undefined): void {
     const fits = gpa !== undefined && gpa >= PC_MEMORY.pciHole && gpa + this.length <= PC_MEMORY.pciHoleEnd;
     this.#gpa = fits ? gpa : undefined;
-    this.#vcpu()?.placeVideoMemory(this.#gpa, this.length);
+    this.#vcpus()?.placeVideoMemory(this.#gpa, this.length);
   }
 
   collectDirty(dirty: Uint8Array): void {
@@ -48,6 +48,6 @@ export class MappedVideoMemory implements VideoMemory {
       from = Math.min(from, page);
       to = page + 1;
     }
-    if (to > from) this.#vcpu()?.engine.watchPages(first + from, to - from);
+    if (to > from) this.#vcpus()?.watchPages(first + from, to - from);
   }
 }

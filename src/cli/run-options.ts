@@ -1,5 +1,5 @@
 import type { SocketAddress } from '../host/node/listen.ts';
-import { MEMORY_LIMITS } from '../vm/config.ts';
+import { MEMORY_LIMITS, MOST_CPUS } from '../vm/config.ts';
 import type { BootMedium } from '../vm/index.ts';
 import { type DiskOption, parseDisk } from './drive-options.ts';
 import { UsageError } from './errors.ts';
@@ -22,6 +22,7 @@ import {
 /** The values of `vitrine run`'s options as they were typed. */
 export interface RawRunOptions {
   readonly memory: string;
+  readonly cpus: string;
   readonly kernel?: string;
   readonly initrd?: string;
   readonly append?: string;
@@ -51,6 +52,7 @@ export interface RawRunOptions {
 /** What `vitrine run` is asked to do. */
 export interface RunOptions {
   readonly memoryBytes: number;
+  readonly cpuCount: number;
   readonly accel: 'jit' | 'interp';
   /** Without one the default guest is booted. */
   readonly kernel?: FileOption;
@@ -104,6 +106,7 @@ export function readRunOptions(image: string | undefined, raw: RawRunOptions, ho
   const firmware = readFirmware(kernel, raw);
   return {
     memoryBytes: readMemory(raw.memory, hostMemoryBytes),
+    cpuCount: readCpuCount(raw.cpus),
     accel: parseWord('--accel', raw.accel, ['jit', 'interp']),
     kernel,
     initrd: readInitrd(kernel, raw.initrd),
@@ -183,6 +186,12 @@ function readMemory(text: string, hostMemoryBytes: number): number {
   if (bytes > hostMemoryBytes) throw wrong(`at most ${formatSize(hostMemoryBytes)}, the memory of this host`);
   if (bytes % PAGE_BYTES !== 0) throw wrong(`a multiple of ${formatSize(PAGE_BYTES)}`);
   return bytes;
+}
+
+function readCpuCount(text: string): number {
+  const count = /^\d+$/.test(text) ? Number(text) : 0;
+  if (count < 1 || count > MOST_CPUS) throw new UsageError('--cpus', quote(text), `a number from 1 to ${MOST_CPUS}`);
+  return count;
 }
 
 /** Without --serial, the first line is where a person looks: on the terminal, or on the page that shows the screen. */

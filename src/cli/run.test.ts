@@ -199,6 +199,7 @@ describe('options of vitrine run', () => {
       initrd: 5,
       commandLine: 'a b',
       memoryBytes: 1.5 * 2 ** 30,
+      cpuCount: 1,
       clock: 'virtual',
       seed: '16n',
       noReboot: true,
@@ -215,6 +216,7 @@ describe('options of vitrine run', () => {
     assert.deepEqual(rest, {
       commandLine: '',
       memoryBytes: 512 * 2 ** 20,
+      cpuCount: 1,
       clock: 'host',
       noReboot: false,
       networks: [{ model: 'e1000', mac: '52:54:0:12:34:56' }],

@@ -127,6 +127,7 @@ function configOf(options: RunOptions, guest: Guest, serial: readonly (CharPort 
   return {
     ...guest,
     memoryBytes: options.memoryBytes,
+    cpuCount: options.cpuCount,
     accel: options.accel === 'interp' ? 'interp' : undefined,
     clock: options.clock,
     seed: options.seed ?? defaultSeed(options.clock),

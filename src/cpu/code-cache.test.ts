@@ -42,7 +42,7 @@ test('code outside RAM has no page flags that could be set or cleared', () => {
 
 test('when the room for code is used up the jump cache forgets what lay there', () => {
   const { cache, layout, view } = bench();
-  const entry = layout.jumpCache + 5 * JUMP_CACHE.bytes;
+  const entry = layout.cpus[0].jumpCache + 5 * JUMP_CACHE.bytes;
   const first = cache.allocate(2);
   cache.insert(first, block(0));
   view.setUint32(entry + JUMP_CACHE.key, 1, true);

@@ -170,9 +170,11 @@ export class CodeCache {
   /** Forgets everything. No guest code may be running. */
   flush(): void {
     const view = this.#view;
-    const { blockTable, jumpCache, pageFlags, pageCount } = this.#layout;
+    const { blockTable, cpus, pageFlags, pageCount } = this.#layout;
     new Uint8Array(view.buffer, blockTable, BLOCK_TABLE.entries * BLOCK_TABLE.bytes).fill(0);
-    new Uint8Array(view.buffer, jumpCache, JUMP_CACHE.entries * JUMP_CACHE.bytes).fill(0);
+    for (const { jumpCache } of cpus) {
+      new Uint8Array(view.buffer, jumpCache, JUMP_CACHE.entries * JUMP_CACHE.bytes).fill(0);
+    }
     for (const page of this.#byPage.keys()) {
       if (page < pageCount) view.setUint8(pageFlags + page, view.getUint8(pageFlags + page) & ~PAGE_CODE);
     }

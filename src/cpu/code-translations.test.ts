@@ -16,10 +16,10 @@ const RIVAL = GLOBAL + BigInt(TLB.entries) * PAGE;
 function bench() {
   const layout = layOutMemory([{ gpa: 0, length: 1 << 16, hostOffset: 0 }], 1 << 16);
   const buffer = new ArrayBuffer(layout.wasmPages << 16);
-  const state = new CpuState(buffer, layout.state);
+  const state = new CpuState(buffer, layout.cpus[0].state);
   const view = new DataView(buffer);
-  state.setU32(STATE.tlbArea, layout.tlbs);
-  state.setU32(STATE.tlb, layout.tlbs + CONTEXT.supervisor * TLB_BYTES);
+  state.setU32(STATE.tlbArea, layout.cpus[0].tlbs);
+  state.setU32(STATE.tlb, layout.cpus[0].tlbs + CONTEXT.supervisor * TLB_BYTES);
   const walked: bigint[] = [];
   const code = new CodeTranslations(state, view, (linear) => {
     walked.push(linear);

@@ -1,32 +1,19 @@
 import { PENDING, STATE } from '../isa/registers.ts';
-import { SYSTEM_CALLS, type SystemCall } from '../isa/system-calls.ts';
-import {
-  PAGE_ACCESS_FLAGS,
-  PAGE_BYTES,
-  PAGE_CODE,
-  PAGE_DEVICE,
-  PAGE_READ_ONLY,
-  PAGE_SCREEN,
-  PAGE_TRACKED,
-  type PageAccess,
-} from '../machine/guest-memory.ts';
+import type { SystemCall } from '../isa/system-calls.ts';
+import { PAGE_BYTES, PAGE_CODE, PAGE_FIRST_WRITE } from '../machine/guest-memory.ts';
 import { PageAbsent } from '../machine/interfaces.ts';
 import { BlockDecoder } from './block-decoder.ts';
-import { CodeCache } from './code-cache.ts';
+import type { CodeCache } from './code-cache.ts';
 import { PagedCodeReader } from './code-reader.ts';
 import { CodeTranslations, type CodeTranslationsRecord } from './code-translations.ts';
-import { DecodedCode } from './decoded-code.ts';
-import { dispatch } from './dispatch.ts';
+import type { DecodedCode } from './decoded-code.ts';
 import type { CpuEnvironment } from './environment.ts';
-import { HandlerFactory } from './handlers.ts';
-import { helperTarget } from './interpreter-lift.ts';
+import type { HandlerFactory } from './handlers.ts';
 import type { RegionExit } from './jit/probe.ts';
-import { Translator } from './jit/translator.ts';
-import { Linker, type NativeFunction } from './linker.ts';
-import type { MemoryLayout } from './memory-layout.ts';
-import { flushPage, flushTlbs, probeStore, slowLoad, slowStore, storePlace, translateCode, watchPages } from './mmu.ts';
+import type { Translator } from './jit/translator.ts';
+import type { CodeOwner, MachineCode, MachineMemory, MmuFunctions } from './machine-code.ts';
+import type { CpuAreas } from './memory-layout.ts';
 import { ModeTracker } from './mode.ts';
-import { hostAddress, physicalLoad, physicalStore } from './physical.ts';
 import { BLOCK, RECORD, RECORD_BYTES } from './records.ts';
 import { CpuState } from './state.ts';
 import { GuestFault, GuestPageIn } from './system/port.ts';
@@ -38,47 +25,10 @@ const FOUR_GIB = 0x100000000;
 /** The system helpers, as guest code calls them. */
 export type SystemCalls = (name: SystemCall, a: bigint, b: bigint) => bigint;
 
-/** The memory of a machine and how it is divided. */
-export interface MachineMemory {
-  readonly memory: WebAssembly.Memory;
-  readonly layout: MemoryLayout;
-  readonly shared: boolean;
-  readonly memory64: boolean;
-  readonly maximumPages: number;
-}
-
 /** The TLBs for data and for code, as they are saved. */
 export interface TranslationsRecord {
   readonly data: TlbRecord;
   readonly code: CodeTranslationsRecord;
-}
-
-/** MMU helpers, compiled: functions of the state block's address. */
-interface MmuFunctions {
-  readonly slowLoad: (cpu: number, address: bigint, bytes: number, access: number, segment: number) => bigint;
-  readonly slowStore: (cpu: number, address: bigint, bytes: number, access: number, segment: number, v: bigint) => void;
-  readonly probeStore: (cpu: number, address: bigint, bytes: number, access: number, segment: number) => void;
-  readonly storePlace: (cpu: number, address: bigint, bytes: number, access: number, segment: number) => bigint;
-  readonly physicalStore: (cpu: number, gpa: bigint, bytes: number, value: bigint) => void;
-  readonly translateCode: (cpu: number, address: bigint) => bigint;
-  readonly physicalLoad: (cpu: number, gpa: bigint, bytes: number) => bigint;
-  readonly hostAddress: (cpu: number, gpa: bigint) => bigint;
-  readonly flushTlbs: (cpu: number, keepGlobal: number) => void;
-  readonly flushPage: (cpu: number, address: bigint) => void;
-  readonly watchPages: (cpu: number, first: number, count: number) => void;
-  readonly dispatch: (cpu: number, code: unknown, links: unknown) => void;
-}
-
-/** How hot code is translated. */
-export interface JitOptions {
-  /** Entries after which a block is hot; 0: blocks are translated as soon as they are decoded. */
-  readonly hotAfter: number;
-  /** Bytes of WebAssembly that translated code may take; default 16 MiB. */
-  readonly cacheBytes?: number;
-  /** Whether to count exits of regions and their instructions, in the state block; this costs some speed. */
-  readonly countExits?: boolean;
-  /** Told of each exit from a region, while guest code runs: the state block is exact but for RIP. */
-  readonly onRegionLeft?: (exit: RegionExit) => void;
 }
 
 /** Why {@link Engine.run} came back. For `exception` and `pageIn`, `rip` is the instruction that did not happen. */
@@ -89,8 +39,10 @@ export type EngineExit =
 
 const EVENT: EngineExit = { kind: 'event' };
 
-/** Executes guest code on the interpreter: decoded blocks, compiled handlers, and the counting of instructions. */
-export class Engine {
+/** Executes guest code on one processor: decoded blocks, compiled handlers, and the counting of instructions. */
+export class Engine implements CodeOwner {
+  /** What it shares with the machine's other processors. */
+  readonly machineCode: MachineCode;
   readonly state: CpuState;
   /** The whole memory, which never grows. */
   readonly view: DataView;
@@ -99,13 +51,10 @@ export class Engine {
   readonly cache: CodeCache;
   readonly code: CodeTranslations;
   readonly handlers: HandlerFactory;
-  /** Undefined: all code is interpreted. */
-  readonly translator: Translator | undefined;
   readonly #memory: MachineMemory;
   readonly #environment: CpuEnvironment;
   readonly #decodedCode: DecodedCode;
   readonly #decoder: BlockDecoder;
-  readonly #onRegionLeft: JitOptions['onRegionLeft'];
   #systemCalls: SystemCalls = () => 0n;
   /** Instructions retired before the running slice. */
   #retired = 0;
@@ -115,62 +64,35 @@ export class Engine {
   #running = false;
   #stops: { readonly at: number; readonly handler: number; readonly stop: number }[] = [];
   #thrown: unknown;
-  #eager = false;
-  /** Headers of blocks that have become hot. */
-  #hot: number[] = [];
 
-  /** @param jit when given, hot code is translated */
-  constructor(machine: MachineMemory, environment: CpuEnvironment, jit?: JitOptions) {
-    const { memory, layout } = machine;
+  constructor(machineCode: MachineCode, environment: CpuEnvironment) {
+    const { machine, view, mmu, cache, handlers, decoded } = machineCode;
+    this.machineCode = machineCode;
     this.#memory = machine;
     this.#environment = environment;
-    this.#onRegionLeft = jit?.onRegionLeft;
-    this.view = new DataView(memory.buffer);
-    this.state = new CpuState(memory.buffer, layout.state);
+    this.view = view;
+    this.mmu = mmu;
+    this.cache = cache;
+    this.handlers = handlers;
+    this.#decodedCode = decoded;
+    const areas = machine.layout.cpus[machineCode.add(this)];
+    this.state = new CpuState(machine.memory.buffer, areas.state);
     this.mode = new ModeTracker(this.state);
-    const table = new WebAssembly.Table({ element: 'anyfunc', initial: 1024 });
-    const linker = new Linker(memory, machine, table, this.#hostFunctions(), helperTarget);
-    linker.compile(
-      [],
-      [
-        ...[slowLoad, slowStore, probeStore, storePlace, translateCode, physicalLoad, physicalStore],
-        ...[flushTlbs, flushPage, watchPages, dispatch],
-      ],
-    );
-    const helper = <T extends NativeFunction>(ref: Parameters<Linker['helper']>[0]) =>
-      linker.helper(ref) as unknown as T;
-    this.mmu = {
-      slowLoad: helper(slowLoad),
-      slowStore: helper(slowStore),
-      probeStore: helper(probeStore),
-      storePlace: helper(storePlace),
-      physicalStore: helper(physicalStore),
-      translateCode: helper(translateCode),
-      physicalLoad: helper(physicalLoad),
-      hostAddress: helper(hostAddress),
-      flushTlbs: helper(flushTlbs),
-      flushPage: helper(flushPage),
-      watchPages: helper(watchPages),
-      dispatch: helper(dispatch),
-    };
-    this.handlers = new HandlerFactory(linker);
-    this.#decodedCode = new DecodedCode(this.view, table);
-    this.cache = new CodeCache(layout, this.view, this.#decodedCode, (page) => this.watchPages(page, 1));
     this.code = new CodeTranslations(this.state, this.view, (linear) =>
-      BigInt.asUintN(64, this.checked(this.mmu.translateCode(layout.state, linear))),
+      BigInt.asUintN(64, this.checked(mmu.translateCode(areas.state, linear))),
     );
-    const reader = new PagedCodeReader(this.view, layout, {
+    const reader = new PagedCodeReader(this.view, machine.layout, {
       translate: (linear) => this.code.translate(linear),
-      load: (gpa) => Number(this.checked(this.mmu.physicalLoad(layout.state, BigInt(gpa), 1))),
-      hostOf: (gpa) => Number(this.mmu.hostAddress(layout.state, BigInt(gpa))),
+      load: (gpa) => Number(this.checked(mmu.physicalLoad(areas.state, BigInt(gpa), 1))),
+      hostOf: (gpa) => Number(mmu.hostAddress(areas.state, BigInt(gpa))),
     });
-    this.#decoder = new BlockDecoder(this.state, this.cache, this.#decodedCode, this.handlers, reader);
-    this.#initialise();
-    if (jit === undefined) return;
-    this.cache.hotAfter = Math.max(1, jit.hotAfter);
-    this.#eager = jit.hotAfter === 0;
-    const countSlot = (bits: 16 | 32 | 64) => this.handlers.special(bits).count.slot;
-    this.translator = new Translator(linker, this.cache, this.#decodedCode, layout, this.view, countSlot, jit);
+    this.#decoder = new BlockDecoder(this.state, cache, decoded, handlers, reader);
+    this.#initialise(areas);
+  }
+
+  /** Undefined: all code is interpreted. */
+  get translator(): Translator | undefined {
+    return this.machineCode.translator;
   }
 
   /** Says who answers `system` calls; before any guest code runs. */
@@ -194,8 +116,7 @@ export class Engine {
   /** Runs at most `budget` instructions from `STATE.rip`, until something needs attention. */
   run(budget: number): EngineExit {
     const { state } = this;
-    const { state: base } = this.#memory.layout;
-    if (this.#hot.length > 0) this.translator?.translate(this.#hot.splice(0));
+    this.machineCode.translateHot();
     this.#sliceBudget = budget;
     this.#withheld = 0;
     state.setU32(STATE.budget, budget);
@@ -203,7 +124,7 @@ export class Engine {
     while (exit === undefined) {
       state.setU32(STATE.pending, PENDING.none);
       this.#running = true;
-      this.mmu.dispatch(base, this.#decodedCode.functions, this.#decodedCode.links);
+      this.mmu.dispatch(state.base, this.#decodedCode.functions, this.#decodedCode.links);
       this.#running = false;
       if (this.#stops.length > 0) this.#removeStops();
       if (this.#thrown !== undefined) this.#rethrow(budget);
@@ -234,7 +155,7 @@ export class Engine {
   #provide(): EngineExit | undefined {
     try {
       const block = this.#decoder.provide(this.state.u64(STATE.rip), this.mode.mode);
-      if (this.#eager && this.cache.isCounted(block)) this.translator?.translate([block]);
+      if (this.machineCode.eager && this.cache.isCounted(block)) this.translator?.translate([block]);
       return undefined;
     } catch (error) {
       if (error instanceof GuestFault) {
@@ -266,7 +187,7 @@ export class Engine {
 
   /** What is known of where linear pages lie. */
   saveTranslations(): TranslationsRecord {
-    return { data: saveTlb(this.state, this.view, this.#memory.layout), code: this.code.save() };
+    return { data: saveTlb(this.state, this.view), code: this.code.save() };
   }
 
   /** To be called when everything else, guest memory included, has been restored and nothing is translated. */
@@ -277,25 +198,11 @@ export class Engine {
 
   /** Drops code made from `length` bytes at `gpa`, which are about to change. */
   invalidateCode(gpa: number, length: number): void {
-    if (this.cache.invalidate(gpa, length)) this.mode.newGeneration();
+    this.machineCode.invalidate(gpa, length);
   }
 
-  /**
-   * Says how guest code reaches RAM from `gpa` on. Code made from these pages is dropped; the caller flushes the TLBs.
-   * @returns whether anything has changed
-   */
-  setPageAccess(gpa: number, length: number, access: PageAccess): boolean {
-    const { pageFlags } = this.#memory.layout;
-    const flag = PAGE_ACCESS_FLAGS[access];
-    let changed = false;
-    for (let page = gpa / PAGE_BYTES; page < (gpa + length) / PAGE_BYTES; page++) {
-      const flags = this.view.getUint8(pageFlags + page);
-      const next = (flags & ~(PAGE_DEVICE | PAGE_READ_ONLY)) | flag;
-      this.view.setUint8(pageFlags + page, next);
-      changed ||= next !== flags;
-    }
-    if (changed) this.invalidateCode(gpa, length);
-    return changed;
+  codeInvalidated(): void {
+    this.mode.newGeneration();
   }
 
   /**
@@ -308,11 +215,6 @@ export class Engine {
     state.setU64(STATE.video, BigInt.asUintN(64, BigInt(video - (gpa ?? 0))));
     state.setU64(STATE.videoStart, BigInt(gpa ?? 0));
     state.setU64(STATE.videoEnd, gpa === undefined ? 0n : BigInt(gpa + videoBytes));
-  }
-
-  /** Makes guest code take the slow path when it next writes to one of `count` pages from number `first` on. */
-  watchPages(first: number, count: number): void {
-    this.mmu.watchPages(this.#memory.layout.state, first, count);
   }
 
   /** Passes `value` on, unless the helper that gave it left a fault pending. @throws {GuestFault} @throws {GuestPageIn} */
@@ -358,64 +260,55 @@ export class Engine {
     throw thrown;
   }
 
-  #initialise(): void {
+  #initialise({ tlbs, jumpCache }: CpuAreas): void {
     const { layout } = this.#memory;
     const { state } = this;
-    for (const bits of [16, 32, 64] as const) this.handlers.special(bits);
-    this.handlers.flush();
-    state.setU32(STATE.tlbArea, layout.tlbs);
-    state.setU32(STATE.jumpCache, layout.jumpCache);
+    state.setU32(STATE.tlbArea, tlbs);
+    state.setU32(STATE.jumpCache, jumpCache);
     state.setU32(STATE.blockTable, layout.blockTable);
     state.setU32(STATE.pageFlags, layout.pageFlags);
     state.setU32(STATE.pageCount, layout.pageCount);
     state.setU32(STATE.record, layout.records + RECORD_BYTES);
-    new Uint8Array(this.view.buffer, layout.tlbs, ALL_TLB_BYTES).fill(TLB_EMPTY_BYTE);
+    new Uint8Array(this.view.buffer, tlbs, ALL_TLB_BYTES).fill(TLB_EMPTY_BYTE);
     state.setU64(STATE.largeLow, 0xffff_ffff_ffff_ffffn);
     this.#mapRam();
   }
 
-  /** Tells guest code where RAM lies; every other page is a device's. */
+  /** Tells guest code where RAM lies. */
   #mapRam(): void {
     const { layout } = this.#memory;
     const { state } = this;
-    const flags = new Uint8Array(this.view.buffer, layout.pageFlags, layout.pageCount).fill(PAGE_DEVICE);
     for (const { gpa, length, hostOffset } of layout.regions) {
-      flags.fill(0, gpa / PAGE_BYTES, (gpa + length) / PAGE_BYTES);
       const high = gpa >= FOUR_GIB;
       state.setU64(high ? STATE.ramHigh : STATE.ramLow, BigInt(layout.ram + hostOffset - gpa));
       state.setU64(high ? STATE.ramHighEnd : STATE.ramLowEnd, BigInt(gpa + length));
     }
   }
 
-  #hostFunctions() {
-    const environment = this.#environment;
-    return {
-      system: (_cpu: number, id: number, a: bigint, b: bigint) => this.#system(SYSTEM_CALLS[id], a, b),
-      mmioRead: (_cpu: number, gpa: bigint, bytes: number) =>
-        this.#access(() => {
-          const at = Number(gpa);
-          if (bytes !== 8) return BigInt(environment.mmioRead(at, bytes as 1 | 2 | 4));
-          return BigInt(environment.mmioRead(at, 4)) | (BigInt(environment.mmioRead(at + 4, 4)) << 32n);
-        }),
-      // Code in device memory is taken to change only when its page is written.
-      mmioWrite: (_cpu: number, gpa: bigint, bytes: number, value: bigint) => {
-        this.#access(() => {
-          const at = Number(gpa);
-          const low = Number(BigInt.asUintN(bytes === 8 ? 32 : bytes * 8, value));
-          environment.mmioWrite(at, bytes === 8 ? 4 : (bytes as 1 | 2 | 4), low);
-          if (bytes === 8) environment.mmioWrite(at + 4, 4, Number(BigInt.asUintN(64, value) >> 32n));
-          this.invalidateCode(at - (at % PAGE_BYTES), PAGE_BYTES);
-          return 0n;
-        });
-      },
-      pageWritten: (_cpu: number, gpa: bigint, bytes: number) => this.#pageWritten(Number(gpa), bytes),
-      hot: (_cpu: number, block: number) => this.#becameHot(block),
-      regionLeft: (_cpu: number, record: number) => this.#regionLeft(record),
-    };
+  system(name: SystemCall, a: bigint, b: bigint): bigint {
+    return this.#access(() => this.#systemCalls(name, BigInt.asUintN(64, a), BigInt.asUintN(64, b)));
   }
 
-  #system(name: SystemCall, a: bigint, b: bigint): bigint {
-    return this.#access(() => this.#systemCalls(name, BigInt.asUintN(64, a), BigInt.asUintN(64, b)));
+  mmioRead(gpa: bigint, bytes: number): bigint {
+    const environment = this.#environment;
+    return this.#access(() => {
+      const at = Number(gpa);
+      if (bytes !== 8) return BigInt(environment.mmioRead(at, bytes as 1 | 2 | 4));
+      return BigInt(environment.mmioRead(at, 4)) | (BigInt(environment.mmioRead(at + 4, 4)) << 32n);
+    });
+  }
+
+  /** Code in device memory is taken to change only when its page is written. */
+  mmioWrite(gpa: bigint, bytes: number, value: bigint): void {
+    const environment = this.#environment;
+    this.#access(() => {
+      const at = Number(gpa);
+      const low = Number(BigInt.asUintN(bytes === 8 ? 32 : bytes * 8, value));
+      environment.mmioWrite(at, bytes === 8 ? 4 : (bytes as 1 | 2 | 4), low);
+      if (bytes === 8) environment.mmioWrite(at + 4, 4, Number(BigInt.asUintN(64, value) >> 32n));
+      this.invalidateCode(at - (at % PAGE_BYTES), PAGE_BYTES);
+      return 0n;
+    });
   }
 
   /** Does what guest code has asked for; an error is left pending. */
@@ -444,23 +337,17 @@ export class Engine {
     }
   }
 
-  /** Remembers a block that is entered often, and counts it no more. */
-  #becameHot(block: number): void {
-    this.#hot.push(block);
-    this.#decodedCode.setEntry(block, this.view.getUint32(block + RECORD_BYTES + RECORD.handler, true));
-  }
-
-  #regionLeft(record: number): void {
+  regionExit(record: number): RegionExit {
     const { state } = this;
     const retired = record === 0 ? this.#paid : this.#paid - this.#unexecuted(record);
-    this.#onRegionLeft?.({ retired, rip: record === 0 ? state.u64(STATE.rip) : this.#ripOf(record) });
+    return { retired, rip: record === 0 ? state.u64(STATE.rip) : this.#ripOf(record) };
   }
 
-  #pageWritten(gpa: number, bytes: number): void {
+  pageWritten(gpa: number, bytes: number): void {
     const { pageFlags } = this.#memory.layout;
     const page = Math.floor(gpa / PAGE_BYTES);
     const flags = this.view.getUint8(pageFlags + page);
-    const told = flags & (PAGE_TRACKED | PAGE_SCREEN);
+    const told = flags & PAGE_FIRST_WRITE;
     if (told !== 0) {
       this.view.setUint8(pageFlags + page, flags & ~told);
       this.#environment.firstWrite(page * PAGE_BYTES, told);

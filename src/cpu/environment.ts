@@ -1,4 +1,4 @@
-import type { JitOptions } from './engine.ts';
+import type { JitOptions, MachineCode } from './machine-code.ts';
 
 /** What a processor is connected to. Port and MMIO accesses run device code. */
 export interface CpuEnvironment {
@@ -29,15 +29,24 @@ export interface CpuEnvironment {
    * @throws {GuestFault} @throws {GuestPageIn}
    */
   firmwareCall?(): boolean;
-  /** A page flagged TRACKED or SCREEN is about to change; `flags` are those that were set. */
+  /** A processor spins until another has done something: the others are to run. Called only while STATE.pauseYields is set. */
+  pause?(): void;
+  /** The processor monitors the line at `gpa` from now on: the next write to its page must be told ({@link firstWrite}). */
+  monitor?(gpa: number): void;
+  /** A page with flags of PAGE_FIRST_WRITE is about to change; `flags` are those that were set. */
   firstWrite(pageGpa: number, flags: number): void;
 }
 
 /** Facts about a vCPU. */
 export interface CpuOptions {
+  /** Its initial APIC ID. All but 0 wait for a start-up IPI after a reset. */
   readonly apicId: number;
+  /** Processors of the machine: cores of one package with APIC IDs from 0. Default 1. */
+  readonly cpuCount?: number;
   readonly tscHz: number;
   readonly apicTimerHz: number;
   /** When given, hot code is translated. */
   readonly jit?: JitOptions;
+  /** What the machine's processors share, where this is not its first; then `jit` means nothing. */
+  readonly code?: MachineCode;
 }

@@ -9,11 +9,17 @@ const VIDEO_END_GPA = 0x1_0000_0000;
 /** Address of the state block. Page 0 stays unused, so that a null pointer is seen. */
 const STATE_BASE = WASM_PAGE;
 
-/** Where everything of a machine with one vCPU lies in its memory: byte addresses. */
-export interface MemoryLayout {
+/** What each vCPU has for itself: byte addresses. */
+export interface CpuAreas {
   readonly state: number;
   readonly tlbs: number;
   readonly jumpCache: number;
+}
+
+/** Where everything of a machine lies in its memory: byte addresses. */
+export interface MemoryLayout {
+  /** The areas of each vCPU, at equal distances. */
+  readonly cpus: readonly CpuAreas[];
   readonly blockTable: number;
   readonly records: number;
   readonly recordsEnd: number;
@@ -30,7 +36,12 @@ export interface MemoryLayout {
 }
 
 /** Lays out the memory for these RAM regions. @param recordBytes room for decoded code  @param videoBytes video memory */
-export function layOutMemory(regions: readonly RamRegion[], recordBytes: number, videoBytes = 0): MemoryLayout {
+export function layOutMemory(
+  regions: readonly RamRegion[],
+  recordBytes: number,
+  videoBytes = 0,
+  cpuCount = 1,
+): MemoryLayout {
   let next = STATE_BASE;
   const area = (bytes: number, align: number) => {
     const at = Math.ceil(next / align) * align;
@@ -40,9 +51,11 @@ export function layOutMemory(regions: readonly RamRegion[], recordBytes: number,
   const ramEnd = Math.max(...regions.map((r) => r.gpa + r.length));
   const pageCount = Math.max(ramEnd, videoBytes > 0 ? VIDEO_END_GPA : 0) / PAGE_BYTES;
   const ramBytes = Math.max(...regions.map((r) => r.hostOffset + r.length));
-  const state = area(STATE_BYTES, 4096);
-  const tlbs = area(ALL_TLB_BYTES, 4096);
-  const jumpCache = area(JUMP_CACHE.entries * JUMP_CACHE.bytes, 4096);
+  const cpus = Array.from({ length: cpuCount }, () => ({
+    state: area(STATE_BYTES, 4096),
+    tlbs: area(ALL_TLB_BYTES, 4096),
+    jumpCache: area(JUMP_CACHE.entries * JUMP_CACHE.bytes, 4096),
+  }));
   const blockTable = area(BLOCK_TABLE.entries * BLOCK_TABLE.bytes, 4096);
   const records = area(recordBytes, 4096);
   const recordsEnd = next;
@@ -51,9 +64,7 @@ export function layOutMemory(regions: readonly RamRegion[], recordBytes: number,
   const video = area(videoBytes, WASM_PAGE);
   const wasmPages = Math.ceil(next / WASM_PAGE);
   return {
-    state,
-    tlbs,
-    jumpCache,
+    cpus,
     blockTable,
     records,
     recordsEnd,

@@ -161,7 +161,7 @@ export const probeStore = defineHelper(
   },
 );
 
-/** Where a store to a byte of guest memory goes: translates as the store of `bytes` from there on would, and faults as it would. */
+/** Where an access to a byte of guest memory goes: translates as that of `bytes` from there on would, and faults as it would. */
 export const storePlace = defineHelper(
   'storePlace',
   { params: ['i64', 'i32', 'i32', 'i32'], result: 'i64', mayFault: true },

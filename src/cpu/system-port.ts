@@ -136,6 +136,16 @@ export class EnginePort implements SystemPort {
   apicWrite(msr: number, value: bigint): boolean {
     return this.#environment.apicWrite(msr, value);
   }
+  pause(): void {
+    this.#environment.pause?.();
+  }
+  monitor(address: bigint): void {
+    if (!this.#environment.monitor) return;
+    const { mmu, state } = this.#engine;
+    const reading = 0;
+    const gpa = this.#engine.checked(mmu.storePlace(state.base, address, 1, reading, DATA_SEGMENT));
+    this.#environment.monitor(Number(gpa));
+  }
   random(): bigint {
     return this.#environment.random();
   }

@@ -20,7 +20,8 @@ const INVALID = 1n;
  * Reads the TLBs for data. They are part of the saved state: a guest that changes a page table and does not flush sees
  * the old translation exactly as long as without saving.
  */
-export function saveTlb(state: CpuState, view: DataView, { tlbs }: MemoryLayout): TlbRecord {
+export function saveTlb(state: CpuState, view: DataView): TlbRecord {
+  const tlbs = state.u32(STATE.tlbArea);
   const entries: [number, bigint, number, number][] = [];
   for (let n = 0; n < ENTRIES; n++) {
     const at = tlbs + n * TLB.bytes;
@@ -40,8 +41,9 @@ function memoryOf(state: CpuState, page: number): Field {
 
 /** Fills TLBs that have been flushed. Registers and memory must have been restored. */
 export function restoreTlb(state: CpuState, view: DataView, layout: MemoryLayout, saved: TlbRecord): void {
+  const tlbs = state.u32(STATE.tlbArea);
   for (const [n, tag, page, flags] of saved.entries) {
-    const at = layout.tlbs + n * TLB.bytes;
+    const at = tlbs + n * TLB.bytes;
     const ram = state.u64(memoryOf(state, page));
     const direct = (flags & TLB_FLAG.writable) !== 0 && view.getUint8(layout.pageFlags + page) === 0;
     view.setBigUint64(at + TLB.readTag, tag, true);

@@ -1,11 +1,11 @@
 import { requireVersion } from '../base/state-version.ts';
-import { FLAG, SHADOW, STATE, VECTOR_OF } from '../isa/registers.ts';
+import { FLAG, HALT, SHADOW, STATE, VECTOR_OF } from '../isa/registers.ts';
 import type { SystemCall } from '../isa/system-calls.ts';
-import type { PageAccess } from '../machine/guest-memory.ts';
 import { type DeviceState, PageAbsent, type RunExit, type VirtualCpu } from '../machine/interfaces.ts';
 import { executionHits, hasBreakpoints } from './breakpoints.ts';
-import { Engine, type EngineExit, type MachineMemory, type TranslationsRecord } from './engine.ts';
+import { Engine, type EngineExit, type TranslationsRecord } from './engine.ts';
 import type { CpuEnvironment, CpuOptions } from './environment.ts';
+import { MachineCode, type MachineMemory } from './machine-code.ts';
 import type { CpuState } from './state.ts';
 import { type RegisterRecord, restoreRegisters, saveRegisters } from './state-record.ts';
 import {
@@ -19,6 +19,7 @@ import {
 } from './system/exceptions.ts';
 import { SystemHelpers } from './system/helpers.ts';
 import { GuestFault, GuestPageIn, TripleFault } from './system/port.ts';
+import { initialise, startUp } from './system/reset.ts';
 import { EnginePort } from './system-port.ts';
 
 const STATE_VERSION = 1;
@@ -58,15 +59,21 @@ export class Vcpu implements VirtualCpu {
   #undelivered: Undelivered | undefined;
   /** Retired count at which RF in EFLAGS holds. */
   #resumeAt = -1;
+  readonly #isBootstrap: boolean;
+  /** An application processor after a reset or INIT: nothing but a start-up IPI starts it. */
+  #waitsForStartUp = false;
+  #running = false;
+  #initRequested = false;
 
   constructor(memory: MachineMemory, environment: CpuEnvironment, options: CpuOptions) {
     this.#environment = environment;
-    this.engine = new Engine(memory, environment, options.jit);
+    this.engine = new Engine(options.code ?? new MachineCode(memory, options.jit), environment);
+    this.#isBootstrap = options.apicId === 0;
     this.state = this.engine.state;
     this.#port = new EnginePort(this.engine, environment, options);
     this.system = new SystemHelpers(this.#port, options);
     this.engine.connect((name, a, b) => this.#call(name, a, b));
-    this.system.reset();
+    this.reset();
   }
 
   /** Instructions retired since power-on; exact while the guest accesses a device. */
@@ -76,6 +83,11 @@ export class Vcpu implements VirtualCpu {
 
   get halted(): boolean {
     return this.state.u32(STATE.halted) !== 0;
+  }
+
+  /** Whether it waits for a start-up IPI. */
+  get waitsForStartUp(): boolean {
+    return this.#waitsForStartUp;
   }
 
   /** EFLAGS.IF */
@@ -104,26 +116,33 @@ export class Vcpu implements VirtualCpu {
     const value = BigInt.asUintN(64, mask);
     if (this.state.u64(STATE.a20Mask) === value) return;
     this.state.setU64(STATE.a20Mask, value);
+    this.forgetTranslations();
+  }
+
+  /** To be called when the way to pages of memory has changed. */
+  forgetTranslations(): void {
     this.#port.flushTlb('all');
     this.engine.requestStop();
   }
 
-  /** Says how guest code reaches the RAM of whole pages from `gpa` on. */
-  setPageAccess(gpa: number, length: number, access: PageAccess): void {
-    if (!this.engine.setPageAccess(gpa, length, access)) return;
-    this.#port.flushTlb('all');
-    this.engine.requestStop();
+  /** The INIT that a local APIC receives: takes effect before the next instruction. */
+  init(): void {
+    this.#initRequested = true;
+    if (this.#running) this.requestEnd();
+    else this.#initialise();
   }
 
-  /** Says where guest code reaches video memory. @param gpa undefined: nowhere  @param bytes how much there is */
-  placeVideoMemory(gpa: number | undefined, bytes: number): void {
-    const before = this.state.u64(STATE.videoEnd) === 0n ? undefined : Number(this.state.u64(STATE.videoStart));
-    if (before === gpa) return;
-    if (before !== undefined) this.engine.setPageAccess(before, bytes, 'device');
-    this.engine.placeVideoMemory(gpa);
-    if (gpa !== undefined) this.engine.setPageAccess(gpa, bytes, 'ram');
-    this.#port.flushTlb('all');
-    this.engine.requestStop();
+  /** A start-up IPI. @param vector the page to start at, 0 to 255 */
+  startUp(vector: number): void {
+    if (!this.#waitsForStartUp) return;
+    this.#waitsForStartUp = false;
+    startUp(this.system.context, vector);
+  }
+
+  /** Something has been written to a page of which it monitors a part. */
+  monitorTriggered(): void {
+    this.system.context.monitorArmed = false;
+    if (this.state.u32(STATE.halted) === HALT.mwait) this.state.setU32(STATE.halted, 0);
   }
 
   /** To be called after registers were set from outside: nothing that was derived from them holds any more. */
@@ -135,21 +154,43 @@ export class Vcpu implements VirtualCpu {
   /** As the RESET# pin: registers as at power-on; time and the count of instructions go on. */
   reset(): void {
     this.system.reset();
+    this.#forgetEvents();
+  }
+
+  #initialise(): void {
+    initialise(this.system.context);
+    this.#forgetEvents();
+  }
+
+  #forgetEvents(): void {
     this.#shadowAt = -1;
     this.#debugHeldAt = -1;
     this.#undelivered = undefined;
+    this.#initRequested = false;
+    this.#waitsForStartUp = !this.#isBootstrap;
   }
 
   /** One line for people: mode, privilege and place. */
   describe(): string {
     const { state } = this;
     const { bits } = this.engine.mode.mode;
+    if (this.#waitsForStartUp) return 'waiting for a start-up IPI';
     const waits = this.halted ? ', halted' : '';
     return `${bits}-bit code at CPL ${state.u32(STATE.cpl)}, RIP 0x${state.u64(STATE.rip).toString(16)}${waits}`;
   }
 
   run(instructions: number): RunExit {
-    const end = this.engine.retired + instructions;
+    if (this.#waitsForStartUp) return HALTED;
+    this.#running = true;
+    try {
+      return this.#runUntilExit(this.engine.retired + instructions);
+    } finally {
+      this.#running = false;
+      if (this.#initRequested) this.#initialise();
+    }
+  }
+
+  #runUntilExit(end: number): RunExit {
     this.#endRequested = false;
     try {
       while (this.engine.retired < end || this.#undelivered !== undefined) {
@@ -332,6 +373,7 @@ export class Vcpu implements VirtualCpu {
       version: STATE_VERSION,
       registers: saveRegisters(this.state),
       retired: this.engine.retired,
+      waitsForStartUp: this.#waitsForStartUp,
       interruptsHeld: this.#interruptsHeld(),
       heldDebugHits: this.#debugHeldAt === this.engine.retired ? this.state.u32(STATE.debugHits) : null,
       undelivered: this.#undelivered ?? null,
@@ -349,6 +391,7 @@ export class Vcpu implements VirtualCpu {
     requireVersion('vCPU', saved.version, STATE_VERSION);
     restoreRegisters(this.state, saved.registers as RegisterRecord);
     this.engine.retired = saved.retired as number;
+    this.#waitsForStartUp = saved.waitsForStartUp as boolean;
     this.#shadowAt = saved.interruptsHeld ? this.engine.retired : -1;
     this.#debugHeldAt = saved.heldDebugHits === null ? -1 : this.engine.retired;
     this.state.setU32(STATE.debugHits, Number(saved.heldDebugHits));

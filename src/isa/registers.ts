@@ -90,7 +90,7 @@ const REGISTERS = {
   shadow: u32('shadow'),
   /** 1: an NMI is being handled and further ones are held until IRET. */
   nmiBlocked: u32('nmiBlocked'),
-  /** 1: the processor waits for an interrupt (HLT, MWAIT). */
+  /** Not 0: the processor waits for an interrupt, by one of {@link HALT}. */
   halted: u32('halted'),
   /** All ones, or with bit 20 clear while the A20 line is masked. */
   a20Mask: u64('a20Mask'),
@@ -167,10 +167,15 @@ const ENGINE = {
   tlbMisses: u64('tlbMisses'),
   /** Instructions that translated regions have executed; counted only where it is asked for. */
   regionInstructions: u64('regionInstructions'),
+  /** 1: other processors have something to do, and PAUSE lets them. */
+  pauseYields: u32('pauseYields'),
 } as const;
 
 /** What holds off interrupts for one instruction; a load of SS holds off debug exceptions too (SDM 3A, 6.8.3). */
 export const SHADOW = { sti: 1, stackSegment: 2 } as const;
+
+/** By what the processor waits: MWAIT also ends with a write to what is monitored. */
+export const HALT = { hlt: 1, mwait: 2 } as const;
 
 /** The named fields of the state block. */
 export const STATE = { ...REGISTERS, ...ENGINE } as const;

@@ -82,6 +82,8 @@ export const SYSTEM_CALLS = [
   'sti',
   /** (leaves) CPL 0 is checked. */
   'hlt',
+  /** (leaves) Other processors are to run. */
+  'pause',
   /** (leaves) a EAX, b ECX. CPL 0 is checked. */
   'mwait',
   /** a linear address. */

@@ -16,6 +16,11 @@ export const PAGE_DEVICE = 16;
 /** The page is ROM: it is read like RAM, and writes go to the bus. */
 export const PAGE_READ_ONLY = 32;
 
+/** A processor monitors a part of the page: the next write must be told. */
+export const PAGE_MONITORED = 64;
+/** Flags that the first write takes away, and whose listeners it tells. */
+export const PAGE_FIRST_WRITE = PAGE_TRACKED | PAGE_SCREEN | PAGE_MONITORED;
+
 /** How the processor reaches a page that has RAM behind it: as RAM, for reading alone (the bus hears of writes), or not at all. */
 export type PageAccess = 'ram' | 'readOnly' | 'device';
 
@@ -54,7 +59,7 @@ export function pcRamRegions(sizeBytes: number): RamRegion[] {
 export interface MemoryHooks {
   /** Bytes of pages flagged CODE are about to change. The listener clears the flag where no code is left. */
   codeWrite(gpa: number, length: number): void;
-  /** A page flagged TRACKED or SCREEN is about to change; the flags, already cleared, are in `flags`. */
+  /** A page with flags of {@link PAGE_FIRST_WRITE} is about to change; the flags, already cleared, are in `flags`. */
   firstWrite(pageGpa: number, flags: number): void;
 }
 
@@ -96,7 +101,7 @@ export class RamMemory implements GuestMemory {
   forWrite(gpa: number, length: number): Uint8Array {
     const view = this.#view(gpa, length);
     const flags = this.#flagsOf(gpa, length);
-    if (flags & (PAGE_TRACKED | PAGE_SCREEN)) this.#tellFirstWrites(gpa, length);
+    if (flags & PAGE_FIRST_WRITE) this.#tellFirstWrites(gpa, length);
     if (flags & PAGE_CODE) this.#hooks.codeWrite(gpa, length);
     return view;
   }
@@ -174,7 +179,7 @@ export class RamMemory implements GuestMemory {
   #tellFirstWrites(gpa: number, length: number): void {
     for (let page = pageOf(gpa); page * PAGE_BYTES < gpa + length; page++) {
       const flags = this.#host.pageFlags();
-      const told = flags[page] & (PAGE_TRACKED | PAGE_SCREEN);
+      const told = flags[page] & PAGE_FIRST_WRITE;
       if (!told) continue;
       flags[page] &= ~told;
       this.#hooks.firstWrite(page * PAGE_BYTES, told);

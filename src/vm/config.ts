@@ -18,6 +18,8 @@ export interface HostTime {
 export interface VmConfig {
   /** Bytes of RAM: a multiple of 4096 in the range of {@link MEMORY_LIMITS}. */
   readonly memoryBytes: number;
+  /** Processors, 1 to {@link MOST_CPUS}; default 1. */
+  readonly cpuCount?: number;
   /** A Linux bzImage or a multiboot ELF file. There is one unless there is {@link firmware} or {@link snapshot}. */
   readonly kernel?: Uint8Array;
   /** The initial RAM disk of a Linux kernel, the first module of a multiboot one. */
@@ -53,6 +55,8 @@ export interface VmConfig {
   /** Whether guest memory is a SharedArrayBuffer; default true. A page that is not cross-origin isolated must say false. */
   readonly sharedMemory?: boolean;
 }
+
+export { MOST_CPUS } from '../boards/pc-map.ts';
 
 /** The smallest and the largest RAM of a machine, in bytes; the host may have less. */
 export const MEMORY_LIMITS = { minBytes: 8 * 2 ** 20, maxBytes: 15 * 2 ** 30 } as const;

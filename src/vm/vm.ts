@@ -66,6 +66,7 @@ export class Vm implements VmControl {
     this.#loop = new EventLoop(config.host.turn);
     this.#machine = new PcMachine({
       memoryBytes: config.memoryBytes,
+      cpuCount: config.cpuCount,
       clock: config.clock,
       hostNanos: () => config.host.monotonicNanos(),
       startEpochMs: config.clock === 'virtual' ? VIRTUAL_START_EPOCH_MS : config.host.utcMillis(),
@@ -97,7 +98,7 @@ export class Vm implements VmControl {
   }
 
   get stats(): VmStats {
-    return { instructions: BigInt(this.#machine.vcpu.retired), guestNanos: this.#machine.clock.nowNanos() };
+    return { instructions: BigInt(this.#machine.retired), guestNanos: this.#machine.clock.nowNanos() };
   }
 
   /** Runs the guest until it shuts down. */
@@ -107,7 +108,7 @@ export class Vm implements VmControl {
   }
 
   describe(): string {
-    return `${this.#status}, ${this.#machine.vcpu.describe()}, ${this.#machine.vcpu.retired} instructions retired`;
+    return `${this.#status}, ${this.#machine.vcpu.describe()}, ${this.#machine.retired} instructions retired`;
   }
 
   async pause(): Promise<void> {
@@ -223,11 +224,11 @@ export class Vm implements VmControl {
     const end = host.monotonicNanos() + BigInt(SLICE_MILLIS * 1e6);
     let exit: MachineExit;
     do {
-      const [from, at] = [this.#machine.vcpu.retired, host.monotonicNanos()];
+      const [from, at] = [this.#machine.retired, host.monotonicNanos()];
       this.#inSlice = true;
       exit = this.#machine.run(hostWork.wantsTurn ? Math.ceil(this.#slice / PENDING_WORK_DIVISOR) : this.#slice);
       this.#inSlice = false;
-      const [run, nanos] = [this.#machine.vcpu.retired - from, Number(host.monotonicNanos() - at)];
+      const [run, nanos] = [this.#machine.retired - from, Number(host.monotonicNanos() - at)];
       if (run > SHORTEST_SLICE && nanos > 0) this.#fitSlice((run / nanos) * SLICE_MILLIS * 1e6);
     } while (exit.kind === 'budget' && !this.#pausing && !hostWork.wantsTurn && host.monotonicNanos() < end);
     for (const action of this.#deferred.splice(0)) action();

@@ -101,7 +101,7 @@ export class HostilePc {
 
   #stormPorts(): void {
     const random = this.#random;
-    const { processor } = this.#pc.board;
+    const [processor] = this.#pc.board.processors;
     for (let n = random.below(STORM_ACCESSES); n > 0; n--) {
       const port = random.below(16) === 0 ? random.below(0x10000) : random.pick(this.#targets.ports);
       const size = random.pick(SIZES);
@@ -112,7 +112,8 @@ export class HostilePc {
 
   #stormMmio(): void {
     const random = this.#random;
-    const { mmio, processor } = this.#pc.board;
+    const { mmio, processors } = this.#pc.board;
+    const [processor] = processors;
     for (let n = random.below(STORM_ACCESSES); n > 0; n--) {
       const { base, length } = random.pick(mmio.mappings);
       const wild = random.below(16) === 0;

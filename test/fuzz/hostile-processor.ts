@@ -1,7 +1,7 @@
 /** A processor alone, in an environment that answers at random, with little room for decoded code. */
 
-import type { MachineMemory } from '../../src/cpu/engine.ts';
 import type { CpuEnvironment } from '../../src/cpu/environment.ts';
+import type { MachineMemory } from '../../src/cpu/machine-code.ts';
 import { layOutMemory } from '../../src/cpu/memory-layout.ts';
 import { Vcpu } from '../../src/cpu/vcpu.ts';
 import {

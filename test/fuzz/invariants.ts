@@ -1,6 +1,6 @@
 /** What must hold of a processor's memory whatever a guest has done. */
 
-import type { MachineMemory } from '../../src/cpu/engine.ts';
+import type { MachineMemory } from '../../src/cpu/machine-code.ts';
 import { CONTEXTS, TLB, TLB_BYTES } from '../../src/cpu/tlb.ts';
 import type { Vcpu } from '../../src/cpu/vcpu.ts';
 import { STATE } from '../../src/isa/registers.ts';
@@ -11,7 +11,7 @@ const FIRST_STATE_BYTE = 65536;
 
 /** @throws {Finding} the guest reaches, or has written, memory that is not its own, or the counts are wrong */
 export function checkInvariants(vcpu: Vcpu, machine: MachineMemory): void {
-  const { memory, layout } = machine;
+  const { memory } = machine;
   const unused = new Uint8Array(memory.buffer, 0, FIRST_STATE_BYTE);
   expect(
     unused.every((byte) => byte === 0),
@@ -20,7 +20,8 @@ export function checkInvariants(vcpu: Vcpu, machine: MachineMemory): void {
   expect(vcpu.state.u32(STATE.cpl) <= 3, () => `CPL is ${vcpu.state.u32(STATE.cpl)}`);
   expect((vcpu.state.eflags & 2) !== 0, () => 'bit 1 of EFLAGS is clear');
   const view = new DataView(memory.buffer);
-  for (let at = layout.tlbs; at < layout.tlbs + CONTEXTS * TLB_BYTES; at += TLB.bytes) checkEntry(view, at, machine);
+  const tlbs = vcpu.state.u32(STATE.tlbArea);
+  for (let at = tlbs; at < tlbs + CONTEXTS * TLB_BYTES; at += TLB.bytes) checkEntry(view, at, machine);
 }
 
 /** A valid TLB entry leads to the page of RAM that it names, and may be written to only where nobody must hear of it. */

@@ -3,8 +3,8 @@
  * instruction at a time and has all pages.
  */
 
-import type { JitOptions, MachineMemory } from '../../src/cpu/engine.ts';
 import type { CpuEnvironment } from '../../src/cpu/environment.ts';
+import type { JitOptions, MachineMemory } from '../../src/cpu/machine-code.ts';
 import { Vcpu } from '../../src/cpu/vcpu.ts';
 import { PAGE_ABSENT, PAGE_BYTES, PAGE_DEVICE } from '../../src/machine/guest-memory.ts';
 import type { RunExit } from '../../src/machine/interfaces.ts';

@@ -1,8 +1,9 @@
 /** Runs cases on the project's own engines. */
 
-import { Engine, type JitOptions } from '../../src/cpu/engine.ts';
+import { Engine } from '../../src/cpu/engine.ts';
 import { EvaluatorEngine } from '../../src/cpu/evaluator-engine.ts';
 import type { CodeMode } from '../../src/cpu/handlers.ts';
+import { type JitOptions, MachineCode } from '../../src/cpu/machine-code.ts';
 import { layOutMemory } from '../../src/cpu/memory-layout.ts';
 import { NO_DEVICES } from '../../src/cpu/no-devices.case.ts';
 import { type CpuState, NULL_SEGMENT, RIGHTS } from '../../src/cpu/state.ts';
@@ -240,7 +241,8 @@ export class InterpreterRunner implements CaseRunner {
     const layout = layOutMemory([{ gpa: 0, length: RAM_BYTES, hostOffset: 0 }], 64 << 20);
     const maximumPages = layout.wasmPages;
     const memory = new WebAssembly.Memory({ initial: layout.wasmPages, maximum: maximumPages, shared: false });
-    this.#engine = new Engine({ memory, layout, shared: false, memory64: false, maximumPages }, NO_DEVICES, jit);
+    const machine = { memory, layout, shared: false, memory64: false, maximumPages };
+    this.#engine = new Engine(new MachineCode(machine, jit), NO_DEVICES);
     this.#engine.connect((name, a) => systemCall(this.#engine.state, name, a));
     this.#ram = new Uint8Array(memory.buffer, layout.ram, RAM_BYTES);
     this.#buildTables();

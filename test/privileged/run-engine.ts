@@ -1,7 +1,7 @@
 /** Runs an image on the project's own engines. */
 
-import type { JitOptions } from '../../src/cpu/engine.ts';
 import type { CpuEnvironment } from '../../src/cpu/environment.ts';
+import type { JitOptions } from '../../src/cpu/machine-code.ts';
 import { layOutMemory } from '../../src/cpu/memory-layout.ts';
 import { CR8_AS_MSR } from '../../src/cpu/system/port.ts';
 import { enterProtected32 } from '../../src/cpu/system/reset.ts';

@@ -64,7 +64,7 @@ function build({ ramBytes, cpuCount }: SmbiosFacts): Structures {
   s.add(TYPE.chassis, new ByteWriter().append([1, 1, 0, 0, 0, 3, 3, 3, 2]).u32(0).append([0, 0, 0, 0, 0]).finish(), [
     VENDOR,
   ]);
-  for (let cpu = 0; cpu < cpuCount; cpu++) s.add(TYPE.processor, processor(), [`CPU ${cpu}`, VENDOR]);
+  s.add(TYPE.processor, processor(cpuCount), ['CPU 0', VENDOR]);
   const kilobytes = ramBytes / KIB;
   const array = new ByteWriter().append([1, 3, 6]).u32(Math.min(kilobytes, 0x80000000)).u16(0xfffe).u16(1);
   const arrayHandle = s.add(TYPE.memoryArray, array.finish());
@@ -84,9 +84,10 @@ function build({ ramBytes, cpuCount }: SmbiosFacts): Structures {
   return s;
 }
 
-function processor(): Uint8Array {
+/** One package, whose cores have a thread each. */
+function processor(cores: number): Uint8Array {
   const body = new ByteWriter().append([1, 3, 1, 2]).zeros(8).append([0, 0]).u16(0).u16(2000).u16(2000);
-  body.append([0x41, 1]).u16(0xffff).u16(0xffff).u16(0xffff).append([0, 0, 0, 1, 1, 1]).u16(0x04);
+  body.append([0x41, 1]).u16(0xffff).u16(0xffff).u16(0xffff).append([0, 0, 0, cores, cores, cores]).u16(0x04);
   return body.finish();
 }
 

@@ -2,7 +2,7 @@ import { declareHostFunction } from '../../ir/define.ts';
 import type { Val } from '../../ir/val.ts';
 import { getField as get } from '../../isa/fields.ts';
 import { EXIT_COUNTS, STATE } from '../../isa/registers.ts';
-import type { JitOptions } from '../engine.ts';
+import type { JitOptions } from '../machine-code.ts';
 import type { JitBuilder } from './jit-builder.ts';
 
 /** Why regions are left; all but the first four let the interpreter execute the current instruction. */

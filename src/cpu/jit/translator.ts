@@ -1,8 +1,8 @@
 import type { Block, CodeCache, Derived } from '../code-cache.ts';
 import type { CodeFunctions } from '../decoded-code.ts';
-import type { JitOptions } from '../engine.ts';
 import { helperTarget } from '../interpreter-lift.ts';
 import type { Linker, TableFunction } from '../linker.ts';
+import type { JitOptions } from '../machine-code.ts';
 import type { MemoryLayout } from '../memory-layout.ts';
 import { modeOf } from '../mode.ts';
 import { BLOCK } from '../records.ts';

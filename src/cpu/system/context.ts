@@ -23,6 +23,8 @@ export interface ProcessorOptions {
   readonly tscHz: number;
   /** Ticks of the local APIC's timer per second before its divider: the "crystal" of CPUID leaf 15h. */
   readonly apicTimerHz: number;
+  /** Processors of the machine; default 1. */
+  readonly cpuCount?: number;
 }
 
 /** What every system helper works on. */

@@ -10,7 +10,7 @@ import {
   VENDOR,
 } from '../../isa/cpuid.ts';
 import { CR4, STATE } from '../../isa/registers.ts';
-import { is64BitCode, type SystemContext } from './context.ts';
+import { is64BitCode, type ProcessorOptions, type SystemContext } from './context.ts';
 import { MSR } from './msr-numbers.ts';
 
 /** EAX, EBX, ECX, EDX. */
@@ -56,18 +56,33 @@ function brandLeaf(part: number): Registers {
   return [word(BRAND, at), word(BRAND, at + 4), word(BRAND, at + 8), word(BRAND, at + 12)];
 }
 
-function cacheLeaf(subleaf: number): Registers {
+function cacheLeaf({ options }: SystemContext, subleaf: number): Registers {
   const cache = CACHES[subleaf];
   if (!cache) return NOTHING;
   const selfInitialising = 1 << 8;
   const geometry = ((cache.ways - 1) << 22) | (CACHE_LINE - 1);
-  return [cache.type | (cache.level << 5) | selfInitialising, geometry, cache.sets - 1, 0];
+  const cores = (coresOf(options) - 1) << 26;
+  return [cache.type | (cache.level << 5) | selfInitialising | cores, geometry, cache.sets - 1, 0];
 }
 
-/** Leaf 0Bh: one thread in one core (SDM 2, CPUID). */
+/** Cores of the one package, each with one thread. */
+function coresOf({ cpuCount = 1 }: ProcessorOptions): number {
+  return cpuCount;
+}
+
+/** Leaf 1: HTT in EDX tells of more than one processor in the package, whose number EBX has. */
+function versionLeaf({ port, options }: SystemContext): Registers {
+  const cores = coresOf(options);
+  const several = cores > 1 ? 1 << 28 : 0;
+  return [SIGNATURE, (port.apicId << 24) | (cores << 16) | ((CACHE_LINE / 8) << 8), 0, several];
+}
+
+/** Leaf 0Bh: one thread in each core (SDM 2, CPUID). */
 function topologyLeaf(cpu: SystemContext, subleaf: number): Registers {
-  const levelType = subleaf === 0 ? 1 : subleaf === 1 ? 2 : 0;
-  return [0, levelType === 0 ? 0 : 1, (levelType << 8) | (subleaf & 0xff), cpu.port.apicId];
+  const cores = coresOf(cpu.options);
+  if (subleaf === 0) return [0, 1, 1 << 8, cpu.port.apicId];
+  if (subleaf !== 1) return [0, 0, subleaf & 0xff, cpu.port.apicId];
+  return [Math.ceil(Math.log2(cores)), cores, (2 << 8) | 1, cpu.port.apicId];
 }
 
 function greatestDivisor(a: number, b: number): number {
@@ -92,10 +107,10 @@ function stateLeaf(_cpu: SystemContext, subleaf: number): Registers {
 /** What leaves hold besides feature bits. */
 const LEAVES = new Map<number, Leaf>([
   [0, [LAST_BASIC, word(VENDOR, 0), word(VENDOR, 8), word(VENDOR, 4)]],
-  [1, ({ port }) => [SIGNATURE, (port.apicId << 24) | (1 << 16) | ((CACHE_LINE / 8) << 8), 0, 0]],
+  [1, versionLeaf],
   // Descriptor FFh: caches are described by leaf 4.
   [2, [0x0000ff01, 0, 0, 0]],
-  [4, (_cpu, subleaf) => cacheLeaf(subleaf)],
+  [4, cacheLeaf],
   // MONITOR's line; one C1 state.
   [5, [CACHE_LINE, CACHE_LINE, 0, 0x10]],
   [0xb, topologyLeaf],

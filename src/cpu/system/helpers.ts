@@ -1,4 +1,4 @@
-import { STATE, VECTOR_OF } from '../../isa/registers.ts';
+import { HALT, STATE, VECTOR_OF } from '../../isa/registers.ts';
 import type { SystemCall } from '../../isa/system-calls.ts';
 import type { ProcessorOptions, SystemContext } from './context.ts';
 import { loadMachineStatus, readCr8, writeControlRegister, writeExtendedControl } from './control-registers.ts';
@@ -76,7 +76,8 @@ const CALLS: Readonly<Record<SystemCall, SystemFunction>> = {
   pushFlagsVm: (cpu, size) => BigInt(flagsImageInV86(cpu, Number(size))),
   cli: clearVirtualInterruptFlag,
   sti: setInterruptFlag,
-  hlt: ({ state }) => state.setU32(STATE.halted, 1),
+  hlt: ({ state }) => state.setU32(STATE.halted, HALT.hlt),
+  pause: ({ port }) => port.pause(),
   monitor,
   mwait: (cpu, _hints, extensions) => mwait(cpu, Number(extensions)),
   invlpg: ({ port }, address) => port.invalidatePage(address),

@@ -1,4 +1,4 @@
-import { CR4, STATE } from '../../isa/registers.ts';
+import { CR4, HALT, STATE } from '../../isa/registers.ts';
 import { generalProtection, isCanonical, type SystemContext } from './context.ts';
 
 /** RDTSC. @throws {GuestFault} #GP(0) above level 0 with CR4.TSD */
@@ -13,17 +13,18 @@ export function readCounter(): bigint {
 }
 
 /** MONITOR: arms the wait of {@link mwait}. No extensions exist (CPUID leaf 5). */
-export function monitor(cpu: SystemContext): void {
+export function monitor(cpu: SystemContext, address: bigint): void {
+  cpu.port.monitor(address);
   cpu.monitorArmed = true;
 }
 
 /**
- * MWAIT: halts until an interrupt, where nothing has happened since MONITOR (SDM 2, MWAIT).
+ * MWAIT: halts until an interrupt or a write to what is monitored, where nothing has happened since MONITOR (SDM 2, MWAIT).
  * @throws {GuestFault} #GP(0) for an extension
  */
 export function mwait(cpu: SystemContext, extensions: number): void {
   if (extensions !== 0) throw generalProtection();
-  if (cpu.monitorArmed) cpu.state.setU32(STATE.halted, 1);
+  if (cpu.monitorArmed) cpu.state.setU32(STATE.halted, HALT.mwait);
   cpu.monitorArmed = false;
 }
 

@@ -75,6 +75,10 @@ export interface SystemPort {
    * @returns whether IGNNE# is asserted, so that the x87 goes on all the same (SDM 1, D.2.1)
    */
   readonly fpuError?: (rises: boolean) => boolean;
+  /** PAUSE, while other processors have something to do. */
+  pause(): void;
+  /** Has writes to the line at a linear address told, as MONITOR asks. */
+  monitor(address: bigint): void;
   /** Number of this vCPU, its initial APIC id. */
   readonly apicId: number;
   /** 64 random bits from the machine's own source. */

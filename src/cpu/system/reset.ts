@@ -7,25 +7,32 @@ import { DR6_FIXED, DR7_FIXED } from './debug.ts';
 import { MSR } from './msr-numbers.ts';
 
 const RDX = 2;
+const CACHES_OFF = BigInt(CR0.CD | CR0.NW);
 const ALL_ONES = 0xffff_ffff_ffff_ffffn;
 /** Write-back, write-through, UC-, uncached, twice (SDM 3A, table 11-12). */
 const PAT_RESET = 0x0007_0406_0007_0406n;
 
-/** 64-bit registers that are not zero after power-on (SDM 3A, table 9-1). */
-const POWER_ON_64: readonly (readonly [Field, bigint])[] = [
+/** 64-bit registers that are not zero after INIT (SDM 3A, table 9-1). */
+const INIT_64: readonly (readonly [Field, bigint])[] = [
   [STATE.rip, 0xfff0n],
-  [STATE.cr0, BigInt(CR0.CD | CR0.NW | CR0.ET)],
-  [STATE.xcr0, 1n],
   [STATE.dr6, DR6_FIXED],
   [STATE.dr7, DR7_FIXED],
+];
+/** Those that INIT leaves as they are. */
+const RESET_64: readonly (readonly [Field, bigint])[] = [
+  [STATE.cr0, CACHES_OFF | BigInt(CR0.ET)],
+  [STATE.xcr0, 1n],
   [STATE.pat, PAT_RESET],
   [STATE.a20Mask, ALL_ONES],
 ];
 
-/** 32-bit registers that are not zero after power-on. */
-const POWER_ON_32: readonly (readonly [Field, number])[] = [
+/** 32-bit registers that are not zero after INIT. */
+const INIT_32: readonly (readonly [Field, number])[] = [
   [STATE.gdtrLimit, 0xffff],
   [STATE.idtrLimit, 0xffff],
+];
+/** Those of the x87 and SSE, which INIT leaves as they are. */
+const RESET_32: readonly (readonly [Field, number])[] = [
   [STATE.mxcsr, 0x1f80],
   [STATE.fcw, 0x40],
   // The tag word is 5555h: every register holds zero.
@@ -43,6 +50,12 @@ const ZERO_64: readonly Field[] = [
   STATE.dr1,
   STATE.dr2,
   STATE.dr3,
+  STATE.pdpte0,
+  STATE.pdpte1,
+  STATE.pdpte2,
+  STATE.pdpte3,
+];
+const RESET_ZERO_64: readonly Field[] = [
   STATE.star,
   STATE.lstar,
   STATE.cstar,
@@ -52,25 +65,11 @@ const ZERO_64: readonly Field[] = [
   STATE.sysenterCs,
   STATE.sysenterEsp,
   STATE.sysenterEip,
-  STATE.pdpte0,
-  STATE.pdpte1,
-  STATE.pdpte2,
-  STATE.pdpte3,
   STATE.fip,
   STATE.fdp,
 ];
-const ZERO_32: readonly Field[] = [
-  STATE.cpl,
-  STATE.fsw,
-  STATE.ferr,
-  STATE.top,
-  STATE.fop,
-  STATE.fcs,
-  STATE.fds,
-  STATE.shadow,
-  STATE.nmiBlocked,
-  STATE.halted,
-];
+const ZERO_32: readonly Field[] = [STATE.cpl, STATE.shadow, STATE.nmiBlocked, STATE.halted];
+const RESET_ZERO_32: readonly Field[] = [STATE.fsw, STATE.ferr, STATE.top, STATE.fop, STATE.fcs, STATE.fds];
 
 const DATA = RIGHTS.present | RIGHTS.notSystem | RIGHTS.writable | RIGHTS.accessed;
 /** An LDT, and a busy 32-bit TSS. */
@@ -84,22 +83,40 @@ function realSegment(selector: number, base: bigint, rights: number): SegmentVal
 /** Sets every register as power-on leaves it (SDM 3A, 9.1.1). */
 export function powerOn(cpu: SystemContext): void {
   const { state, port } = cpu;
+  for (const field of RESET_ZERO_64) state.setU64(field, 0n);
+  for (const field of RESET_ZERO_32) state.setU32(field, 0);
+  for (const [field, value] of RESET_64) state.setU64(field, value);
+  for (const [field, value] of RESET_32) state.setU32(field, value);
+  clearFloatingPoint(state);
+  cpu.msrs.reset();
+  port.setTsc(0n);
+  initialise(cpu);
+}
+
+/** Sets registers as INIT does: floating-point state, most MSRs and whether caches are on stay (SDM 3A, table 9-1). */
+export function initialise(cpu: SystemContext): void {
+  const { state, port } = cpu;
   for (let index = 0; index < 16; index++) state.setGpr(index, 0n);
   state.setGpr32(RDX, SIGNATURE);
   for (const field of ZERO_64) state.setU64(field, 0n);
   for (const field of ZERO_32) state.setU32(field, 0);
-  for (const [field, value] of POWER_ON_64) state.setU64(field, value);
-  for (const [field, value] of POWER_ON_32) state.setU32(field, value);
+  for (const [field, value] of INIT_64) state.setU64(field, value);
+  for (const [field, value] of INIT_32) state.setU32(field, value);
+  state.setU64(STATE.cr0, (state.u64(STATE.cr0) & CACHES_OFF) | BigInt(CR0.ET));
   state.eflags = 2;
   for (const index of [SEG.ES, SEG.SS, SEG.DS, SEG.FS, SEG.GS]) state.setSegment(index, realSegment(0, 0n, DATA));
   state.setSegment(SEG.CS, realSegment(0xf000, 0xffff0000n, DATA));
   state.setSegment(SEG.LDTR, realSegment(0, 0n, LDT));
   state.setSegment(SEG.TR, realSegment(0, 0n, TSS));
-  clearFloatingPoint(state);
-  cpu.msrs.reset();
   cpu.monitorArmed = false;
-  port.setTsc(0n);
   port.flushTlb('all');
+  port.contextChanged();
+}
+
+/** After INIT: where a start-up IPI lets an application processor begin (SDM 3A, 9.4.4.2). @param vector the page, 0 to 255 */
+export function startUp({ state, port }: SystemContext, vector: number): void {
+  state.setSegment(SEG.CS, realSegment(vector << 8, BigInt(vector << 12), DATA));
+  state.setU64(STATE.rip, 0n);
   port.contextChanged();
 }
 

@@ -92,6 +92,13 @@ export class FakePort implements SystemPort {
     if (this.#knownContext !== this.context()) throw new Error('the context changed without notice');
   }
 
+  pause(): void {
+    this.log.push('pause');
+  }
+  monitor(address: bigint): void {
+    this.log.push(`monitor ${address}`);
+  }
+
   requestEvent(): void {
     this.log.push('event');
   }

@@ -129,6 +129,5 @@ export const DATA_SEMANTICS: SemanticsTable = {
   cmovcc,
   setcc,
   nop,
-  pause: nop,
   prefetch: nop,
 };

@@ -54,6 +54,11 @@ const hlt: Semantics = (l) => {
   l.systemLeave('hlt');
 };
 
+/** A processor that spins lets others run, so that what it waits for happens. */
+const pause: Semantics = (l) => {
+  l.b.if(l.get(STATE.pauseYields), () => l.systemLeave('pause'));
+};
+
 /** SGDT and SIDT: all bytes of the base are stored, whatever the operand size. */
 function storeTable(limit: typeof STATE.gdtrLimit, base: typeof STATE.gdtrBase): Semantics {
   return (l) => {
@@ -307,6 +312,7 @@ export const SYSTEM_SEMANTICS: SemanticsTable = {
   cli,
   sti,
   hlt,
+  pause,
   arpl,
   sldt: storeSelector(SEG.LDTR),
   str: storeSelector(SEG.TR),

@@ -19,6 +19,8 @@ export interface SavedDrive {
 /** What a saved machine was made of: what is needed to make it again, besides its outside. */
 export interface SavedConfiguration {
   readonly memoryBytes: number;
+  /** Absent: one. */
+  readonly cpuCount?: number;
   readonly clock: VmConfig['clock'];
   readonly seed: bigint;
   readonly noReboot: boolean;
@@ -132,6 +134,7 @@ function describe(config: VmConfig, outside: unknown): SavedConfiguration {
   const { variables: _, ...firmware } = config.firmware ?? { rom: 'builtin' };
   return {
     memoryBytes: config.memoryBytes,
+    cpuCount: config.cpuCount ?? 1,
     clock: config.clock,
     seed: config.seed,
     noReboot: config.noReboot,

@@ -1,0 +1,210 @@
+import { SYSTEM_CALLS, type SystemCall } from '../isa/system-calls.ts';
+import {
+  PAGE_ACCESS_FLAGS,
+  PAGE_BYTES,
+  PAGE_DEVICE,
+  PAGE_READ_ONLY,
+  type PageAccess,
+} from '../machine/guest-memory.ts';
+import { CodeCache } from './code-cache.ts';
+import { DecodedCode } from './decoded-code.ts';
+import { dispatch } from './dispatch.ts';
+import { HandlerFactory } from './handlers.ts';
+import { helperTarget } from './interpreter-lift.ts';
+import type { RegionExit } from './jit/probe.ts';
+import { Translator } from './jit/translator.ts';
+import { Linker, type NativeFunction } from './linker.ts';
+import type { MemoryLayout } from './memory-layout.ts';
+import { flushPage, flushTlbs, probeStore, slowLoad, slowStore, storePlace, translateCode, watchPages } from './mmu.ts';
+import { hostAddress, physicalLoad, physicalStore } from './physical.ts';
+import { RECORD, RECORD_BYTES } from './records.ts';
+
+/** The memory of a machine and how it is divided. */
+export interface MachineMemory {
+  readonly memory: WebAssembly.Memory;
+  readonly layout: MemoryLayout;
+  readonly shared: boolean;
+  readonly memory64: boolean;
+  readonly maximumPages: number;
+}
+
+/** How hot code is translated. */
+export interface JitOptions {
+  /** Entries after which a block is hot; 0: blocks are translated as soon as they are decoded. */
+  readonly hotAfter: number;
+  /** Bytes of WebAssembly that translated code may take; default 16 MiB. */
+  readonly cacheBytes?: number;
+  /** Whether to count exits of regions and their instructions, in the state block; this costs some speed. */
+  readonly countExits?: boolean;
+  /** Told of each exit from a region, while guest code runs: the state block is exact but for RIP. */
+  readonly onRegionLeft?: (exit: RegionExit) => void;
+}
+
+/** MMU helpers, compiled: functions of the state block's address. */
+export interface MmuFunctions {
+  readonly slowLoad: (cpu: number, address: bigint, bytes: number, access: number, segment: number) => bigint;
+  readonly slowStore: (cpu: number, address: bigint, bytes: number, access: number, segment: number, v: bigint) => void;
+  readonly probeStore: (cpu: number, address: bigint, bytes: number, access: number, segment: number) => void;
+  readonly storePlace: (cpu: number, address: bigint, bytes: number, access: number, segment: number) => bigint;
+  readonly physicalStore: (cpu: number, gpa: bigint, bytes: number, value: bigint) => void;
+  readonly translateCode: (cpu: number, address: bigint) => bigint;
+  readonly physicalLoad: (cpu: number, gpa: bigint, bytes: number) => bigint;
+  readonly hostAddress: (cpu: number, gpa: bigint) => bigint;
+  readonly flushTlbs: (cpu: number, keepGlobal: number) => void;
+  readonly flushPage: (cpu: number, address: bigint) => void;
+  readonly watchPages: (cpu: number, first: number, count: number) => void;
+  readonly dispatch: (cpu: number, code: unknown, links: unknown) => void;
+}
+
+/** What guest code asks of the engine that runs it. */
+export interface CodeOwner {
+  system(name: SystemCall, a: bigint, b: bigint): bigint;
+  mmioRead(gpa: bigint, bytes: number): bigint;
+  mmioWrite(gpa: bigint, bytes: number, value: bigint): void;
+  pageWritten(gpa: number, bytes: number): void;
+  /** Where and when a region has been left. @param record the next one, or 0: RIP says where */
+  regionExit(record: number): RegionExit;
+  /** Code of which this processor's jump cache may know has gone. */
+  codeInvalidated(): void;
+}
+
+/**
+ * What the processors of a machine share: handlers, decoded and translated code, the helpers that reach memory, and the
+ * flags of pages. Code is told its processor by the address of the state block, and runs on one processor at a time.
+ */
+export class MachineCode {
+  readonly machine: MachineMemory;
+  /** The whole memory, which never grows. */
+  readonly view: DataView;
+  readonly mmu: MmuFunctions;
+  readonly decoded: DecodedCode;
+  readonly cache: CodeCache;
+  readonly handlers: HandlerFactory;
+  /** Undefined: all code is interpreted. */
+  readonly translator: Translator | undefined;
+  /** Whether blocks are translated as soon as they are decoded. */
+  readonly eager: boolean;
+  readonly #owners: CodeOwner[] = [];
+  readonly #firstState: number;
+  readonly #stateDistance: number;
+  /** Headers of blocks that have become hot. */
+  #hot: number[] = [];
+
+  /** @param jit when given, hot code is translated */
+  constructor(machine: MachineMemory, jit?: JitOptions) {
+    const { memory, layout } = machine;
+    this.machine = machine;
+    this.view = new DataView(memory.buffer);
+    const [first, second] = layout.cpus;
+    this.#firstState = first.state;
+    this.#stateDistance = second === undefined ? 1 : second.state - first.state;
+    const table = new WebAssembly.Table({ element: 'anyfunc', initial: 1024 });
+    const linker = new Linker(memory, machine, table, this.#hostFunctions(jit?.onRegionLeft), helperTarget);
+    this.mmu = compileHelpers(linker);
+    this.handlers = new HandlerFactory(linker);
+    for (const bits of [16, 32, 64] as const) this.handlers.special(bits);
+    this.handlers.flush();
+    this.decoded = new DecodedCode(this.view, table);
+    this.cache = new CodeCache(layout, this.view, this.decoded, (page) => this.watchPages(page, 1));
+    this.eager = jit?.hotAfter === 0;
+    this.#flagPages();
+    if (jit === undefined) return;
+    this.cache.hotAfter = Math.max(1, jit.hotAfter);
+    const countSlot = (bits: 16 | 32 | 64) => this.handlers.special(bits).count.slot;
+    this.translator = new Translator(linker, this.cache, this.decoded, layout, this.view, countSlot, jit);
+  }
+
+  /** Makes an engine known; they come in the order of their areas in the memory. @returns its number */
+  add(owner: CodeOwner): number {
+    return this.#owners.push(owner) - 1;
+  }
+
+  /** Translates what has become hot. No guest code may be running. */
+  translateHot(): void {
+    if (this.#hot.length > 0) this.translator?.translate(this.#hot.splice(0));
+  }
+
+  /** Drops code made from `length` bytes at `gpa`, which are about to change. */
+  invalidate(gpa: number, length: number): void {
+    if (!this.cache.invalidate(gpa, length)) return;
+    for (const owner of this.#owners) owner.codeInvalidated();
+  }
+
+  /** Makes guest code take the slow path when it next writes to one of `count` pages from number `first` on. */
+  watchPages(first: number, count: number): void {
+    const { cpus } = this.machine.layout;
+    for (let n = 0; n < this.#owners.length; n++) this.mmu.watchPages(cpus[n].state, first, count);
+  }
+
+  /**
+   * Says how guest code reaches RAM from `gpa` on. Code made from these pages is dropped; the caller flushes the TLBs.
+   * @returns whether anything has changed
+   */
+  setPageAccess(gpa: number, length: number, access: PageAccess): boolean {
+    const { pageFlags } = this.machine.layout;
+    const flag = PAGE_ACCESS_FLAGS[access];
+    let changed = false;
+    for (let page = gpa / PAGE_BYTES; page < (gpa + length) / PAGE_BYTES; page++) {
+      const flags = this.view.getUint8(pageFlags + page);
+      const next = (flags & ~(PAGE_DEVICE | PAGE_READ_ONLY)) | flag;
+      this.view.setUint8(pageFlags + page, next);
+      changed ||= next !== flags;
+    }
+    if (changed) this.invalidate(gpa, length);
+    return changed;
+  }
+
+  /** Every page without RAM is a device's. */
+  #flagPages(): void {
+    const { layout } = this.machine;
+    const flags = new Uint8Array(this.view.buffer, layout.pageFlags, layout.pageCount).fill(PAGE_DEVICE);
+    for (const { gpa, length } of layout.regions) flags.fill(0, gpa / PAGE_BYTES, (gpa + length) / PAGE_BYTES);
+  }
+
+  #ownerOf(cpu: number): CodeOwner {
+    return this.#owners[(cpu - this.#firstState) / this.#stateDistance];
+  }
+
+  #hostFunctions(onRegionLeft: JitOptions['onRegionLeft']) {
+    return {
+      system: (cpu: number, id: number, a: bigint, b: bigint) => this.#ownerOf(cpu).system(SYSTEM_CALLS[id], a, b),
+      mmioRead: (cpu: number, gpa: bigint, bytes: number) => this.#ownerOf(cpu).mmioRead(gpa, bytes),
+      mmioWrite: (cpu: number, gpa: bigint, bytes: number, value: bigint) =>
+        this.#ownerOf(cpu).mmioWrite(gpa, bytes, value),
+      pageWritten: (cpu: number, gpa: bigint, bytes: number) => this.#ownerOf(cpu).pageWritten(Number(gpa), bytes),
+      hot: (_cpu: number, block: number) => this.#becameHot(block),
+      regionLeft: (cpu: number, record: number) => onRegionLeft?.(this.#ownerOf(cpu).regionExit(record)),
+    };
+  }
+
+  /** Remembers a block that is entered often, and counts it no more. */
+  #becameHot(block: number): void {
+    this.#hot.push(block);
+    this.decoded.setEntry(block, this.view.getUint32(block + RECORD_BYTES + RECORD.handler, true));
+  }
+}
+
+function compileHelpers(linker: Linker): MmuFunctions {
+  linker.compile(
+    [],
+    [
+      ...[slowLoad, slowStore, probeStore, storePlace, translateCode, physicalLoad, physicalStore],
+      ...[flushTlbs, flushPage, watchPages, dispatch],
+    ],
+  );
+  const helper = <T extends NativeFunction>(ref: Parameters<Linker['helper']>[0]) => linker.helper(ref) as unknown as T;
+  return {
+    slowLoad: helper(slowLoad),
+    slowStore: helper(slowStore),
+    probeStore: helper(probeStore),
+    storePlace: helper(storePlace),
+    physicalStore: helper(physicalStore),
+    translateCode: helper(translateCode),
+    physicalLoad: helper(physicalLoad),
+    hostAddress: helper(hostAddress),
+    flushTlbs: helper(flushTlbs),
+    flushPage: helper(flushPage),
+    watchPages: helper(watchPages),
+    dispatch: helper(dispatch),
+  };
+}
