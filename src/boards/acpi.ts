@@ -1,4 +1,5 @@
 import { ByteWriter } from '../base/bytes.ts';
+import { HPET_ID } from '../devices/hpet/hpet.ts';
 import { buildDsdt } from './dsdt.ts';
 import { IOAPIC_TIMER_PIN, PC_IRQ, PC_MEMORY, PC_PORTS } from './pc-map.ts';
 import type { LoaderCommand, TableSet } from './table-loader.ts';
@@ -36,6 +37,7 @@ const CPU_ENABLED = 1;
 const LEVEL_ACTIVE_HIGH = 0x0d;
 const ALL_CPUS = 0xff;
 
+const SPACE_MEMORY = 0;
 const SPACE_IO = 1;
 const ACCESS_BYTE = 1;
 const ACCESS_WORD = 2;
@@ -54,7 +56,8 @@ export function buildAcpi({ cpuCount }: AcpiOptions): TableSet {
   const dsdt = tables.add('DSDT', 2, buildDsdt(cpuCount));
   const fadt = tables.add('FACP', 3, fadtBody(facs, dsdt), FADT_POINTERS);
   const madt = tables.add('APIC', 3, madtBody(cpuCount));
-  const listed = [fadt, madt];
+  const hpet = tables.add('HPET', 1, hpetBody());
+  const listed = [fadt, madt, hpet];
   const rsdt = tables.add('RSDT', 1, pointerList(listed, 4), pointerFields(listed.length, 4));
   const xsdt = tables.add('XSDT', 1, pointerList(listed, 8), pointerFields(listed.length, 8));
   return {
@@ -162,6 +165,13 @@ function madtBody(cpuCount: number): Uint8Array {
     body.append([MADT.override, 10, 0, source]).u32(pin).u16(flags);
   }
   return body.append([MADT.localApicNmi, 6, ALL_CPUS]).u16(0).u8(1).finish();
+}
+
+/** IA-PC HPET 1.0a section 3.2.4: one block, in memory, for periods of any length. */
+function hpetBody(): Uint8Array {
+  const [number, minimumTick, pageProtection] = [0, 0, 0];
+  const body = new ByteWriter().u32(HPET_ID).u8(SPACE_MEMORY).zeros(3).u64(BigInt(PC_MEMORY.hpet));
+  return body.u8(number).u16(minimumTick).u8(pageProtection).finish();
 }
 
 /** The I/O APIC's identity: the first after the processors', within the four bits that it has. */

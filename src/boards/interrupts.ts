@@ -30,6 +30,8 @@ export class Interrupts {
   readonly localApics: readonly LocalApic[];
   readonly #apicBus: ApicBus;
   readonly #irqs: readonly WiredOr[];
+  /** Inputs of the I/O APIC that have no ISA interrupt, as far as something is wired to them. */
+  readonly #ioApicWires = new Map<number, WiredOr>();
 
   constructor(options: InterruptOptions, sockets: readonly ProcessorSocket[]) {
     this.#apicBus = new ApicBus((vector) => this.ioApic.endOfInterrupt(vector));
@@ -68,6 +70,14 @@ export class Interrupts {
   /** A wire for one more source of an ISA interrupt. @param irq 0 to 15 */
   irq(irq: number): IrqLine {
     return this.#irqs[irq].input();
+  }
+
+  /** A wire for one more source of an I/O APIC input that no ISA interrupt has. @param input 16 to 23 */
+  ioApicInput(input: number): IrqLine {
+    const known = this.#ioApicWires.get(input);
+    const wires = known ?? new WiredOr(this.ioApic.inputs[input]);
+    this.#ioApicWires.set(input, wires);
+    return wires.input();
   }
 
   #set(irq: number, level: boolean): void {

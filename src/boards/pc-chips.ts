@@ -7,6 +7,7 @@ import { Fdc82078 } from '../devices/fdc82078/fdc82078.ts';
 import type { FloppyDrive } from '../devices/fdc82078/floppy-drive.ts';
 import { FwCfg } from '../devices/fw-cfg/fw-cfg.ts';
 import type { FwCfgItems } from '../devices/fw-cfg/items.ts';
+import { Hpet } from '../devices/hpet/hpet.ts';
 import { I8042 } from '../devices/i8042/i8042.ts';
 import { Mc146818 } from '../devices/mc146818/mc146818.ts';
 import { PciConfigPorts } from '../devices/pci-host/config-ports.ts';
@@ -24,7 +25,7 @@ import type { CharPort, Clock, GuestMemory, RunExit } from '../machine/interface
 import { WiredOr } from '../machine/irq.ts';
 import type { PciBus } from '../machine/pci.ts';
 import type { Interrupts } from './interrupts.ts';
-import { PC_FLOPPY_DMA, PC_IRQ, PC_PORTS } from './pc-map.ts';
+import { HPET_ROUTES, PC_FLOPPY_DMA, PC_IRQ, PC_PORTS } from './pc-map.ts';
 
 /** How a guest ends its run. */
 export type Shutdown = Extract<RunExit, { kind: 'shutdown' }>;
@@ -70,7 +71,13 @@ export function makeChips(options: ChipOptions, wiring: ChipWiring) {
   const a20 = new WiredOr({ set: setA20 });
   const controllerA20 = a20.input();
   controllerA20.set(true); // as its output port says at power-on
-  const pit = new Pit8254(clock, interrupts.irq(PC_IRQ.timer));
+  const hpet = new Hpet({
+    clock,
+    routes: HPET_ROUTES,
+    route: (input) => interrupts.ioApicInput(input),
+    isa: (irq) => interrupts.irq(irq),
+  });
+  const pit = new Pit8254(clock, hpet.pit);
   const isaDma = new IsaDma(memory);
   const uart = (irq: number, port: number) => {
     const space = () => options.onSerialSpace?.(port);
@@ -95,7 +102,7 @@ export function makeChips(options: ChipOptions, wiring: ChipWiring) {
     pciConfig: new PciConfigPorts(pci),
     fwCfg: new FwCfg(configuration, memory),
     powerManagement: new Piix4PmRegisters(clock, interrupts.irq(PC_IRQ.sci), () => end('powerOff')),
-    rtc: new Mc146818(clock, interrupts.irq(PC_IRQ.rtc), options.startEpochMs),
+    rtc: new Mc146818(clock, hpet.rtc, options.startEpochMs),
     keyboard,
     vmport: new VmPort(options.registers ?? NO_REGISTERS, () => keyboard.mouse.move(1, 0, 0, 0)),
     uart1: uart(PC_IRQ.uart1, 0),
@@ -109,6 +116,7 @@ export function makeChips(options: ChipOptions, wiring: ChipWiring) {
     }),
     pit,
     portB: new SystemControlPortB(clock, pit),
+    hpet,
     coprocessorError: new CoprocessorError(interrupts.irq(PC_IRQ.coprocessor)),
     picSlave: pic.slave,
     picMaster: pic.master,
@@ -119,7 +127,7 @@ export function makeChips(options: ChipOptions, wiring: ChipWiring) {
 
 /** Ports of the fixed chips: chip, ports, widest access. Of overlapping rows the first wins. */
 export const PORT_MAP: readonly (readonly [
-  Exclude<keyof PcChips, 'isaDma'>,
+  Exclude<keyof PcChips, 'isaDma' | 'hpet'>,
   readonly [base: number, length: number],
   BusWidth,
 ])[] = [

@@ -18,6 +18,7 @@ export const PC_MEMORY = {
   pciHole: PCI_HOLE_GPA,
   pciHoleEnd: 0xfec00000,
   ioApic: 0xfec00000,
+  hpet: 0xfed00000,
   localApic: 0xfee00000,
   fourGibibytes: 0x100000000,
 } as const;
@@ -112,6 +113,9 @@ export const PC_CARD_SLOTS = {
 
 /** Interrupt inputs of the I/O APIC: ISA interrupts keep their number, but for the timer. */
 export const IOAPIC_TIMER_PIN = 2;
+
+/** I/O APIC inputs that the timers of the HPET can be routed to, a bit each: 20 to 23, as in Intel's I/O hubs. */
+export const HPET_ROUTES = 0x00f0_0000;
 
 /** PIC input that the second PIC is cascaded to; no interrupt of its own. */
 export const PIC_CASCADE_INPUT = 2;

@@ -1,6 +1,7 @@
 import { requireVersion } from '../base/state-version.ts';
 import type { CfiFlash, FlashStore } from '../devices/cfi-flash/cfi-flash.ts';
 import { FwCfgItems } from '../devices/fw-cfg/items.ts';
+import { HPET_BYTES } from '../devices/hpet/hpet.ts';
 import type { I8042 } from '../devices/i8042/i8042.ts';
 import { I440fx } from '../devices/pci-host/i440fx.ts';
 import { Piix3 } from '../devices/pci-host/piix3.ts';
@@ -220,6 +221,7 @@ export class PcBoard {
     this.ports.map(...PC_PORTS.dmaWords, words, 'dmaWords', 1);
     this.ports.map(...PC_PORTS.dmaPages, pages, 'dmaPages', 1);
     this.mmio.map(PC_MEMORY.ioApic, APIC_PAGE_BYTES, chips.ioApic, 'ioApic', 4);
+    this.mmio.map(PC_MEMORY.hpet, HPET_BYTES, chips.hpet, 'hpet', 4);
   }
 
   /** Everything with a state, sources of interrupts before what they are wired to, so that no edge is seen twice. */

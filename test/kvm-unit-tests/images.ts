@@ -11,6 +11,7 @@ const NOT_KVM = 'TEST_DEVICE=0';
 const BOTH: readonly ImageRun[] = [
   { name: 'emulator' },
   { name: 'eventinj' },
+  { name: 'hpet_read_test' },
   { name: 'la57' },
   { name: 'msr' },
   { name: 'realmode' },
