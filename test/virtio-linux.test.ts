@@ -15,6 +15,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { concatenate } from '../src/base/bytes.ts';
+import { DiskImage } from '../src/disk/disk-image.ts';
+import { makeIso } from '../src/disk/folder/iso9660.ts';
+import { memoryFolder } from '../src/disk/folder/tree.ts';
 import { NodeSharedFolder } from '../src/host/node/shared-folder.ts';
 import { TestDisk } from '../src/machine/test-disk.case.ts';
 import { debianBusybox, debianKernel } from './guests/debian.ts';
@@ -26,6 +29,7 @@ import { debianModules, LOAD_MODULES } from './guests/modules.ts';
 const KERNEL = 'linux-image-amd64';
 const MODULES = [
   ['virtio_pci', 'virtio_blk', 'virtio_rng', 'virtio_net', 'e1000', '8139too', 'ne2k_pci', '9pnet_virtio', '9p'],
+  ['virtio_scsi', 'sd_mod', 'sr_mod', 'isofs'],
 ].flat();
 const DISK_BYTES = 8 << 20;
 const LIMIT = 60e9;
@@ -38,6 +42,14 @@ dd if=/dev/urandom of=/dev/vda bs=64k count=32 seek=16 conv=notrunc,fsync 2>/dev
 sync; echo 3 > /proc/sys/vm/drop_caches
 say disk-after 'sha256sum < /dev/vda'
 say disk-discard 'blkdiscard -o 0 -l 65536 /dev/vda; head -c 65536 /dev/vda | sha256sum'
+say scsi-names 'cat /sys/block/sd*/device/model /sys/block/sr*/device/model'
+say scsi-before 'sha256sum < /dev/sda'
+dd if=/dev/vda of=/dev/sda bs=64k count=16 seek=8 conv=notrunc,fsync 2>/dev/null
+sync; echo 3 > /proc/sys/vm/drop_caches
+say scsi-after 'sha256sum < /dev/sda'
+say scsi-discard 'blkdiscard -o 1048576 -l 65536 /dev/sda; echo status $?'
+mkdir /cd
+say scsi-cd 'mount -t iso9660 -o ro /dev/sr0 /cd; cat /cd/hello.txt; umount /cd'
 say random 'cat /sys/class/misc/hw_random/rng_current; head -c 64 /dev/hwrng | wc -c; head -c 64 /dev/hwrng | sha256sum'
 for net in 2 3 4 5; do
   card=eth$((net - 2))
@@ -63,6 +75,9 @@ describe('Linux with virtio, e1000 and a shared folder', { timeout: 900_000 }, (
   const folder = mkdtempSync(join(tmpdir(), 'vitrine-virtio-'));
   const root = join(folder, 'root');
   const disk = new TestDisk(DISK_BYTES);
+  const scsiDisk = new TestDisk(DISK_BYTES);
+  const discFiles = memoryFolder({ 'hello.txt': new TextEncoder().encode('hello from the disc\n') }, 0);
+  const disc = new DiskImage(makeIso(discFiles, { label: 'DISC', createdMillis: 0 }));
   const nets = [2, 3, 4, 5].map((net) => new EchoHost(`10.0.${net}.2`));
   const large = Uint8Array.from({ length: 3_000_001 }, (_, i) => Math.imul(i, 0x9e3779b1) >>> 17);
   const byteOfDisk = (i: number) => Math.imul(i, 0x9e3779b1) >>> 13;
@@ -92,7 +107,11 @@ describe('Linux with virtio, e1000 and a shared folder', { timeout: 900_000 }, (
     const { machine, serial } = makeTestMachine({
       memoryBytes: 256 << 20,
       boot: { kernel, initrd, commandLine: 'console=ttyS0 quiet net.ifnames=0' },
-      drives: [{ kind: 'disk', bus: 'virtio', name: 'disk', medium: disk }],
+      drives: [
+        { kind: 'disk', bus: 'virtio', name: 'disk', medium: disk },
+        { kind: 'disk', bus: 'scsi', name: 'scsi disk', medium: scsiDisk },
+        { kind: 'cdrom', bus: 'scsi', name: 'disc', medium: disc },
+      ],
       networks: (['virtio', 'e1000', 'rtl8139', 'ne2k'] as const).map((model, index) => ({
         model,
         mac: Uint8Array.of(0x52, 0x54, 0, 0, 0, index),
@@ -127,6 +146,22 @@ describe('Linux with virtio, e1000 and a shared folder', { timeout: 900_000 }, (
   check('discards sectors', () => {
     assert.ok(disk.log.some((line) => line.startsWith('discard 0+')));
     assert.equal(said('disk-discard'), `${sha256(new Uint8Array(65536))}  -`);
+  });
+
+  check('reads and writes a SCSI disk', () => {
+    assert.equal(said('scsi-names'), 'DISK             DVD-ROM');
+    assert.equal(said('scsi-before'), `${sha256(new Uint8Array(DISK_BYTES))}  -`);
+    const afterwards = new Uint8Array(DISK_BYTES);
+    afterwards.set(disk.bytes.subarray(65536, 1 << 20), (8 << 16) + 65536);
+    for (let i = 0; i < 65536; i++) afterwards[(8 << 16) + i] = byteOfDisk(i); // discarded since from the other disk
+    assert.equal(said('scsi-after'), `${sha256(afterwards)}  -`);
+    assert.ok(scsiDisk.log.includes('flush'));
+    assert.equal(said('scsi-discard'), 'status 0');
+    assert.ok(scsiDisk.log.some((line) => line.startsWith('discard 1048576+65536')));
+  });
+
+  check('mounts a disc in a SCSI drive', () => {
+    assert.equal(said('scsi-cd'), 'hello from the disc');
   });
 
   check('gets random numbers', () => {

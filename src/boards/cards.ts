@@ -8,6 +8,7 @@ import { VirtioNet } from '../devices/virtio/net.ts';
 import { VirtioNinep } from '../devices/virtio/ninep/ninep.ts';
 import { NinepServer, type NinepShare } from '../devices/virtio/ninep/server.ts';
 import { VirtioRng } from '../devices/virtio/rng.ts';
+import { SCSI_TARGETS } from '../devices/virtio/scsi.ts';
 import { VirtioPci } from '../devices/virtio/virtio-pci.ts';
 import { DiskQueue } from '../machine/disk-queue.ts';
 import type { NetPort } from '../machine/interfaces.ts';
@@ -56,6 +57,7 @@ export const MOST_CARDS = {
   networks: PC_CARD_SLOTS.network.length,
   ahciDisks: AHCI_PORTS,
   virtioDisks: PC_CARD_SLOTS.virtioDisk.length,
+  scsiDrives: SCSI_TARGETS,
   shares: PC_CARD_SLOTS.share.length,
 } as const;
 

@@ -1,20 +1,26 @@
 import { AtaDisk } from '../devices/ata-disk/ata-disk.ts';
 import { AtapiCdrom } from '../devices/atapi-cdrom/atapi-cdrom.ts';
+import { ScsiCdrom } from '../devices/atapi-cdrom/scsi-cdrom.ts';
 import { FloppyDrive } from '../devices/fdc82078/floppy-drive.ts';
 import { IdeChannel, type RegisterBank } from '../devices/piix3-ide/channel.ts';
 import { BUS_MASTER_PORTS, Piix3Ide } from '../devices/piix3-ide/piix3-ide.ts';
+import { ScsiDisk } from '../devices/scsi-disk/scsi-disk.ts';
+import { SCSI_TARGETS, VirtioScsi } from '../devices/virtio/scsi.ts';
+import { VirtioPci } from '../devices/virtio/virtio-pci.ts';
 import type { AtaDrive } from '../machine/ata.ts';
 import type { BusWidth, PortBus } from '../machine/bus.ts';
 import { DiskQueue } from '../machine/disk-queue.ts';
 import type { HostWork } from '../machine/host-work.ts';
 import type { BlockDevice, GuestMemory, IrqLine } from '../machine/interfaces.ts';
 import { BusWindow } from '../machine/pci.ts';
-import { PC_IDE } from './pc-map.ts';
+import type { PciCard } from '../machine/pci-slot.ts';
+import type { ScsiUnit } from '../machine/scsi.ts';
+import { PC_CARD_SLOTS, PC_IDE } from './pc-map.ts';
 
 /** A medium and where it is put: it belongs to the caller, who closes it after the machine has ended. */
 export interface PcDrive {
   readonly kind: 'disk' | 'cdrom' | 'floppy';
-  /** The controller of a disk. CD drives are on the IDE controller's second channel, floppy drives on their own. */
+  /** The controller of a disk. A CD drive is on the IDE controller's second channel, further ones are on SCSI; floppy drives have their own. */
   readonly bus: 'ide' | 'ahci' | 'virtio' | 'scsi';
   /** The name people know it by, usually that of its file. */
   readonly name: string;
@@ -50,6 +56,8 @@ export interface PcDrives {
   /** the drives on the cable of each IDE channel */
   readonly ideCables: readonly (readonly [AtaDrive | undefined, AtaDrive | undefined])[];
   readonly floppies: readonly FloppyDrive[];
+  /** The disks and CD drives of the SCSI controller, in the order of its targets. */
+  readonly scsiUnits: readonly ScsiUnit[];
   /** Every drive, those of other controllers too. */
   readonly bays: readonly DriveBay[];
 }
@@ -88,7 +96,7 @@ export function makeDrives(drives: readonly PcDrive[], hostWork: HostWork): PcDr
     cables[channel][place] = new AtaDisk({ disk, serial: serialNumber(channel, place), sata: false });
     bays.push({ id: `ide${channel}-hd${place}`, kind: 'disk', inserted, removable: undefined });
   }
-  const cd = drives.find(({ kind }) => kind === 'cdrom');
+  const cd = drives.find(({ kind, bus }) => kind === 'cdrom' && bus !== 'scsi');
   const [channel, place] = CD_PLACE;
   const cdDrive = new AtapiCdrom({ medium: queueOf(cd, hostWork), serial: serialNumber(channel, place) });
   cables[channel][place] = cdDrive;
@@ -99,7 +107,8 @@ export function makeDrives(drives: readonly PcDrive[], hostWork: HostWork): PcDr
     bays.push(removableBay(`floppy${index}`, 'floppy', inserted, drive, hostWork));
     return drive;
   });
-  return { ideCables: cables, floppies, bays: [...bays, ...baysOfCards(drives)] };
+  const scsi = makeScsiUnits(drives, hostWork);
+  return { ideCables: cables, floppies, scsiUnits: scsi.units, bays: [...bays, ...baysOfCards(drives), ...scsi.bays] };
 }
 
 /** Makes the IDE controller and maps its channels. */
@@ -113,6 +122,13 @@ export function makeIde({ ideCables }: PcDrives, { memory, hostWork, ports, irq 
     return channel;
   });
   return new Piix3Ide(channels, (registers) => new BusWindow(ports, BUS_MASTER_PORTS, registers, 'ideBusMaster', 4));
+}
+
+/** The SCSI controller, where something is connected to it. */
+export function scsiCards({ scsiUnits }: PcDrives): PciCard[] {
+  if (scsiUnits.length === 0) return [];
+  const [slot] = PC_CARD_SLOTS.scsi;
+  return [{ slot, plug: (connection) => new VirtioPci(new VirtioScsi(scsiUnits), connection) }];
 }
 
 /** What a drive with removable media does of itself. */
@@ -153,9 +169,28 @@ function removableBay(
   };
 }
 
+/** Disks and CD drives on SCSI, and the bays they are in. */
+function makeScsiUnits(drives: readonly PcDrive[], hostWork: HostWork): { units: ScsiUnit[]; bays: DriveBay[] } {
+  const bays: DriveBay[] = [];
+  const units = drives
+    .filter(({ kind, bus }) => kind !== 'floppy' && bus === 'scsi')
+    .map((inserted, target): ScsiUnit => {
+      if (target >= SCSI_TARGETS) throw new RangeError(`the SCSI controller takes ${SCSI_TARGETS} drives`);
+      const disk = new DiskQueue(inserted.medium, hostWork);
+      if (inserted.kind === 'disk') {
+        bays.push({ id: `scsi0-hd${target}`, kind: 'disk', inserted, removable: undefined });
+        return new ScsiDisk(disk, `VTS${String(target + 1).padStart(5, '0')}`);
+      }
+      const drive = new ScsiCdrom(disk);
+      bays.push(removableBay(`scsi0-cd${target}`, 'cdrom', inserted, drive, hostWork));
+      return drive;
+    });
+  return { units, bays };
+}
+
 /** Disks on controllers that are plugged into slots. */
 function baysOfCards(drives: readonly PcDrive[]): DriveBay[] {
-  return (['ahci', 'virtio', 'scsi'] as const).flatMap((bus) =>
+  return (['ahci', 'virtio'] as const).flatMap((bus) =>
     drives
       .filter((drive) => drive.kind === 'disk' && drive.bus === bus)
       .map((inserted, index) => ({ id: `${bus}${index}`, kind: 'disk', inserted, removable: undefined })),

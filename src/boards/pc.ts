@@ -15,7 +15,7 @@ import { WiredOr } from '../machine/irq.ts';
 import { BusWindow, PciBus, type PciFunction } from '../machine/pci.ts';
 import { type PciCard, windowsOn } from '../machine/pci-slot.ts';
 import { driveCmos } from './drive-cmos.ts';
-import { type DriveBay, makeDrives, makeIde, type PcDrive, type PcDrives } from './drives.ts';
+import { type DriveBay, makeDrives, makeIde, type PcDrive, type PcDrives, scsiCards } from './drives.ts';
 import { mapFirmware, mapVariables } from './firmware-rom.ts';
 import { type InterruptOptions, Interrupts } from './interrupts.ts';
 import { type ChipOptions, makeChips, type PcChips, PORT_MAP, type Shutdown } from './pc-chips.ts';
@@ -107,7 +107,7 @@ export class PcBoard {
     this.pci.attach(...PC_SLOT.isaBridge, piix3);
     this.pci.attach(...PC_SLOT.powerManagement, new Piix4Pm(pmWindow));
     this.pci.attach(...PC_SLOT.ide, this.#makeIde(options));
-    for (const card of options.cards ?? []) this.#plug(card, options);
+    for (const card of [...scsiCards(this.#drives), ...(options.cards ?? [])]) this.#plug(card, options);
     for (const [index, value] of driveCmos(this.#drives)) this.setCmos(index, value);
     this.#atPowerOn = this.save();
   }

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { parseDisk } from './drive-options.ts';
+import { parseCd, parseDisk } from './drive-options.ts';
 
 describe('--disk', () => {
   it('takes a file alone for an IDE disk whose format is found out', () => {
@@ -12,6 +12,12 @@ describe('--disk', () => {
     assert.deepEqual(parseDisk('d,readonly,bus=virtio,format=qcow2'), rest);
     assert.deepEqual(parseDisk('d,overlay').overlay, 'temporary');
     assert.deepEqual(parseDisk('d,overlay=x=y').overlay, { path: 'x=y' });
+  });
+
+  it('puts a CD drive on a bus, and leaves other commas in the name', () => {
+    assert.deepEqual(parseCd('a,b.iso'), { option: '--cdrom', path: 'a,b.iso', bus: 'ide' });
+    assert.deepEqual(parseCd('a,b.iso,bus=scsi'), { option: '--cdrom', path: 'a,b.iso', bus: 'scsi' });
+    assert.throws(() => parseCd('c.iso,bus=usb'), /--cdrom: found "bus=usb", expected bus=ide, scsi/);
   });
 
   it('takes two commas for one in a file name', () => {

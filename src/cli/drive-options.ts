@@ -17,6 +17,14 @@ export interface DiskOption {
   readonly overlay?: 'temporary' | { readonly path: string };
 }
 
+/** What `--cdrom` asks for. */
+export interface CdOption {
+  readonly option: '--cdrom';
+  readonly path: string;
+  readonly bus: 'ide' | 'scsi';
+}
+
+const CD_BUSES = ['ide', 'scsi'] as const;
 const EXPECTED = 'FILE[,format=FORMAT][,bus=BUS][,readonly][,overlay[=FILE]]';
 const DEFAULT_BUS: DiskBus = 'ide';
 
@@ -27,6 +35,14 @@ export function parseDisk(text: string): DiskOption {
   if (path === '') throw new UsageError('--disk', quote(text), EXPECTED);
   const disk: DiskOption = { option: '--disk', path, bus: DEFAULT_BUS, readOnly: false };
   return Object.assign(disk, ...words.map(readWord));
+}
+
+/** Reads `FILE[,bus=ide|scsi]`; other commas belong to the file's name. @throws {UsageError} there is no such bus */
+export function parseCd(text: string): CdOption {
+  const [, path = text, bus = 'ide'] = /^(.*),bus=([^,]*)$/s.exec(text) ?? [];
+  const found = CD_BUSES.find((candidate) => candidate === bus);
+  if (found === undefined) throw new UsageError('--cdrom', quote(`bus=${bus}`), `bus=${CD_BUSES.join(', ')}`);
+  return { option: '--cdrom', path, bus: found };
 }
 
 function readWord(word: string): Partial<DiskOption> {

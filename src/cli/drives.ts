@@ -14,7 +14,7 @@ export async function openDrives({ disks, cdrom, floppies }: RunOptions): Promis
   const drives: PcDrive[] = [];
   try {
     for (const disk of disks) drives.push(await openDiskOption(disk));
-    if (cdrom) drives.push(await openMedium('cdrom', cdrom, true));
+    if (cdrom) drives.push(await openMedium('cdrom', cdrom, true, cdrom.bus));
     for (const floppy of floppies) drives.push(await openMedium('floppy', floppy, await isReadOnly(floppy.path)));
     await checkPlaces(drives);
     return drives;
@@ -44,9 +44,14 @@ async function openDiskOption({ option, path, format, bus, readOnly, overlay }: 
   return { kind: 'disk', bus, name: path, medium, format: medium.driver.format };
 }
 
-async function openMedium(kind: 'cdrom' | 'floppy', file: FileOption, readOnly: boolean): Promise<PcDrive> {
+async function openMedium(
+  kind: 'cdrom' | 'floppy',
+  file: FileOption,
+  readOnly: boolean,
+  bus: PcDrive['bus'] = 'ide',
+): Promise<PcDrive> {
   const folder = await openFolderMedium(kind, file.path);
-  return { kind, bus: 'ide', name: file.path, medium: folder ?? (await open(file, { format: 'raw', readOnly })) };
+  return { kind, bus, name: file.path, medium: folder ?? (await open(file, { format: 'raw', readOnly })) };
 }
 
 /** What of `openDisk`'s options is used here. */
@@ -78,9 +83,11 @@ async function checkPlaces(drives: readonly PcDrive[]): Promise<void> {
     ['ide', MOST_IDE_DISKS],
     ['ahci', MOST_CARDS.ahciDisks],
     ['virtio', MOST_CARDS.virtioDisks],
-    ['scsi', 0],
+    ['scsi', MOST_CARDS.scsiDrives],
   ] as const) {
-    const count = drives.filter((drive) => drive.kind === 'disk' && drive.bus === bus).length;
+    const isHere = ({ kind, bus: other }: PcDrive) =>
+      other === bus && (kind === 'disk' || (kind === 'cdrom' && bus === 'scsi'));
+    const count = drives.filter(isHere).length;
     if (count > most) throw new UsageError('--disk', `${count} with bus=${bus}`, `at most ${most}`);
   }
 }

@@ -88,9 +88,9 @@ function runOptions(): Option[] {
     new Option('--boot <MEDIA>', 'what the firmware boots from: cd, disk, floppy, net, or several with commas'),
     new Option(
       '--disk <FILE>',
-      'a disk: FILE[,format=FORMAT][,bus=ide|ahci|virtio][,readonly][,overlay[=FILE]]',
+      'a disk: FILE[,format=FORMAT][,bus=ide|ahci|virtio|scsi][,readonly][,overlay[=FILE]]',
     ).argParser(collect),
-    new Option('--cdrom <FILE>', 'the medium in the CD drive'),
+    new Option('--cdrom <FILE>', 'the medium in the CD drive; ,bus=scsi: in one on virtio-scsi'),
     new Option('--floppy <FILE>', 'the medium in the floppy drive; again for the second drive').argParser(collect),
     new Option(
       '--net <NETWORK>',

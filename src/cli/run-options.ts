@@ -1,7 +1,7 @@
 import type { SocketAddress } from '../host/node/listen.ts';
 import { MEMORY_LIMITS, MOST_CPUS } from '../vm/config.ts';
 import type { BootMedium } from '../vm/index.ts';
-import { type DiskOption, parseDisk } from './drive-options.ts';
+import { type CdOption, type DiskOption, parseCd, parseDisk } from './drive-options.ts';
 import { UsageError } from './errors.ts';
 import { DEFAULT_NET, type NetOption, parseNet } from './net-options.ts';
 import { parseShare, type ShareOption } from './share-options.ts';
@@ -68,7 +68,7 @@ export interface RunOptions {
   readonly debugConsole?: SerialTarget;
   readonly serial: readonly SerialTarget[];
   readonly disks: readonly DiskOption[];
-  readonly cdrom?: FileOption;
+  readonly cdrom?: CdOption;
   readonly floppies: readonly FileOption[];
   readonly networks: readonly NetOption[];
   readonly shares: readonly ShareOption[];
@@ -117,7 +117,7 @@ export function readRunOptions(image: string | undefined, raw: RawRunOptions, ho
     debugConsole: optional(raw.debugcon, (text) => parseSerial('--debugcon', text)),
     serial: readSerial(raw.serial, raw.display),
     disks: (raw.disk ?? []).map(parseDisk),
-    cdrom: optional(raw.cdrom, (path) => ({ option: '--cdrom', path })),
+    cdrom: optional(raw.cdrom, parseCd),
     floppies: readFloppies(raw.floppy ?? []),
     networks: raw.net?.map(parseNet) ?? [DEFAULT_NET],
     shares: (raw.share ?? []).map(parseShare),

@@ -1,8 +1,10 @@
+import { ScsiCdrom } from '../../src/devices/atapi-cdrom/scsi-cdrom.ts';
 import { E1000 } from '../../src/devices/e1000/e1000.ts';
 import { REG as E1000_REG } from '../../src/devices/e1000/registers.ts';
 import { Ne2000Pci } from '../../src/devices/ne2000/ne2000-pci.ts';
 import { REG as RTL8139_REG } from '../../src/devices/rtl8139/registers.ts';
 import { Rtl8139 } from '../../src/devices/rtl8139/rtl8139.ts';
+import { ScsiDisk } from '../../src/devices/scsi-disk/scsi-disk.ts';
 import { VirtioBalloon } from '../../src/devices/virtio/balloon.ts';
 import { VirtioBlock } from '../../src/devices/virtio/block.ts';
 import { VirtioConsole } from '../../src/devices/virtio/console.ts';
@@ -12,6 +14,7 @@ import { VirtioNet } from '../../src/devices/virtio/net.ts';
 import { VirtioNinep } from '../../src/devices/virtio/ninep/ninep.ts';
 import { NinepServer } from '../../src/devices/virtio/ninep/server.ts';
 import { VirtioRng } from '../../src/devices/virtio/rng.ts';
+import { VirtioScsi } from '../../src/devices/virtio/scsi.ts';
 import type { VirtioDevice } from '../../src/devices/virtio/virtio-device.ts';
 import { VirtioPci } from '../../src/devices/virtio/virtio-pci.ts';
 import { DiskQueue } from '../../src/machine/disk-queue.ts';
@@ -114,6 +117,10 @@ function inputSubject(): HostileSubject {
 export const DEVICE_SUBJECTS: readonly HostileSubject[] = [
   virtio('virtio-rng', () => new VirtioRng((target) => target.fill(7))),
   virtio('virtio-block', (slot) => new VirtioBlock(new DiskQueue(new TestDisk(DISK_BYTES), slot.hostWork), 'fuzz')),
+  virtio('virtio-scsi', (slot) => {
+    const disk = () => new DiskQueue(new TestDisk(DISK_BYTES), slot.hostWork);
+    return new VirtioScsi([new ScsiDisk(disk(), 'fuzz'), new ScsiCdrom(disk())]);
+  }),
   virtio('virtio-net', (slot, net) => new VirtioNet(net, MAC, slot.clock)),
   virtio('virtio-9p', () => {
     const owner = { uid: 0, gid: 0 };

@@ -4,6 +4,7 @@ import { concatenate } from '../../base/bytes.ts';
 import { SplitMix64 } from '../../base/random.ts';
 import { makeTestDisk } from '../../machine/test-disk-queue.case.ts';
 import { AtapiCdrom } from './atapi-cdrom.ts';
+import { ScsiCdrom } from './scsi-cdrom.ts';
 
 const SECTORS = 300;
 const FAILED = 0x41;
@@ -214,5 +215,28 @@ describe('AtapiCdrom', () => {
       const bytes = drive.transfer?.data.length ?? 0;
       assert.ok(bytes <= 64 * 2352 && bytes % 2 === 0);
     }
+  });
+});
+
+describe('ScsiCdrom', () => {
+  const execute = (drive: ScsiCdrom, bytes: readonly number[]) =>
+    drive.execute(Uint8Array.from({ length: 32 }, (_, i) => bytes[i] ?? 0));
+
+  test('reads sectors of 2048 bytes and says that it is a CD drive', () => {
+    const drive = new ScsiCdrom(makeTestDisk(SECTORS * 4).disk);
+    assert.deepEqual(execute(drive, read10(3, 2)), { kind: 'read', offset: 6144, length: 4096 });
+    const inquiry = execute(drive, [0x12, 0, 0, 0, 36]);
+    assert.deepEqual(inquiry.kind === 'data' && [...inquiry.bytes.subarray(0, 4)], [5, 0x80, 5, 2]);
+  });
+
+  test('tells once that its medium has changed, and that there is none', () => {
+    const drive = new ScsiCdrom(undefined);
+    assert.equal(execute(drive, read10(0, 1)).kind, 'fail');
+    drive.insert(makeTestDisk(SECTORS * 4).disk);
+    assert.deepEqual(execute(drive, [0]), { kind: 'fail', sense: { key: 6, asc: 0x28, ascq: 0 } });
+    assert.deepEqual(execute(drive, [0]), { kind: 'done' });
+    const other = new ScsiCdrom(undefined);
+    other.restore(drive.save());
+    assert.deepEqual(other.save(), drive.save());
   });
 });

@@ -11,24 +11,10 @@ import {
 import type { Disk } from '../../machine/disk-queue.ts';
 import type { HostTicket } from '../../machine/host-work.ts';
 import type { DeviceState } from '../../machine/interfaces.ts';
-import { ALWAYS, COMMAND, DONE_COMMANDS, NEEDS_MEDIUM, OP } from './commands.ts';
-import {
-  CD_SECTOR_BYTES,
-  capacity,
-  configuration,
-  type DriveFacts,
-  discInformation,
-  identifyPacket,
-  inquiry,
-  mechanismStatus,
-  mediaEvent,
-  modeSense,
-  RAW_SECTOR_BYTES,
-  rawSector,
-  subChannel,
-  toc,
-} from './replies.ts';
-import { SENSE, type Sense, senseData } from './sense.ts';
+import { SENSE, type Sense } from '../../machine/scsi.ts';
+import { COMMAND, DONE_COMMANDS } from './commands.ts';
+import { MmcDrive } from './mmc-drive.ts';
+import { CD_SECTOR_BYTES, identifyPacket, RAW_SECTOR_BYTES, rawSector } from './replies.ts';
 import { ATAPI_CDROM_VERSION, type AtapiCdromState, type Job } from './state.ts';
 
 const SIGNATURE = [1, 1, 0x14, 0xeb] as const;
@@ -42,9 +28,6 @@ const FIRST_TRANSFER_MODE = 0x22;
 const FEATURE_DMA = 0x01;
 /** Interrupt reason, in the sector count register. */
 const REASON = { command: 1, toHost: 2, status: 3 } as const;
-/** Media events (MMC-5 table 301). */
-const EVENT = { none: 0, ejectRequest: 1, newMedia: 2, removal: 3 } as const;
-
 /** What a drive is made of. */
 export interface AtapiCdromOptions {
   /** the medium at power-on */
@@ -56,31 +39,25 @@ export interface AtapiCdromOptions {
 export class AtapiCdrom implements AtaDrive {
   readonly taskFile = new TaskFile();
   readonly #serial: string;
-  #medium: Disk | undefined;
+  readonly #drive: MmcDrive;
   #host: AtaHost = { changed: () => {} };
   #ticket: HostTicket | undefined;
   #job: Job | undefined;
   #transferMode = FIRST_TRANSFER_MODE;
-  #sense: Sense = SENSE.none;
-  /** whether the next command is told that the medium has changed */
-  #attention = false;
-  #event: number = EVENT.none;
-  #trayOpen = false;
-  #locked = false;
 
   constructor({ medium, serial }: AtapiCdromOptions) {
-    this.#medium = medium;
+    this.#drive = new MmcDrive(medium);
     this.#serial = serial;
     this.#sign();
   }
 
   /** Whether the guest forbids that the medium is taken out. */
   get locked(): boolean {
-    return this.#locked;
+    return this.#drive.locked;
   }
 
   get trayOpen(): boolean {
-    return this.#trayOpen;
+    return this.#drive.trayOpen;
   }
 
   get transfer(): AtaTransfer | undefined {
@@ -97,18 +74,15 @@ export class AtapiCdrom implements AtaDrive {
   /** Puts a medium in and closes the tray, or takes it out. A read under way fails. */
   insert(medium: Disk | undefined): void {
     const wasReading = this.#job?.deadlineNanos !== undefined;
-    this.#medium = medium;
-    this.#trayOpen = medium === undefined;
-    this.#attention = medium !== undefined;
-    this.#event = medium ? EVENT.newMedia : EVENT.removal;
+    this.#drive.insert(medium);
     if (!wasReading) return;
     this.#forget();
-    this.#fail(this.#notReady);
+    this.#fail(this.#drive.notReady);
   }
 
   /** Tells the guest that someone wants the medium out: as the button does while the guest has locked the tray. */
   requestEject(): void {
-    this.#event = EVENT.ejectRequest;
+    this.#drive.requestEject();
   }
 
   execute(command: number): void {
@@ -147,11 +121,7 @@ export class AtapiCdrom implements AtaDrive {
       version: ATAPI_CDROM_VERSION,
       taskFile: this.taskFile.save(),
       transferMode: this.#transferMode,
-      sense: this.#sense,
-      attention: this.#attention,
-      event: this.#event,
-      trayOpen: this.#trayOpen,
-      locked: this.#locked,
+      ...this.#drive.save(),
       job: job ? { ...job, chunk: isBeingRead ? new Uint8Array(0) : job.chunk.slice() } : null,
     };
   }
@@ -163,27 +133,10 @@ export class AtapiCdrom implements AtaDrive {
     this.#forget();
     this.taskFile.restore(saved.taskFile);
     this.#transferMode = saved.transferMode;
-    this.#sense = saved.sense;
-    this.#attention = saved.attention;
-    this.#event = saved.event;
-    this.#trayOpen = saved.trayOpen;
-    this.#locked = saved.locked;
+    this.#drive.restore(saved);
     if (!saved.job) return;
     this.#job = { ...saved.job, chunk: saved.job.chunk.slice() };
     if (saved.job.deadlineNanos !== undefined) this.#readSectors(this.#job, saved.job.deadlineNanos);
-  }
-
-  get #facts(): DriveFacts {
-    return { sectors: this.#sectors, trayOpen: this.#trayOpen, locked: this.#locked };
-  }
-
-  get #sectors(): number | undefined {
-    const present = this.#medium !== undefined && !this.#trayOpen;
-    return present && this.#medium ? Math.floor(this.#medium.sizeBytes / CD_SECTOR_BYTES) : undefined;
-  }
-
-  get #notReady(): Sense {
-    return this.#trayOpen ? SENSE.trayOpen : SENSE.trayClosedNoMedium;
   }
 
   #forget(): void {
@@ -246,136 +199,26 @@ export class AtapiCdrom implements AtaDrive {
   }
 
   #executePacket(job: Job, packet: Uint8Array): void {
-    const [op] = packet;
-    if (this.#attention && !ALWAYS.includes(op)) {
-      this.#attention = false;
-      this.#fail(SENSE.mediumChanged);
-    } else if (NEEDS_MEDIUM.includes(op) && this.#sectors === undefined) this.#fail(this.#notReady);
-    else if (op === OP.read10 || op === OP.read12 || op === OP.readCd) this.#read(job, packet);
-    else if (!this.#control(packet)) this.#reply(job, packet);
-  }
-
-  /** Executes a packet that moves no data. @returns false for one that does */
-  #control(packet: Uint8Array): boolean {
-    switch (packet[0]) {
-      case OP.testUnitReady:
-      case OP.synchronizeCache:
-      case OP.setCdSpeed:
-        this.#succeed();
-        return true;
-      case OP.seek:
-        if (be32(packet, 2) < (this.#sectors ?? 0)) this.#succeed();
-        else this.#fail(SENSE.addressOutOfRange);
-        return true;
-      case OP.preventRemoval:
-        this.#locked = (packet[4] & 1) !== 0;
-        this.#succeed();
-        return true;
-      case OP.startStop:
-        this.#startStop((packet[4] & 2) !== 0, (packet[4] & 1) !== 0);
-        return true;
-      default:
-        return false;
-    }
-  }
-
-  /** START STOP UNIT (MMC-5 section 6.46): with LoEj it opens or closes the tray. */
-  #startStop(loadEject: boolean, start: boolean): void {
-    if (loadEject && !start && this.#locked) {
-      this.#fail(SENSE.removalPrevented);
-      return;
-    }
-    if (loadEject && this.#trayOpen === start) {
-      this.#trayOpen = !start;
-      this.#event = start && this.#medium ? EVENT.newMedia : EVENT.removal;
-      this.#attention = start && this.#medium !== undefined;
-    }
-    this.#succeed();
-  }
-
-  #reply(job: Job, packet: Uint8Array): void {
-    const { bytes, lengthBytes } = this.#answer(packet);
-    if (bytes instanceof Uint8Array) this.#send(job, bytes.subarray(0, lengthBytes));
-    else this.#fail(bytes ?? SENSE.invalidField);
-  }
-
-  /** What a packet is answered with: bytes, of which the allocation length says how many at most, or what is wrong. */
-  #answer(packet: Uint8Array): { bytes: Uint8Array | Sense | undefined; lengthBytes: number } {
-    const facts = this.#facts;
-    const [short, long, atEight] = [packet[4], be16(packet, 7), be16(packet, 8)];
-    const sectors = facts.sectors ?? 0;
-    switch (packet[0]) {
-      case OP.requestSense:
-        return { bytes: this.#takeSense(), lengthBytes: short };
-      case OP.inquiry:
-        return { bytes: packet[1] & 1 ? undefined : inquiry(), lengthBytes: be16(packet, 3) };
-      case OP.modeSense6:
-        return {
-          bytes: packet[2] >= 0xc0 ? SENSE.savingNotSupported : modeSense(packet, facts, false),
-          lengthBytes: short,
-        };
-      case OP.modeSense10:
-        return {
-          bytes: packet[2] >= 0xc0 ? SENSE.savingNotSupported : modeSense(packet, facts, true),
-          lengthBytes: long,
-        };
-      case OP.readCapacity:
-        return { bytes: capacity(sectors), lengthBytes: 8 };
-      case OP.readToc:
-        return { bytes: toc(packet, sectors), lengthBytes: long };
-      case OP.readSubChannel:
-        return { bytes: subChannel(packet), lengthBytes: long };
-      case OP.getConfiguration:
-        return { bytes: configuration(packet, facts), lengthBytes: long };
-      case OP.getEventStatus:
-        return { bytes: packet[1] & 1 ? this.#takeEvent(packet) : undefined, lengthBytes: long };
-      case OP.readDiscInformation:
-        return { bytes: discInformation(), lengthBytes: long };
-      case OP.mechanismStatus:
-        return { bytes: mechanismStatus(facts), lengthBytes: atEight };
-      default:
-        return { bytes: SENSE.invalidCommand, lengthBytes: 0 };
-    }
-  }
-
-  #takeSense(): Uint8Array {
-    const sense = this.#attention ? SENSE.mediumChanged : this.#sense;
-    this.#attention = false;
-    this.#sense = SENSE.none;
-    return senseData(sense);
-  }
-
-  #takeEvent(packet: Uint8Array): Uint8Array {
-    const event = this.#event;
-    if (packet[4] & 0x10) this.#event = EVENT.none;
-    return mediaEvent(packet, event, this.#facts);
-  }
-
-  #read(job: Job, packet: Uint8Array): void {
-    const isCd = packet[0] === OP.readCd;
-    const lba = be32(packet, 2);
-    const sectors = isCd ? be32(packet, 5) & 0xffffff : packet[0] === OP.read10 ? be16(packet, 7) : be32(packet, 6);
-    const fields = isCd ? packet[9] & 0xf8 : 0x10;
-    const type = isCd ? (packet[1] >> 2) & 7 : 0;
-    if (type !== 0 && type !== 2) this.#fail(SENSE.wrongMode);
-    else if (lba + sectors > (this.#sectors ?? 0)) this.#fail(SENSE.addressOutOfRange);
-    else if (sectors === 0 || fields === 0) this.#succeed();
-    else if (fields !== 0x10 && fields !== 0xf8) this.#fail(SENSE.invalidField);
-    else this.#readSectors({ ...emptyJob('read'), ...pick(job), raw: fields === 0xf8, lba, sectors });
+    const outcome = this.#drive.execute(packet);
+    if (outcome.kind === 'done') this.#succeed();
+    else if (outcome.kind === 'data') this.#send(job, outcome.bytes);
+    else if (outcome.kind === 'fail') this.#fail(outcome.sense);
+    else this.#readSectors({ ...emptyJob('read'), ...pick(job), ...outcome });
   }
 
   /** Asks the medium for the job's next sectors. */
   #readSectors(job: Job, deadlineNanos?: bigint): void {
     this.#job = job;
     job.moved = 0;
-    if (!this.#medium) {
-      this.#fail(this.#notReady);
+    const { medium } = this.#drive;
+    if (!medium) {
+      this.#fail(this.#drive.notReady);
       return;
     }
     const target = new Uint8Array(Math.min(job.sectors, CHUNK_SECTORS) * CD_SECTOR_BYTES);
     this.taskFile.status = ATA_STATUS.bsy;
     const request = { kind: 'read', offset: job.lba * CD_SECTOR_BYTES, target } as const;
-    this.#ticket = this.#medium.submit(request, (ok) => this.#sectorsRead(job, target, ok), deadlineNanos);
+    this.#ticket = medium.submit(request, (ok) => this.#sectorsRead(job, target, ok), deadlineNanos);
     job.deadlineNanos = this.#ticket.deadlineNanos;
     this.#host.changed(false);
   }
@@ -418,7 +261,7 @@ export class AtapiCdrom implements AtaDrive {
 
   #succeed(): void {
     this.#job = undefined;
-    this.#sense = SENSE.none;
+    this.#drive.ended(SENSE.none);
     this.taskFile.current[ATA_REG.count] = REASON.status;
     this.taskFile.error = 0;
     this.#finish();
@@ -426,7 +269,7 @@ export class AtapiCdrom implements AtaDrive {
 
   #fail(sense: Sense): void {
     this.#job = undefined;
-    this.#sense = sense;
+    this.#drive.ended(sense);
     this.taskFile.current[ATA_REG.count] = REASON.status;
     this.taskFile.error = (sense.key << 4) | ATA_ERROR.abrt;
     this.taskFile.status = ATA_STATUS.drdy | ATA_STATUS.err;
@@ -457,12 +300,4 @@ function rawSectors(lba: number, data: Uint8Array): Uint8Array {
     raw.set(rawSector(lba + n, sector), n * RAW_SECTOR_BYTES);
   }
   return raw;
-}
-
-function be16(bytes: Uint8Array, offset: number): number {
-  return bytes[offset] * 0x100 + bytes[offset + 1];
-}
-
-function be32(bytes: Uint8Array, offset: number): number {
-  return be16(bytes, offset) * 0x10000 + be16(bytes, offset + 2);
 }

@@ -1,5 +1,5 @@
 import type { DeviceState } from '../../machine/interfaces.ts';
-import type { Sense } from './sense.ts';
+import type { MmcState } from './mmc-drive.ts';
 
 export const ATAPI_CDROM_VERSION = 1;
 
@@ -23,13 +23,8 @@ export interface Job {
 }
 
 /** The saved state of the drive. The medium is not part of it; sectors that are being read are read again. */
-export interface AtapiCdromState extends DeviceState {
+export interface AtapiCdromState extends DeviceState, MmcState {
   readonly taskFile: DeviceState;
   readonly transferMode: number;
-  readonly sense: Sense;
-  readonly attention: boolean;
-  readonly event: number;
-  readonly trayOpen: boolean;
-  readonly locked: boolean;
   readonly job: Job | null;
 }

@@ -14,7 +14,7 @@ export const MOST_ZERO_SECTORS = 1 << 14;
 /** Request types (virtio 1.2 section 5.2.6); bit 31 was the legacy barrier. */
 const TYPE = { read: 0, write: 1, flush: 4, identify: 8, discard: 11, writeZeroes: 13 } as const;
 const LEGACY_BARRIER = 0x80000000;
-const HEADER_BYTES = 16;
+export const HEADER_BYTES = 16;
 const SEGMENT_BYTES = 16;
 const SEGMENT_UNMAP = 1;
 const STATUS_BYTES = 1;
@@ -23,7 +23,7 @@ const STATUS_BYTES = 1;
 export const STATUS = { ok: 0, ioError: 1, unsupported: 2 } as const;
 
 /** What a request's bytes and place are: `from` counts from the start of the data. */
-interface Extent {
+export interface Extent {
   readonly offset: number;
   readonly length: number;
 }
@@ -94,6 +94,9 @@ function parseExtents(
   return { kind, extents };
 }
 
+/** Gives a copy of so many bytes of the data that is to be written, from a place in it on. */
+type Source = (at: number, length: number) => Uint8Array;
+
 /** What is asked of the disk for a part of a request. */
 export interface Piece {
   readonly request: DiskRequest;
@@ -103,19 +106,20 @@ export interface Piece {
 
 /**
  * The part of a request that comes at a position: 0 is the start, and each piece says the next.
+ * @param source the data to be written
  * @param writeThrough whether writes are to be on stable storage when they end
  * @returns undefined at the end
  */
 export function pieceAt(
   request: BlockRequest,
   position: number,
-  chain: Chain,
+  source: Source,
   writeThrough: boolean,
 ): Piece | undefined {
   switch (request.kind) {
     case 'read':
     case 'write':
-      return transferPiece(request, position, chain, writeThrough);
+      return transferPiece(request, position, source, writeThrough);
     case 'discard': {
       const extent = request.extents[position];
       return extent && { request: { kind: 'discard', ...extent }, next: position + 1 };
@@ -132,7 +136,7 @@ export function pieceAt(
 function transferPiece(
   { kind, offset, length }: Extract<BlockRequest, Extent>,
   position: number,
-  chain: Chain,
+  source: Source,
   writeThrough: boolean,
 ): Piece | undefined {
   if (position >= length) {
@@ -142,7 +146,7 @@ function transferPiece(
   const bytes = Math.min(PIECE_BYTES, length - position);
   const [at, next] = [offset + position, position + bytes];
   if (kind === 'read') return { request: { kind, offset: at, target: new Uint8Array(bytes) }, next };
-  return { request: { kind, offset: at, source: chain.readBytes(HEADER_BYTES + position, bytes) }, next };
+  return { request: { kind, offset: at, source: source(position, bytes) }, next };
 }
 
 /** Positions count the bytes of all extents. */

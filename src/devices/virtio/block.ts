@@ -1,18 +1,18 @@
 import { requireVersion } from '../../base/state-version.ts';
 import type { Disk } from '../../machine/disk-queue.ts';
-import type { HostTicket } from '../../machine/host-work.ts';
 import type { DeviceState } from '../../machine/interfaces.ts';
 import {
   type BlockRequest,
+  HEADER_BYTES,
   MOST_DISCARD_SECTORS,
   MOST_SEGMENTS,
   MOST_ZERO_SECTORS,
   parseRequest,
-  pieceAt,
   SECTOR_BYTES,
   STATUS,
 } from './block-request.ts';
 import type { Chain } from './chain.ts';
+import { DiskRequests, type SavedRequest } from './disk-requests.ts';
 import { VIRTIO_TYPE, type VirtioDevice, type VirtioPort } from './virtio-device.ts';
 
 /** Feature bits (virtio 1.2 section 5.2.3). */
@@ -43,24 +43,7 @@ const CONFIG = {
 
 const QUEUE_ENTRIES = 256;
 const SERIAL_BYTES = 20;
-/** Requests that the host works on at once. */
-const MOST_RUNNING = 32;
 const STATE_VERSION = 1;
-
-/** A request on its way. */
-interface Running {
-  readonly chain: Chain;
-  readonly request: BlockRequest;
-  position: number;
-  ticket?: HostTicket;
-}
-
-/** Where a request had come to when it was saved. */
-interface SavedRequest {
-  readonly head: number;
-  readonly position: number;
-  readonly deadlineNanos: bigint;
-}
 
 /** The block device (virtio 1.2 section 5.2), with discard, write-zeroes and a write cache the driver can turn off. */
 export class VirtioBlock implements VirtioDevice {
@@ -71,9 +54,7 @@ export class VirtioBlock implements VirtioDevice {
   readonly #disk: Disk;
   readonly #serial: Uint8Array;
   #port: VirtioPort | undefined;
-  readonly #running = new Set<Running>();
-  /** Requests that a restored queue gives again. */
-  #saved: SavedRequest[] = [];
+  readonly #requests: DiskRequests<BlockRequest>;
 
   /** @param serial what the device says its serial number is: up to 20 ASCII characters */
   constructor(disk: Disk, serial: string) {
@@ -83,6 +64,13 @@ export class VirtioBlock implements VirtioDevice {
     const changing = F.flush | F.configWce | F.discard | F.writeZeroes;
     this.features = F.segmentMax | F.blockSize | (disk.readOnly ? F.readOnly : changing);
     this.#describeDisk();
+    const format = {
+      sourceStart: HEADER_BYTES,
+      targetStart: 0,
+      writeThrough: () => this.#writeThrough,
+      ended: (chain: Chain, request: BlockRequest, ok: boolean) => this.#finish(chain, request, ok),
+    };
+    this.#requests = new DiskRequests(format, () => this.#port?.notify(0));
   }
 
   connect(port: VirtioPort): void {
@@ -91,14 +79,11 @@ export class VirtioBlock implements VirtioDevice {
 
   notify(): void {
     const queue = this.#port?.queues[0];
-    while (this.#running.size < MOST_RUNNING) {
+    while (this.#requests.hasRoom) {
       const chain = queue?.pop();
       if (!chain) return;
-      const saved = this.#saved.find(({ head }) => head === chain.head);
-      this.#saved = this.#saved.filter((other) => other !== saved);
-      const running = { chain, request: parseRequest(chain, this.#disk), position: saved?.position ?? 0 };
-      this.#running.add(running);
-      this.#advance(running, saved?.deadlineNanos);
+      const request = parseRequest(chain, this.#disk);
+      this.#requests.begin(chain, this.#disk, request, request);
     }
   }
 
@@ -107,24 +92,14 @@ export class VirtioBlock implements VirtioDevice {
   }
 
   save(): DeviceState {
-    const requests = [...this.#running].map(({ chain, position, ticket }) => ({
-      head: chain.head,
-      position,
-      deadlineNanos: ticket?.deadlineNanos ?? 0n,
-    }));
-    return {
-      version: STATE_VERSION,
-      writeback: this.config[CONFIG.writeback],
-      requests: [...requests, ...this.#saved],
-    };
+    const requests = this.#requests.save();
+    return { version: STATE_VERSION, writeback: this.config[CONFIG.writeback], requests };
   }
 
   restore(state: DeviceState): void {
     requireVersion('VirtioBlock', state.version, STATE_VERSION);
-    for (const { ticket } of this.#running) ticket?.cancel();
-    this.#running.clear();
     this.config[CONFIG.writeback] = Number(state.writeback);
-    this.#saved = [...(state.requests as SavedRequest[])];
+    this.#requests.restore(state.requests as SavedRequest[]);
   }
 
   #describeDisk(): void {
@@ -148,32 +123,11 @@ export class VirtioBlock implements VirtioDevice {
     return (features & F.configWce) !== 0n && this.config[CONFIG.writeback] === 0;
   }
 
-  /** Asks the disk for the next piece of a request, or ends it. */
-  #advance(running: Running, deadlineNanos?: bigint): void {
-    const { chain, request, position } = running;
-    const piece = pieceAt(request, position, chain, this.#writeThrough);
-    if (piece === undefined) {
-      this.#finish(running, request.kind === 'fail' ? request.status : STATUS.ok);
-      return;
-    }
-    const finished = (ok: boolean) => {
-      if (!ok) this.#finish(running, STATUS.ioError);
-      else {
-        if (piece.request.kind === 'read') chain.write(position, piece.request.target);
-        running.position = piece.next;
-        this.#advance(running);
-      }
-      this.#port?.notify(0);
-    };
-    running.ticket = this.#disk.submit(piece.request, finished, deadlineNanos);
-  }
-
-  #finish(running: Running, status: number): void {
-    const { chain, request } = running;
-    this.#running.delete(running);
+  #finish(chain: Chain, request: BlockRequest, ok: boolean): void {
+    const failed = request.kind === 'fail' ? request.status : STATUS.ok;
     const last = chain.writableBytes - 1;
     if (request.kind === 'identify') chain.write(0, this.#serial.subarray(0, Math.max(0, last)));
-    if (last >= 0) chain.write(last, Uint8Array.of(status));
+    if (last >= 0) chain.write(last, Uint8Array.of(ok ? failed : STATUS.ioError));
     this.#port?.queues[0].complete(chain, Math.max(0, chain.writableBytes));
   }
 }
