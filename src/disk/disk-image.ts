@@ -28,6 +28,12 @@ export class DiskImage implements Disk {
     await this.#order.run(offset, offset + target.length, false, () => this.driver.read(offset, target));
   }
 
+  readNow(offset: number, targets: readonly Uint8Array[]): boolean {
+    const length = targets.reduce((sum, target) => sum + target.length, 0);
+    this.#check(offset, length);
+    return this.#order.isFree(offset, offset + length) && (this.driver.readNow?.(offset, targets) ?? false);
+  }
+
   write(offset: number, source: Uint8Array): Promise<void> {
     return this.#change(offset, source.length, () => this.driver.write(offset, source));
   }

@@ -9,6 +9,9 @@ export interface ImageFile {
   readonly sizeBytes: number;
   /** Fills `target` from `offset` on; what lies past the end reads as zeros. */
   read(offset: number, target: Uint8Array): Promise<void>;
+  /** Fills `targets` one after the other, where this is sooner done than waited for. @returns false where it is not, or
+   * where the file ends before: what `targets` hold is then undefined */
+  readNow?(offset: number, targets: readonly Uint8Array[]): boolean;
   /** Writes all of `source`; a write past the end makes the file longer and leaves a hole. */
   write(offset: number, source: Uint8Array): Promise<void>;
   /** Makes the file shorter, or longer by a hole. */
@@ -146,6 +149,8 @@ export interface ImageDriver {
   readonly backing?: ReadableDisk;
   readonly facts: ImageFacts;
   read(offset: number, target: Uint8Array): Promise<void>;
+  /** As {@link ImageFile.readNow}. */
+  readNow?(offset: number, targets: readonly Uint8Array[]): boolean;
   write(offset: number, source: Uint8Array): Promise<void>;
   discard(offset: number, length: number): Promise<void>;
   /** As a write of zeros, in less space where the format can. */

@@ -28,6 +28,10 @@ export class RawImage implements ImageDriver {
     return this.#file.read(offset, target);
   }
 
+  readNow(offset: number, targets: readonly Uint8Array[]): boolean {
+    return this.#file.readNow?.(offset, targets) ?? false;
+  }
+
   write(offset: number, source: Uint8Array): Promise<void> {
     return this.#file.write(offset, source);
   }

@@ -35,6 +35,13 @@ export class RequestOrder {
     }
   }
 
+  /** Whether a request that is not exclusive would be run without waiting for another. */
+  isFree(start: number, end: number): boolean {
+    const [first, last] = [Math.floor(start / this.#unit) * this.#unit, Math.ceil(end / this.#unit) * this.#unit];
+    for (const other of this.#pending) if (other.exclusive && first < other.end && other.start < last) return false;
+    return true;
+  }
+
   /** Waits until all exclusive requests made so far are done. */
   async exclusiveDone(): Promise<void> {
     await Promise.all([...this.#pending].filter(({ exclusive }) => exclusive).map(({ done }) => done));

@@ -19,6 +19,8 @@ export interface Disk {
    * @param deadlineNanos the deadline of the saved ticket, for a request that is made again after a restore
    */
   submit(request: DiskRequest, finished: (ok: boolean) => void, deadlineNanos?: bigint): HostTicket;
+  /** As {@link BlockDevice.readNow}; never where results have deadlines. */
+  readNow(offset: number, targets: readonly Uint8Array[]): boolean;
 }
 
 /** How long requests take on a clock of the machine's own: a fast disk. */
@@ -52,6 +54,14 @@ export class DiskQueue implements Disk {
   submit(request: DiskRequest, finished: (ok: boolean) => void, deadlineNanos?: bigint): HostTicket {
     const latencyNanos = REQUEST_NANOS + lengthOf(request) * NANOS_PER_BYTE;
     return this.#work.submit(this.#begin(request), latencyNanos, finished, deadlineNanos);
+  }
+
+  readNow(offset: number, targets: readonly Uint8Array[]): boolean {
+    const changing = [...this.#running].some(({ request }) => request.kind === 'write' || request.kind === 'discard');
+    if (changing || !this.#work.mayAnswerAtOnce) return false;
+    const isRead = this.#device.readNow?.(offset, targets) ?? false;
+    if (isRead) this.#work.answeredAtOnce();
+    return isRead;
   }
 
   #begin(request: DiskRequest): Promise<void> {

@@ -29,6 +29,12 @@ export function writeGuest(memory: GuestMemory, gpa: number, source: Uint8Array)
     }
 }
 
+/** A view of a range of RAM, to be filled before anything else happens; undefined where not all of it is RAM.
+ * @throws {PageAbsent} a page has not been brought in yet */
+export function viewForWrite(memory: GuestMemory, gpa: number, length: number): Uint8Array | undefined {
+  return unlessNotRam(() => memory.forWrite(gpa, length));
+}
+
 /**
  * Does nothing but to make sure that a range can be read and written without waiting.
  * @throws {PageAbsent} a page has not been brought in yet

@@ -54,6 +54,16 @@ export class HostWork {
     return this.#pacing === 'arrival' && this.#pieces.length > 0;
   }
 
+  /** Whether a chip may see a result during the access that asked for it. */
+  get mayAnswerAtOnce(): boolean {
+    return this.#pacing === 'arrival';
+  }
+
+  /** Tells that the host has worked during an access: the slice of guest code has lasted longer than its instructions. */
+  answeredAtOnce(): void {
+    this.#submitted();
+  }
+
   /** Whether a result should be visible by now that is not there: guest time must not go on. */
   get late(): boolean {
     const first = this.#pieces[0];

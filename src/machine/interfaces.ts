@@ -100,6 +100,9 @@ export interface BlockDevice {
   readonly sizeBytes: number;
   readonly readOnly: boolean;
   read(offset: number, target: Uint8Array): Promise<void>;
+  /** Fills `targets` one after the other at once, where nothing has to be waited for. Its bytes are then those of no
+   * other request under way. @returns false where it has to be waited for, or fails: what `targets` hold is then undefined */
+  readNow?(offset: number, targets: readonly Uint8Array[]): boolean;
   write(offset: number, source: Uint8Array): Promise<void>;
   /** Resolves when everything written before is on stable storage. */
   flush(): Promise<void>;

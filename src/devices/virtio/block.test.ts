@@ -158,3 +158,25 @@ test('a result that comes after a reset leaves guest memory alone', async () => 
   await slot.settle();
   assert.deepEqual(slot.ram, before);
 });
+
+test('what the host has at hand is read straight into guest memory, during the notification', async () => {
+  const { driver, disk, slot } = setUp();
+  const readNow = (offset: number, targets: readonly Uint8Array[]) => {
+    let at = offset;
+    for (const target of targets) {
+      target.set(disk.bytes.subarray(at, at + target.length));
+      at += target.length;
+    }
+    return true;
+  };
+  const now = Object.assign(disk, { readNow });
+  driver.start(F_FLUSH).send(0, header(IN, 3), 100, 924, 1);
+  assert.deepEqual(driver.used(0)[0].written.subarray(0, 1024), disk.bytes.subarray(1536, 2560));
+  assert.deepEqual(disk.log, []);
+  driver.offer(0, [header(OUT, 3), new Uint8Array(512).fill(9), 1]);
+  driver.send(0, header(IN, 3), 512, 1);
+  assert.deepEqual(driver.used(0), [], 'a write is under way');
+  now.readNow = () => false;
+  await slot.settle();
+  assert.equal(driver.used(0)[1].written[0], 9);
+});

@@ -1,4 +1,4 @@
-import { readGuest, requirePresent, writeGuest } from '../../machine/dma.ts';
+import { readGuest, requirePresent, viewForWrite, writeGuest } from '../../machine/dma.ts';
 import type { GuestMemory } from '../../machine/interfaces.ts';
 
 /** A stretch of guest memory that a descriptor names. It need not be RAM. */
@@ -56,6 +56,22 @@ export class Chain {
     const bytes = new Uint8Array(Math.max(0, Math.min(length, this.readableBytes - offset)));
     this.read(offset, bytes);
     return bytes;
+  }
+
+  /** Views of bytes of the writable part, to be filled at once; undefined where not all of them are RAM. */
+  viewsForWrite(offset: number, length: number): Uint8Array[] | undefined {
+    const views: Uint8Array[] = [];
+    let start = 0;
+    for (const { gpa, length: size } of this.#writable) {
+      const [from, end] = [Math.max(offset, start), Math.min(offset + length, start + size)];
+      if (from < end) {
+        const view = viewForWrite(this.#memory, gpa + from - start, end - from);
+        if (!view) return undefined;
+        views.push(view);
+      }
+      start += size;
+    }
+    return views;
   }
 
   /** Copies to the writable part; what does not fit is dropped, and all of it once the chain is not live.

@@ -3,6 +3,8 @@ import type { HostTicket } from '../../machine/host-work.ts';
 import { type BlockRequest, pieceAt } from './block-request.ts';
 import type { Chain } from './chain.ts';
 
+/** What is read at once at most, while the guest stands still. */
+const MOST_BYTES_AT_ONCE = 4 << 20;
 /** Requests that the host works on at once. */
 const MOST_RUNNING = 32;
 
@@ -60,7 +62,8 @@ export class DiskRequests<Kept> {
     this.#saved = this.#saved.filter((other) => other !== saved);
     const running = { chain, disk, request, kept, position: saved?.position ?? 0 };
     this.#running.add(running);
-    this.#advance(running, saved?.deadlineNanos);
+    if (!saved && this.#readNow(running)) this.#end(running, true);
+    else this.#advance(running, saved?.deadlineNanos);
   }
 
   /** Whether one of those under way is such. */
@@ -92,6 +95,13 @@ export class DiskRequests<Kept> {
       deadlineNanos: ticket?.deadlineNanos ?? 0n,
     }));
     return [...running, ...this.#saved];
+  }
+
+  /** Has the disk fill guest memory itself, where it can do so without waiting. */
+  #readNow({ chain, disk, request }: Running<Kept>): boolean {
+    if (request.kind !== 'read' || request.length > MOST_BYTES_AT_ONCE) return false;
+    const targets = chain.viewsForWrite(this.#format.targetStart, request.length);
+    return targets !== undefined && disk.readNow(request.offset, targets);
   }
 
   /** Asks the disk for the next piece of a request, or ends it. */

@@ -1,7 +1,9 @@
+import { readSync, readvSync, writeSync } from 'node:fs';
 import { type FileHandle, mkdtemp, open, readFile, realpath, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { basename, dirname, isAbsolute, join, resolve } from 'node:path';
 import type { FileOptions, ImageFile, ImageStore } from '../../disk/interfaces.ts';
+import { FilePace } from './file-pace.ts';
 import { ImageLock } from './image-lock.ts';
 
 /** Image files in the host's file system. */
@@ -51,6 +53,7 @@ class NodeImageFile implements ImageFile {
   readonly readOnly: boolean;
   readonly #handle: FileHandle;
   readonly #lock: ImageLock | undefined;
+  readonly #pace = new FilePace();
   #sizeBytes: number;
 
   private constructor(name: string, handle: FileHandle, readOnly: boolean, sizeBytes: number, lock?: ImageLock) {
@@ -69,7 +72,54 @@ class NodeImageFile implements ImageFile {
     return this.#sizeBytes;
   }
 
-  async read(offset: number, target: Uint8Array): Promise<void> {
+  read(offset: number, target: Uint8Array): Promise<void> {
+    const { length } = target;
+    return this.#pace.access(
+      length,
+      () => this.#readAtOnce(offset, target),
+      () => this.#readBeside(offset, target),
+    );
+  }
+
+  readNow(offset: number, targets: readonly Uint8Array[]): boolean {
+    const length = targets.reduce((sum, target) => sum + target.length, 0);
+    let bytesRead = 0;
+    const readAll = () => {
+      bytesRead = readvSync(this.#handle.fd, targets, offset);
+    };
+    try {
+      return this.#pace.now(length, readAll) && bytesRead === length;
+    } catch {
+      return false;
+    }
+  }
+
+  async write(offset: number, source: Uint8Array): Promise<void> {
+    await this.#pace.access(
+      source.length,
+      () => this.#writeAtOnce(offset, source),
+      () => this.#writeBeside(offset, source),
+    );
+    this.#sizeBytes = Math.max(this.#sizeBytes, offset + source.length);
+  }
+
+  #readAtOnce(offset: number, target: Uint8Array): void {
+    let done = 0;
+    while (done < target.length) {
+      const bytesRead = readSync(this.#handle.fd, target, done, target.length - done, offset + done);
+      if (bytesRead === 0) break;
+      done += bytesRead;
+    }
+    target.fill(0, done);
+  }
+
+  #writeAtOnce(offset: number, source: Uint8Array): void {
+    for (let done = 0; done < source.length; ) {
+      done += writeSync(this.#handle.fd, source, done, source.length - done, offset + done);
+    }
+  }
+
+  async #readBeside(offset: number, target: Uint8Array): Promise<void> {
     let done = 0;
     while (done < target.length) {
       const { bytesRead } = await this.#handle.read(target, done, target.length - done, offset + done);
@@ -79,11 +129,10 @@ class NodeImageFile implements ImageFile {
     target.fill(0, done);
   }
 
-  async write(offset: number, source: Uint8Array): Promise<void> {
+  async #writeBeside(offset: number, source: Uint8Array): Promise<void> {
     for (let done = 0; done < source.length; ) {
       done += (await this.#handle.write(source, done, source.length - done, offset + done)).bytesWritten;
     }
-    this.#sizeBytes = Math.max(this.#sizeBytes, offset + source.length);
   }
 
   async truncate(sizeBytes: number): Promise<void> {
