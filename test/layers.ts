@@ -30,7 +30,7 @@ const LAYERS: Readonly<Record<string, LayerRule>> = {
   'host/node': { imports: [], types: ['machine', 'disk', 'net', 'display', 'vm'], host: true },
   'host/browser': { imports: [], types: ['machine', 'disk', 'net', 'display', 'vm'] },
   manager: { imports: ['api', 'vm', 'disk', 'host/node'], host: true },
-  cli: { imports: ['api', 'vm', 'disk', 'host/node'], host: true },
+  cli: { imports: ['api', 'vm', 'disk', 'net', 'host/node'], host: true },
   console: { imports: ['api', 'host/browser'], host: true },
 };
 

@@ -115,7 +115,7 @@ describe('Linux with virtio, e1000 and a shared folder', { timeout: 900_000 }, (
       networks: (['virtio', 'e1000', 'rtl8139', 'ne2k'] as const).map((model, index) => ({
         model,
         mac: Uint8Array.of(0x52, 0x54, 0, 0, 0, index),
-        port: nets[index],
+        port: () => nets[index],
       })),
       shares: [{ tag: 'src', folder: new NodeSharedFolder(root), readOnly: false, owner }],
     });

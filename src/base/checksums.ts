@@ -30,3 +30,22 @@ export function adler32(bytes: Uint8Array): number {
   }
   return high * 0x10000 + low;
 }
+
+/**
+ * The one's complement sum of 16-bit words, high byte first (RFC 1071), folded to 16 bits and not inverted. A last odd
+ * byte counts as the high one of a word.
+ * @param start a sum to go on from, up to 2^30
+ */
+export function onesSum(bytes: Uint8Array, from: number, end: number, start: number = 0): number {
+  let sum = start;
+  let at = from;
+  for (; at + 7 < end; at += 8) {
+    const high = bytes[at] + bytes[at + 2] + bytes[at + 4] + bytes[at + 6];
+    sum += (high << 8) + bytes[at + 1] + bytes[at + 3] + bytes[at + 5] + bytes[at + 7];
+    sum = (sum & 0xffff) + (sum >>> 16);
+  }
+  for (; at + 1 < end; at += 2) sum += (bytes[at] << 8) | bytes[at + 1];
+  if (at < end) sum += bytes[at] << 8;
+  while (sum > 0xffff) sum = (sum & 0xffff) + (sum >>> 16);
+  return sum;
+}

@@ -11,7 +11,7 @@ import { VirtioRng } from '../devices/virtio/rng.ts';
 import { SCSI_TARGETS } from '../devices/virtio/scsi.ts';
 import { VirtioPci } from '../devices/virtio/virtio-pci.ts';
 import { DiskQueue } from '../machine/disk-queue.ts';
-import type { NetPort } from '../machine/interfaces.ts';
+import type { Clock, NetPort } from '../machine/interfaces.ts';
 import type { PciFunction } from '../machine/pci.ts';
 import type { PciCard, PciSlot } from '../machine/pci-slot.ts';
 import type { PcDrive } from './drives.ts';
@@ -21,10 +21,10 @@ import { PC_CARD_SLOTS } from './pc-map.ts';
 type MakeNic = (network: PcNetwork, slot: PciSlot) => PciFunction;
 
 const NICS = {
-  virtio: ({ port, mac }, slot) => new VirtioPci(new VirtioNet(port, mac, slot.clock), slot),
-  e1000: ({ port, mac }, slot) => new E1000(port, mac, slot),
-  rtl8139: ({ port, mac }, slot) => new Rtl8139(port, mac, slot),
-  ne2k: ({ port, mac }, slot) => new Ne2000Pci(port, mac, slot),
+  virtio: ({ port, mac }, slot) => new VirtioPci(new VirtioNet(port(slot.clock), mac, slot.clock), slot),
+  e1000: ({ port, mac }, slot) => new E1000(port(slot.clock), mac, slot),
+  rtl8139: ({ port, mac }, slot) => new Rtl8139(port(slot.clock), mac, slot),
+  ne2k: ({ port, mac }, slot) => new Ne2000Pci(port(slot.clock), mac, slot),
 } as const satisfies Readonly<Record<string, MakeNic>>;
 
 /** Models of network cards. */
@@ -36,7 +36,8 @@ export interface PcNetwork {
   readonly model: NicModel;
   /** Six bytes. */
   readonly mac: Uint8Array;
-  readonly port: NetPort;
+  /** Makes the other end of the cable. @param clock the machine's */
+  readonly port: (clock: Clock) => NetPort;
 }
 
 /** A folder of the host that guests mount by its tag. */

@@ -1,20 +1,39 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { parseNet } from './net-options.ts';
+import { DEFAULT_NET, parseNet } from './net-options.ts';
 import { parseShare } from './share-options.ts';
 
 describe('--net', () => {
   it('takes none, and user with its words', () => {
     assert.deepEqual(parseNet('none'), { kind: 'none' });
-    assert.deepEqual(parseNet('user'), { kind: 'user', model: 'e1000', forwards: [], restrict: false });
-    const forward = { protocol: 'tcp', hostAddress: '127.0.0.1', hostPort: 2222, guestAddress: '', guestPort: 22 };
+    assert.deepEqual(parseNet('user'), DEFAULT_NET);
+    const from = { host: '127.0.0.1', port: 2222 };
     assert.deepEqual(parseNet('user,model=virtio,hostfwd=tcp:127.0.0.1:2222-:22,restrict'), {
       kind: 'user',
       model: 'virtio',
-      forwards: [forward],
+      forwards: [{ protocol: 'tcp', from, guestAddress: undefined, guestPort: 22 }],
       restrict: true,
+      rules: [],
     });
-    assert.equal(parseNet('user,hostfwd=udp:[::1]:53-10.0.2.15:5353').kind, 'user');
+  });
+
+  it('takes forwards of datagrams and of sockets in the file system', () => {
+    const net = parseNet('user,hostfwd=udp:[::1]:53-10.0.2.15:5353,hostfwd=unix:/run/a-b-:80');
+    assert.deepEqual(net.kind === 'user' && net.forwards, [
+      { protocol: 'udp', from: { host: '::1', port: 53 }, guestAddress: Uint8Array.of(10, 0, 2, 15), guestPort: 5353 },
+      { protocol: 'unix', from: { path: '/run/a-b' }, guestAddress: undefined, guestPort: 80 },
+    ]);
+  });
+
+  it('takes rules in their order', () => {
+    const net = parseNet('user,deny=10.0.0.0/8,allow=*.debian.org:80-443');
+    assert.deepEqual(net.kind === 'user' && net.rules, [
+      {
+        allows: false,
+        destination: { range: { address: Uint8Array.of(10, 0, 0, 0), prefixBits: 8 }, ports: [0, 65535] },
+      },
+      { allows: true, destination: { name: '*.debian.org', ports: [80, 443] } },
+    ]);
   });
 
   for (const wrong of [
@@ -24,6 +43,10 @@ describe('--net', () => {
     'user,model=ne',
     'user,hostfwd=tcp:1-2',
     'user,hostfwd=tcp::99999-:1',
+    'user,hostfwd=udp::1-:0',
+    'user,hostfwd=unix:-:1',
+    'user,allow=10.0.0.0/33',
+    'user,deny=a:b',
     'switch:a',
   ]) {
     it(`refuses "${wrong}" in words`, () => {

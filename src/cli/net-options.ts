@@ -1,35 +1,40 @@
+import { formatAddress, parseAddress } from '../base/ip-address.ts';
+import type { HostForward } from '../host/node/forwards.ts';
+import { parseDestination, type Rule } from '../net/policy.ts';
 import type { NicModel } from '../vm/index.ts';
 import { UsageError } from './errors.ts';
 import { quote } from './values.ts';
 
 /** What `--net` asks for. */
-export type NetOption =
-  | { readonly kind: 'none' }
-  | {
-      readonly kind: 'user';
-      readonly model: NicModel;
-      readonly forwards: readonly HostForward[];
-      readonly restrict: boolean;
-    };
+export type NetOption = { readonly kind: 'none' } | UserNetOption;
 
-/** A port of the host that leads to one of the guest. */
-export interface HostForward {
-  readonly protocol: 'tcp' | 'udp';
-  /** Where the host listens; empty for all addresses. */
-  readonly hostAddress: string;
-  readonly hostPort: number;
-  /** Empty for the address that the guest is given. */
-  readonly guestAddress: string;
-  readonly guestPort: number;
+/** A card on a user-mode network of its own. */
+export interface UserNetOption {
+  readonly kind: 'user';
+  readonly model: NicModel;
+  readonly forwards: readonly HostForward[];
+  readonly restrict: boolean;
+  /** Where the guest may go, the first rule that fits first. */
+  readonly rules: readonly Rule[];
 }
 
-const EXPECTED = 'none or user[,model=MODEL][,hostfwd=tcp:[ADDRESS]:PORT-[ADDRESS]:PORT]…[,restrict]';
+const EXPECTED =
+  'none or user[,model=MODEL][,hostfwd=tcp:[ADDRESS]:PORT-[ADDRESS]:PORT]…[,restrict][,allow=HOST[:PORT]]…[,deny=…]…';
+const FORWARD_EXPECTED = 'hostfwd=tcp:127.0.0.1:2222-:22, or udp, or unix:PATH-:22';
+const RULE_EXPECTED =
+  'an address, a range such as 10.0.0.0/8 or a name, and ports: deb.debian.org:80, [fd00::]/8:1-1024';
 const DEFAULT_MODEL: NicModel = 'e1000';
 const MODELS: readonly NicModel[] = ['virtio', 'e1000', 'rtl8139', 'ne2k'];
 const MOST_PORT = 65535;
 
 /** The network of a machine that is told nothing of networks. */
-export const DEFAULT_NET: NetOption = { kind: 'user', model: DEFAULT_MODEL, forwards: [], restrict: false };
+export const DEFAULT_NET: UserNetOption = {
+  kind: 'user',
+  model: DEFAULT_MODEL,
+  forwards: [],
+  restrict: false,
+  rules: [],
+};
 
 /** Reads `none` or `user[,…]`. @throws {UsageError} */
 export function parseNet(text: string): NetOption {
@@ -38,15 +43,23 @@ export function parseNet(text: string): NetOption {
   if (kind?.startsWith('switch:'))
     throw new UsageError('--net', quote(text), 'none or user: switches are not supported by this version');
   if (kind !== 'user') throw new UsageError('--net', quote(text), EXPECTED);
-  let net: Extract<NetOption, { kind: 'user' }> = { kind, model: DEFAULT_MODEL, forwards: [], restrict: false };
-  for (const word of words) {
-    const [, name, value] = /^([^=]*)(?:=(.*))?$/s.exec(word) ?? [];
-    if (name === 'model') net = { ...net, model: readModel(value ?? '') };
-    else if (name === 'hostfwd') net = { ...net, forwards: [...net.forwards, readForward(value ?? '')] };
-    else if (word === 'restrict' || word === 'restrict=on') net = { ...net, restrict: true };
-    else throw new UsageError('--net', quote(word), EXPECTED);
+  return words.reduce(addWord, DEFAULT_NET);
+}
+
+function addWord(net: UserNetOption, word: string): UserNetOption {
+  const [, name, value = ''] = /^([^=]*)(?:=(.*))?$/s.exec(word) ?? [];
+  switch (name) {
+    case 'model':
+      return { ...net, model: readModel(value) };
+    case 'hostfwd':
+      return { ...net, forwards: [...net.forwards, readForward(value)] };
+    case 'allow':
+    case 'deny':
+      return { ...net, rules: [...net.rules, readRule(name, value)] };
+    case 'restrict':
+      if (word === 'restrict' || value === 'on') return { ...net, restrict: true };
   }
-  return net;
+  throw new UsageError('--net', quote(word), EXPECTED);
 }
 
 function readModel(value: string): NicModel {
@@ -56,11 +69,40 @@ function readModel(value: string): NicModel {
 }
 
 function readForward(value: string): HostForward {
-  const [, protocol, hostAddress = '', hostPort, guestAddress = '', guestPort] =
+  const forward = /^unix:/.test(value) ? readUnixForward(value) : readPortForward(value);
+  if (!forward) throw new UsageError('--net', quote(`hostfwd=${value}`), FORWARD_EXPECTED);
+  return forward;
+}
+
+function readPortForward(value: string): HostForward | undefined {
+  const [, protocol, host = '', hostPort, guest, guestPort] =
     /^(tcp|udp):([^:]*|\[[^\]]*\]):(\d+)-([^:]*|\[[^\]]*\]):(\d+)$/.exec(value) ?? [];
-  const ports = [Number(hostPort), Number(guestPort)];
-  if ((protocol !== 'tcp' && protocol !== 'udp') || ports.some((port) => port > MOST_PORT)) {
-    throw new UsageError('--net', quote(`hostfwd=${value}`), 'hostfwd=tcp:127.0.0.1:2222-:22');
-  }
-  return { protocol, hostAddress, hostPort: ports[0], guestAddress, guestPort: ports[1] };
+  const to = readGuestEnd(guest, guestPort);
+  if ((protocol !== 'tcp' && protocol !== 'udp') || Number(hostPort) > MOST_PORT || !to) return undefined;
+  return { protocol, from: { host: host.replace(/^\[|\]$/g, ''), port: Number(hostPort) }, ...to };
+}
+
+function readUnixForward(value: string): HostForward | undefined {
+  const [, path, guest, guestPort] = /^unix:(.+)-([^:]*|\[[^\]]*\]):(\d+)$/.exec(value) ?? [];
+  const to = readGuestEnd(guest, guestPort);
+  return path && to ? { protocol: 'unix', from: { path }, ...to } : undefined;
+}
+
+function readGuestEnd(guest = '', port = ''): Pick<HostForward, 'guestAddress' | 'guestPort'> | undefined {
+  const guestAddress = parseAddress(guest.replace(/^\[|\]$/g, ''));
+  const guestPort = Number(port);
+  if ((guest !== '' && !guestAddress) || !(guestPort >= 1 && guestPort <= MOST_PORT)) return undefined;
+  return { guestAddress, guestPort };
+}
+
+function readRule(word: 'allow' | 'deny', value: string): Rule {
+  const destination = parseDestination(value);
+  if (!destination) throw new UsageError('--net', quote(`${word}=${value}`), `${word}= and ${RULE_EXPECTED}`);
+  return { allows: word === 'allow', destination };
+}
+
+/** A forward as it is typed. */
+export function formatForward({ protocol, from, guestAddress, guestPort }: HostForward): string {
+  const host = 'path' in from ? from.path : `${from.host}:${from.port}`;
+  return `${protocol}:${host}-${guestAddress ? formatAddress(guestAddress) : ''}:${guestPort}`;
 }

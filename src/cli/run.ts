@@ -10,7 +10,7 @@ import { type Ending, endingOf, OutsideEnding } from './endings.ts';
 import { CliError, STATUS } from './errors.ts';
 import { type Guest, loadGuest } from './guest.ts';
 import { loadMachine, type Machine, type MakeMachine } from './machine.ts';
-import { makeNetworks } from './networks.ts';
+import { type OpenNetworks, openNetworks } from './networks.ts';
 import { type RawRunOptions, type RunOptions, readRunOptions } from './run-options.ts';
 import { openSerialLine } from './serial-lines.ts';
 import { millisSinceStart } from './start-time.ts';
@@ -53,15 +53,18 @@ async function runGuest(
   const lines = await openLines(options, outside);
   const drives = await openMedia(options);
   const variables = await openFirmwareVariables(options);
+  let networks: OpenNetworks | undefined;
   try {
     const serial = lines.serial.map((line, index) => (line && index === 0 ? progress.watch(line) : line));
     const debugOutput = lines.debugConsole && ((byte: number) => lines.debugConsole?.send(byte));
-    const [networks, shares] = [await makeNetworks(options.networks), await openSharedFolders(options)];
+    const config = configOf(options, withVariables(guest, variables), serial);
+    networks = await openNetworks(options.networks, config.seed);
+    const shares = await openSharedFolders(options);
     const machine = await makeMachine({
-      ...configOf(options, withVariables(guest, variables), serial),
+      ...config,
       debugOutput,
       drives: drives?.media,
-      networks,
+      networks: networks.cards,
       shares,
     });
     progress.reached('machine ready');
@@ -70,6 +73,7 @@ async function runGuest(
     return { ending, stats: machine.stats, startMillis, hostMillis: millisSinceStart() - startMillis };
   } finally {
     for (const line of [...lines.serial, lines.debugConsole]) line?.close();
+    networks?.close();
     await drives?.close();
     await variables?.close();
   }

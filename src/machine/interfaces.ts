@@ -111,12 +111,28 @@ export interface BlockDevice {
   close(): Promise<void>;
 }
 
-/** One end of an Ethernet link. Frames carry no FCS. */
+/** What the sender of a frame has left to be done, as network cards do it for their drivers. Positions count from the frame's start. */
+export interface FrameOffload {
+  /** Where what the TCP or UDP checksum covers begins. */
+  readonly checksumStart: number;
+  /** Where that checksum stands: it holds the sum of the pseudo header alone. */
+  readonly checksumAt: number;
+  /** Most bytes of payload of the segments that a large TCP segment, of up to 64 KiB, is to be cut into; 0 when the frame is to stay whole. */
+  readonly segmentBytes: number;
+}
+
+/** Where frames arrive. It answers false when it has no room for a frame, which may then be offered again. */
+export type FrameReceiver = (frame: Uint8Array, offload?: FrameOffload) => unknown;
+
+/** One end of an Ethernet link. Frames carry no FCS. Nobody changes the bytes of a frame that was sent. */
 export interface NetPort {
+  /** Whether the other end takes frames that something is left to be done to. */
+  readonly takesOffload?: boolean;
   /** Sends a frame to the other end. @returns false when the other end's queue is full and the frame was not taken */
-  send(frame: Uint8Array): boolean;
-  /** Where frames from the other end arrive. */
-  onFrame(receive: (frame: Uint8Array) => void): void;
+  send(frame: Uint8Array, offload?: FrameOffload): boolean;
+  /** Where frames from the other end arrive.
+   * @param takesOffload whether the receiver, now, takes frames that something is left to be done to; absent: never */
+  onFrame(receive: FrameReceiver, takesOffload?: () => boolean): void;
 }
 
 /** A two-way stream of bytes: a serial line's or a console's outside end. */

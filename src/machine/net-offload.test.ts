@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { completeChecksum, hasValidChecksum, onesSum, segmentTcp } from './net-offload.ts';
+import { onesSum } from '../base/checksums.ts';
+import { completeChecksum, hasValidChecksum, segmentTcp } from './net-offload.ts';
 
 /** An Ethernet frame with IPv4 or IPv6, TCP with FIN, PSH, ACK and CWR, and `length` bytes of payload. */
 function tcpFrame(version: 4 | 6, length: number, tag: number[] = []): Uint8Array {

@@ -1,4 +1,5 @@
 /** What network cards do for their drivers: checksums and the cutting of large TCP segments. */
+import { onesSum } from '../base/checksums.ts';
 
 const ETHERNET_HEADER_BYTES = 14;
 const VLAN_TAG_BYTES = 4;
@@ -11,16 +12,6 @@ const TCP_FIN_PSH = 0x09;
 const TCP_CWR = 0x80;
 /** More segments than the largest packet has at the smallest sensible size. */
 const MOST_SEGMENTS = 1024;
-
-/** The one's complement sum of 16-bit words (RFC 1071), folded to 16 bits and not inverted. */
-export function onesSum(bytes: Uint8Array, from: number, end: number, start = 0): number {
-  let sum = start;
-  let at = from;
-  for (; at + 1 < end; at += 2) sum += (bytes[at] << 8) | bytes[at + 1];
-  if (at < end) sum += bytes[at] << 8;
-  while (sum > 0xffff) sum = (sum & 0xffff) + Math.floor(sum / 0x10000);
-  return sum;
-}
 
 /**
  * Puts the checksum of everything from `start` on where the driver wants it; the sum of the pseudo header stands there

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
+import { onesSum } from '../../src/base/checksums.ts';
 import type { NetPort } from '../../src/machine/interfaces.ts';
-import { hasValidChecksum, onesSum } from '../../src/machine/net-offload.ts';
+import { hasValidChecksum } from '../../src/machine/net-offload.ts';
 
 const ETHERTYPE = { ipv4: 0x0800, arp: 0x0806 } as const;
 const PROTOCOL = { icmp: 1, tcp: 6 } as const;

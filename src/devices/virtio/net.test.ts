@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { onesSum } from '../../machine/net-offload.ts';
+import { onesSum } from '../../base/checksums.ts';
 import { BROADCAST, TestNet, testFrame } from '../../machine/test-net.case.ts';
 import { TestSlot } from '../../machine/test-slot.case.ts';
 import { VirtioNet } from './net.ts';

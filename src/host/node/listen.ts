@@ -1,15 +1,20 @@
 import { rmSync } from 'node:fs';
-import { createConnection, createServer, type Server, type Socket } from 'node:net';
+import { createConnection, createServer, type Server, type ServerOpts, type Socket } from 'node:net';
 
 /** Where to listen: a path in the file system, or a host and port. */
 export type SocketAddress = { readonly path: string } | { readonly host: string; readonly port: number };
 
 /** Accepts connections until the returned function is called. A socket file nobody listens on any more is replaced.
  * @param accept told every new connection; a failing connection closes and reports nothing
+ * @param options of the sockets
  * @throws {Error} the address is in use or may not be used */
-export async function listen(address: SocketAddress, accept: (peer: Socket) => void): Promise<() => void> {
+export async function listen(
+  address: SocketAddress,
+  accept: (peer: Socket) => void,
+  options: ServerOpts = {},
+): Promise<() => void> {
   if ('path' in address && (await isStaleSocket(address.path))) rmSync(address.path, { force: true });
-  const server = createServer((peer) => {
+  const server = createServer(options, (peer) => {
     peer.on('error', () => {});
     accept(peer);
   });

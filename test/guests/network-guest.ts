@@ -1,0 +1,92 @@
+import { concatenate } from '../../src/base/bytes.ts';
+import type { NicModel, PcNetwork } from '../../src/boards/cards.ts';
+import { nodeTime } from '../../src/host/node/time.ts';
+import { Vm } from '../../src/vm/vm.ts';
+import { debianBusybox, debianKernel } from './debian.ts';
+import { packInitramfs } from './initramfs.ts';
+import { TestSerial } from './machine.ts';
+import { debianModules, LOAD_MODULES } from './modules.ts';
+
+const KERNEL = 'linux-image-amd64';
+const MODULES = ['virtio_pci', 'virtio_net', 'e1000', '8139too', 'ne2k_pci', 'ipv6', 'af_packet'];
+
+/** What udhcpc does with a lease, as BusyBox's own example does. */
+const UDHCPC_SCRIPT = `
+cat > /bin/lease <<'END'
+#!/bin/sh
+[ "$1" = bound ] || [ "$1" = renew ] || exit 0
+ip addr flush dev $interface
+ip addr add $ip/$mask dev $interface
+[ -z "$router" ] || ip route add default via $router dev $interface
+: > /etc/resolv.conf
+for server in $dns; do echo nameserver $server >> /etc/resolv.conf; done
+echo "lease: $ip $mask $router $dns $lease $mtu"
+END
+chmod +x /bin/lease
+mkdir -p /etc; ip link set lo up
+`;
+
+/** Brings card eth0 up with a lease. */
+export const GET_LEASE = `${UDHCPC_SCRIPT}
+ip link set eth0 up
+udhcpc -i eth0 -s /bin/lease -n -q -f -t 10 -O mtu
+`;
+
+/** A Debian kernel with BusyBox and the drivers of all cards, on the host's clock. */
+export interface NetworkGuest {
+  readonly vm: Vm;
+  readonly serial: TestSerial;
+  /** Resolves when the guest has written something that matches. @throws {Error} it ends before */
+  sees(pattern: RegExp): Promise<RegExpMatchArray>;
+}
+
+/** Makes a guest that runs a script and then powers off.
+ * @throws {Error} its packages cannot be had */
+export async function makeNetworkGuest(
+  script: string,
+  networks: readonly PcNetwork[],
+  memoryBytes: number = 256 << 20,
+): Promise<NetworkGuest> {
+  const [kernel, busybox, modules] = await Promise.all([
+    debianKernel('amd64', KERNEL),
+    debianBusybox('amd64'),
+    debianModules('amd64', KERNEL, MODULES),
+  ]);
+  const serial = new TestSerial();
+  const initrd = concatenate([packInitramfs(busybox, `${LOAD_MODULES}\n${script}\npoweroff -f`), modules]);
+  const vm = await Vm.create({
+    memoryBytes,
+    kernel,
+    initrd,
+    commandLine: 'console=ttyS0 quiet net.ifnames=0 panic=-1',
+    clock: 'host',
+    seed: 1n,
+    noReboot: true,
+    serial: [serial],
+    networks,
+    host: nodeTime,
+  });
+  const ended = vm.run();
+  return { vm, serial, sees: (pattern) => Promise.race([seen(serial, pattern), failAfter(ended, serial, pattern)]) };
+}
+
+const MAC = [0x52, 0x54, 0x00, 0x12, 0x34, 0x56];
+
+/** A card with the first address. */
+export function cardOf(model: NicModel, port: PcNetwork['port']): PcNetwork {
+  return { model, mac: Uint8Array.from(MAC), port };
+}
+
+async function seen(serial: TestSerial, pattern: RegExp): Promise<RegExpMatchArray> {
+  for (;;) {
+    const match = pattern.exec(serial.output);
+    if (match) return match;
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+}
+
+async function failAfter(ended: Promise<unknown>, serial: TestSerial, pattern: RegExp): Promise<never> {
+  await ended;
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  throw new Error(`the guest has ended without ${pattern}:\n${serial.output}`);
+}
