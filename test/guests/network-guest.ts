@@ -60,6 +60,7 @@ export async function makeNetworkGuest(
     initrd,
     commandLine: 'console=ttyS0 quiet net.ifnames=0 panic=-1',
     clock: 'host',
+    accel: process.env.VACCEL as 'interp' | undefined,
     seed: 1n,
     noReboot: true,
     serial: [serial],

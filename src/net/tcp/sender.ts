@@ -119,6 +119,7 @@ export class Sender {
     if (count < 0) return true;
     this.#timeouts = 0;
     const isUpdate = window !== this.#window;
+    if (this.#window === 0 && window > 0) this.#next = this.#una; // what probed the window was not taken
     this.#window = window;
     this.#largestWindow = Math.max(this.#largestWindow, window);
     if (count > 0) this.#arrived(acknowledgment, count);
