@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { PAGE_ABSENT } from '../../machine/guest-memory.ts';
 import { onesSum } from '../../base/checksums.ts';
+import { PAGE_ABSENT } from '../../machine/guest-memory.ts';
 import { hasValidChecksum } from '../../machine/net-offload.ts';
 import { BROADCAST, TestNet, testFrame } from '../../machine/test-net.case.ts';
 import { TestSlot } from '../../machine/test-slot.case.ts';
