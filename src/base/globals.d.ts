@@ -10,6 +10,10 @@ interface TextDecoder {
 }
 declare var TextDecoder: { new (label?: string, options?: { fatal?: boolean }): TextDecoder };
 
+/** Base64 (RFC 4648) of text whose characters are bytes, and back. */
+declare function btoa(bytes: string): string;
+declare function atob(base64: string): string;
+
 declare var performance: { now(): number };
 
 declare function setTimeout(callback: () => void, milliseconds?: number): unknown;

@@ -112,4 +112,5 @@ async function makeFake(config: VmConfig): Promise<Machine> {
 await runProcess({
   run: (image, options) => run(image, options, async () => makeFake),
   image: async () => STATUS.ok,
+  named: async () => STATUS.ok,
 });

@@ -3,7 +3,7 @@ import { readOptionFile } from './files.ts';
 import type { RunOptions } from './run-options.ts';
 
 /** What a machine boots. */
-export type Guest = Pick<VmConfig, 'kernel' | 'initrd' | 'commandLine' | 'firmware'>;
+export type Guest = Pick<VmConfig, 'kernel' | 'initrd' | 'commandLine' | 'firmware' | 'snapshot'>;
 
 /** A guest whose kernel the machine loads itself. */
 export type KernelGuest = Guest & { readonly kernel: Uint8Array };

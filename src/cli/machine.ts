@@ -1,4 +1,4 @@
-import type { Shutdown, VmConfig, VmConsole, VmControl, VmDrives } from '../vm/index.ts';
+import type { Shutdown, Vm, VmConfig, VmConsole, VmControl, VmDrives } from '../vm/index.ts';
 import { CliError, STATUS, UsageError } from './errors.ts';
 import { formatSize } from './values.ts';
 
@@ -7,6 +7,8 @@ export interface Machine extends VmControl {
   /** Its drives, whose media can be changed. */
   readonly drives?: VmDrives;
   run(): Promise<Shutdown>;
+  /** Writes a snapshot while it goes on. */
+  readonly snapshot?: Vm['snapshot'];
   /** Its screen, keyboard and mouse. */
   console(): Promise<VmConsole>;
 }

@@ -9,4 +9,8 @@ await runProcess({
     const { image } = await import('./image/program.ts');
     return image(args);
   },
+  async named(args) {
+    const { named } = await import('./named/program.ts');
+    return named(args);
+  },
 });

@@ -8,10 +8,25 @@ export interface Verbs {
   run(image: string | undefined, options: RawRunOptions): Promise<number>;
   /** Reads its arguments itself. */
   image(args: readonly string[]): Promise<number>;
+  /** The verbs for machines that have names; reads its arguments itself. */
+  named(args: readonly string[]): Promise<number>;
 }
 
+/** First words of verbs for machines that have names, and what they are for. */
+const NAMED_VERBS: Readonly<Record<string, string>> = {
+  ls: 'List the machines that run with --name.',
+  info: 'Tell about a machine.',
+  pause: 'Stop a machine for a while.',
+  resume: 'Let a paused machine go on.',
+  stop: 'Press the power button and wait until the machine has ended.',
+  screenshot: "Write the screen's picture to a PNG file.",
+  sendkey: 'Press keys together.',
+  snapshot: 'Save a machine, and tell about saved ones: create, info.',
+  fork: 'Start copies of a running machine, which goes on.',
+};
+
 /** Options of `run` that are planned and not there yet: to be told apart from misspelt ones. */
-const PLANNED_RUN_OPTIONS = [['--name'], ['--gdb', '--pcap', '--snapshot', '--rtc']].flat();
+const PLANNED_RUN_OPTIONS = ['--gdb', '--pcap', '--rtc'];
 
 const EXAMPLES = `
 Examples:
@@ -28,6 +43,7 @@ On a terminal Ctrl-] leaves the machine.
  * @throws {UsageError} the command line is wrong */
 export async function runProgram(args: readonly string[], verbs: Verbs): Promise<number> {
   if (args[0] === 'image') return verbs.image(args.slice(1));
+  if (args[0] !== undefined && Object.hasOwn(NAMED_VERBS, args[0])) return verbs.named(args);
   let status: number = STATUS.ok;
   const program = defineProgram(verbs, (result) => {
     status = result;
@@ -57,6 +73,7 @@ function defineProgram(verbs: Verbs, finish: (status: number) => void): Command 
     }),
   );
   program.command('image').description('Make, convert, check and compare disk images: see vitrine image --help.');
+  for (const [name, description] of Object.entries(NAMED_VERBS)) program.command(name).description(description);
   return program;
 }
 
@@ -75,8 +92,10 @@ function defineRun(): Command {
 
 function runOptions(): Option[] {
   return [
-    new Option('--memory <SIZE>', 'RAM, as 512M or 2G; a bare number is MiB').default('512M'),
-    new Option('--cpus <N>', 'processors, which take turns on one thread').default('1'),
+    new Option('--name <NAME>', 'a name, by which vitrine info, snapshot, fork, exec and others find the machine'),
+    new Option('--snapshot <FILE>', 'go on from a snapshot, which brings its memory, disks and most options with it'),
+    new Option('--memory <SIZE>', 'RAM, as 512M or 2G; a bare number is MiB').default(undefined, '512M'),
+    new Option('--cpus <N>', 'processors, which take turns on one thread').default(undefined, '1'),
     new Option('--kernel <FILE>', 'Linux bzImage or multiboot ELF to boot'),
     new Option('--initrd <FILE>', 'initial RAM disk of the kernel'),
     new Option('--append <STRING>', 'command line of the kernel'),
@@ -107,7 +126,10 @@ function runOptions(): Option[] {
     new Option('--accel <ENGINE>', 'how guest code is executed: jit (translated) or interp (interpreted)').default(
       'jit',
     ),
-    new Option('--clock <CLOCK>', "host: as the host's; virtual: by executed instructions alone").default('host'),
+    new Option('--clock <CLOCK>', "host: as the host's; virtual: by executed instructions alone").default(
+      undefined,
+      'host',
+    ),
     new Option('--seed <N>', 'seed of all random numbers the guest can see'),
     new Option('--no-reboot', 'end with status 0 when the guest resets'),
     new Option('--timeout <SECONDS>', 'end with status 5 when this time has passed'),

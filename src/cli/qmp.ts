@@ -8,10 +8,9 @@ import { CliError, STATUS } from './errors.ts';
 import type { Machine } from './machine.ts';
 import { packageVersion } from './package-version.ts';
 
-/** Serves the QEMU Machine Protocol on an address until the returned function is called.
- * @throws {CliError} the address cannot be listened on */
-export async function serveQmp(address: SocketAddress, vm: Machine, outside: OutsideEnding): Promise<() => void> {
-  const target: QmpTarget = {
+/** What clients of a machine's protocol work on. @param more what the machine can do besides */
+export function qmpTarget(vm: Machine, outside: OutsideEnding, more: Partial<QmpTarget>): QmpTarget {
+  return {
     vm,
     version: packageVersion(),
     quit: () => outside.end({ status: STATUS.ok }),
@@ -20,7 +19,13 @@ export async function serveQmp(address: SocketAddress, vm: Machine, outside: Out
     writeFile,
     drives: vm.drives,
     openMedium: async (...asked) => (await import('./drives.ts')).openNamedMedium(...asked),
+    ...more,
   };
+}
+
+/** Serves the QEMU Machine Protocol on an address until the returned function is called.
+ * @throws {CliError} the address cannot be listened on */
+export async function serveQmp(address: SocketAddress, target: QmpTarget): Promise<() => void> {
   try {
     return await listen(address, (peer) => converse(peer, target));
   } catch (error) {
@@ -29,7 +34,8 @@ export async function serveQmp(address: SocketAddress, vm: Machine, outside: Out
   }
 }
 
-function converse(peer: Socket, target: QmpTarget): void {
+/** Talks to a client until it goes. */
+export function converse(peer: Socket, target: QmpTarget): void {
   const session = new QmpSession(target, (line) => peer.write(`${line}\r\n`));
   peer.setEncoding('utf8');
   peer.on('close', session.close);

@@ -10,6 +10,7 @@ import {
   formatSize,
   parseDisplay,
   parseInteger,
+  parseName,
   parseSeconds,
   parseSerial,
   parseSize,
@@ -21,8 +22,12 @@ import {
 
 /** The values of `vitrine run`'s options as they were typed. */
 export interface RawRunOptions {
-  readonly memory: string;
-  readonly cpus: string;
+  readonly name?: string;
+  readonly snapshot?: string;
+  /** default 512M */
+  readonly memory?: string;
+  /** default 1 */
+  readonly cpus?: string;
   readonly kernel?: string;
   readonly initrd?: string;
   readonly append?: string;
@@ -37,7 +42,8 @@ export interface RawRunOptions {
   readonly net?: readonly string[];
   readonly share?: readonly string[];
   readonly accel: string;
-  readonly clock: string;
+  /** default host */
+  readonly clock?: string;
   readonly seed?: string;
   readonly reboot: boolean;
   readonly timeout?: string;
@@ -51,6 +57,8 @@ export interface RawRunOptions {
 
 /** What `vitrine run` is asked to do. */
 export interface RunOptions {
+  /** The name of the machine's control socket. */
+  readonly name?: string;
   readonly memoryBytes: number;
   readonly cpuCount: number;
   readonly accel: 'jit' | 'interp';
@@ -71,6 +79,8 @@ export interface RunOptions {
   readonly cdrom?: CdOption;
   readonly floppies: readonly FileOption[];
   readonly networks: readonly NetOption[];
+  /** The same as they were typed; undefined for the default. */
+  readonly networkTexts?: readonly string[];
   readonly shares: readonly ShareOption[];
   readonly clock: 'host' | 'virtual';
   readonly seed?: bigint;
@@ -105,8 +115,9 @@ export function readRunOptions(image: string | undefined, raw: RawRunOptions, ho
   const kernel = readKernel(image, raw);
   const firmware = readFirmware(kernel, raw);
   return {
-    memoryBytes: readMemory(raw.memory, hostMemoryBytes),
-    cpuCount: readCpuCount(raw.cpus),
+    name: optional(raw.name, parseName),
+    memoryBytes: readMemory(raw.memory ?? '512M', hostMemoryBytes),
+    cpuCount: readCpuCount(raw.cpus ?? '1'),
     accel: parseWord('--accel', raw.accel, ['jit', 'interp']),
     kernel,
     initrd: readInitrd(kernel, raw.initrd),
@@ -119,9 +130,10 @@ export function readRunOptions(image: string | undefined, raw: RawRunOptions, ho
     disks: (raw.disk ?? []).map(parseDisk),
     cdrom: optional(raw.cdrom, parseCd),
     floppies: readFloppies(raw.floppy ?? []),
+    networkTexts: raw.net,
     networks: raw.net?.map(parseNet) ?? [DEFAULT_NET],
     shares: (raw.share ?? []).map(parseShare),
-    clock: parseWord('--clock', raw.clock, ['host', 'virtual']),
+    clock: parseWord('--clock', raw.clock ?? 'host', ['host', 'virtual']),
     seed: optional(raw.seed, (text) => parseInteger('--seed', text, MAX_SEED)),
     noReboot: !raw.reboot,
     timeoutMillis: optional(raw.timeout, (text) => parseSeconds('--timeout', text)),

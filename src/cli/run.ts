@@ -2,7 +2,7 @@ import { writeFileSync } from 'node:fs';
 import { totalmem } from 'node:os';
 import type { HostCharPort } from '../host/node/char-ports.ts';
 import type { FlashFile } from '../host/node/flash-file.ts';
-import type { SocketAddress } from '../host/node/listen.ts';
+import { SharedLine } from '../host/node/shared-line.ts';
 import { nodeTime } from '../host/node/time.ts';
 import type { CharPort, VmConfig, VmStats } from '../vm/index.ts';
 import { BootProgress } from './boot-progress.ts';
@@ -13,6 +13,7 @@ import { loadMachine, type Machine, type MakeMachine } from './machine.ts';
 import { type OpenNetworks, openNetworks } from './networks.ts';
 import { type RawRunOptions, type RunOptions, readRunOptions } from './run-options.ts';
 import { openSerialLine } from './serial-lines.ts';
+import type { openSavedRun, SavedRun } from './snapshots.ts';
 import { millisSinceStart } from './start-time.ts';
 import { type DisplayTarget, quote, type SerialTarget } from './values.ts';
 
@@ -23,14 +24,21 @@ export async function run(
   raw: RawRunOptions,
   load: () => Promise<MakeMachine> = loadMachine,
 ): Promise<number> {
-  const options = readRunOptions(image, raw, hostMemoryBytes());
+  const saved = raw.snapshot === undefined ? undefined : await openSaved(raw.snapshot, image, raw);
+  const options = readRunOptions(image, saved?.raw ?? raw, hostMemoryBytes());
   const progress = new BootProgress((line) => tellProgress(line, options), millisSinceStart);
-  const [guest, makeMachine] = await Promise.all([loadGuest(options), load()]);
+  const restored = saved && { commandLine: '', snapshot: saved.snapshot };
+  const [guest, makeMachine] = await Promise.all([restored ?? loadGuest(options), load()]);
   const finished = await runGuest(options, guest, progress, makeMachine);
   if (options.stats) printStats(finished);
   const { message, status } = finished.ending;
   if (message !== undefined) process.stderr.write(`vitrine: ${message}\n`);
   return status;
+}
+
+/** Loads what reads snapshots where one is named. */
+async function openSaved(...asked: Parameters<typeof openSavedRun>): Promise<SavedRun> {
+  return (await import('./snapshots.ts')).openSavedRun(...asked);
 }
 
 /** A machine that came to its end. */
@@ -94,7 +102,7 @@ interface Lines {
   readonly debugConsole: HostCharPort | undefined;
 }
 
-async function openLines({ serial, debugConsole }: RunOptions, outside: OutsideEnding): Promise<Lines> {
+async function openLines({ serial, debugConsole, name }: RunOptions, outside: OutsideEnding): Promise<Lines> {
   outside.onSignals();
   outside.onClosedOutput();
   outside.onLostLauncher();
@@ -102,6 +110,7 @@ async function openLines({ serial, debugConsole }: RunOptions, outside: OutsideE
     openSerialLine(option, target, () => outside.end({ status: STATUS.ok }));
   const lines: (HostCharPort | undefined)[] = [];
   for (const target of serial) lines.push(await open('--serial', target));
+  if (name !== undefined) lines[0] = new SharedLine(lines[0]);
   return { serial: lines, debugConsole: debugConsole && (await open('--debugcon', debugConsole)) };
 }
 
@@ -154,12 +163,12 @@ async function runToEnd(
   serial: Lines['serial'],
 ): Promise<Ending> {
   if (options.timeoutMillis !== undefined) outside.onTimeout(options.timeoutMillis, () => machine.describe());
-  const stopServing = options.qmp && (await serve(options.qmp, machine, outside));
+  const stopServing = await serve(machine, options, outside, serial[0]);
   const stopShowing = await show(options.display, machine, serial);
   try {
     return await Promise.race([machine.run().then(endingOf), outside.first]);
   } finally {
-    stopServing?.();
+    await stopServing?.();
     stopShowing?.();
     if (options.screenshotAtExit !== undefined) await writeScreenshot(options.screenshotAtExit, machine);
   }
@@ -189,9 +198,15 @@ async function writeScreenshot(path: string, machine: Machine): Promise<void> {
 }
 
 /** Loads what serves QMP when it is asked for: Node's sockets take long to load. */
-async function serve(address: SocketAddress, machine: Machine, outside: OutsideEnding): Promise<() => void> {
-  const { serveQmp } = await import('./qmp.ts');
-  return serveQmp(address, machine, outside);
+async function serve(
+  machine: Machine,
+  options: RunOptions,
+  outside: OutsideEnding,
+  line: HostCharPort | undefined,
+): Promise<(() => Promise<void>) | undefined> {
+  if (options.qmp === undefined && options.name === undefined) return undefined;
+  const { serveMachine } = await import('./serve.ts');
+  return serveMachine(machine, options, outside, line instanceof SharedLine ? line : undefined);
 }
 
 function printStats({ stats: { instructions, guestNanos }, startMillis, hostMillis }: Finished): void {

@@ -70,6 +70,12 @@ export function parseSocketAddress(option: string, text: string): SocketAddress 
   return { host: bareHost(host), port: Number(port) };
 }
 
+/** The name of a machine: letters, digits and hyphens, beginning with a letter. */
+export function parseName(text: string, option = '--name'): string {
+  if (/^[a-z][a-z0-9-]{0,62}$/i.test(text)) return text;
+  throw new UsageError(option, quote(text), 'letters, digits and hyphens, beginning with a letter, 63 at most');
+}
+
 /** Where the screen is shown. */
 export type DisplayTarget =
   | { readonly kind: 'none' }

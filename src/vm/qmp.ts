@@ -5,9 +5,11 @@ import { Arguments, type Fields, isFields } from './qmp-arguments.ts';
 import { BLOCK_COMMANDS, type BlockTarget } from './qmp-block.ts';
 import { type PointerState, pictureFormat, screendump, sendInputEvents, sendKey, sendKeyLine } from './qmp-console.ts';
 import { QmpError } from './qmp-error.ts';
+import { NAMED_COMMANDS, type NamedTarget } from './qmp-named.ts';
+import { SNAPSHOT_COMMANDS, type SnapshotTarget } from './qmp-snapshot.ts';
 
 /** What a session of the QEMU Machine Protocol works on. */
-export interface QmpTarget extends BlockTarget {
+export interface QmpTarget extends BlockTarget, SnapshotTarget, NamedTarget {
   readonly vm: VmControl;
   /** The version of this project, such as `0.1.0`. */
   readonly version: string;
@@ -58,6 +60,8 @@ const COMMANDS: Readonly<Record<string, Command>> = {
     run: async (session, target, given) => sendInputEvents(await consoleOf(target), given, session.pointer),
   },
   ...BLOCK_COMMANDS,
+  ...SNAPSHOT_COMMANDS,
+  ...NAMED_COMMANDS,
   'human-monitor-command': {
     takes: ['command-line', 'cpu-index'],
     run: (session, target, given) => runMonitorCommand(session, target, given.text('command-line')),
@@ -131,6 +135,7 @@ export class QmpSession {
   readonly #target: QmpTarget;
   readonly #sendLine: (line: string) => void;
   readonly #input = new JsonStream();
+  readonly #atEnd: (() => void)[] = [];
   #negotiated = false;
   #pending: Promise<void> = Promise.resolve();
   #afterReply: (() => void) | undefined;
@@ -145,7 +150,10 @@ export class QmpSession {
     this.#target = target;
     this.#sendLine = sendLine;
     this.#send({ QMP: { version: versionOf(target.version), capabilities: [] } });
-    this.close = target.vm.onEvent((event) => this.#tell(event));
+    this.#atEnd.push(target.vm.onEvent((event) => this.#tell(event)));
+    this.close = () => {
+      for (const action of this.#atEnd.splice(0)) action();
+    };
   }
 
   /** Takes text from the client, in pieces of any length.
@@ -164,6 +172,11 @@ export class QmpSession {
     const micros = Math.floor(this.#target.utcMillis() * 1000);
     const timestamp = { seconds: Math.floor(micros / 1e6), microseconds: micros % 1e6 };
     this.#send({ timestamp, event, ...(data && { data }) });
+  }
+
+  /** Has something done when the conversation ends. */
+  atEnd(action: () => void): void {
+    this.#atEnd.push(action);
   }
 
   /** Has something done once the current command is answered. */

@@ -1,0 +1,95 @@
+import { readdir } from 'node:fs/promises';
+import { createConnection, type Socket } from 'node:net';
+import { join } from 'node:path';
+import { runtimeFolder } from '../../host/node/runtime-folder.ts';
+import { JsonStream } from '../../vm/json-stream.ts';
+import type { Fields } from '../../vm/qmp-arguments.ts';
+import { SOCKET_SUFFIX } from '../control.ts';
+import { CliError, STATUS } from '../errors.ts';
+import { parseName, quote } from '../values.ts';
+
+/** Thrown when a machine refuses what it was asked. */
+export class Refused extends Error {}
+
+/** A running machine, reached by its name. */
+export class NamedMachine {
+  readonly #socket: Socket;
+  readonly #input = new JsonStream();
+  readonly #waiting: ((reply: Fields) => void)[] = [];
+  readonly #listeners = new Set<(event: string, data: Fields) => void>();
+  /** Resolves when the machine has ended the conversation. */
+  readonly closed: Promise<void>;
+
+  private constructor(socket: Socket) {
+    this.#socket = socket;
+    socket.setEncoding('utf8');
+    socket.on('data', (text: string) => {
+      for (const line of this.#input.push(text)) this.#take(JSON.parse(line) as Fields);
+    });
+    this.closed = new Promise((resolve) => {
+      socket.on('close', () => {
+        for (const answer of this.#waiting.splice(0)) answer({ error: { desc: 'the machine has ended' } });
+        resolve();
+      });
+    });
+    socket.on('error', () => {});
+  }
+
+  /** @throws {CliError} no machine of this name runs */
+  static async connect(name: string): Promise<NamedMachine> {
+    const path = join(runtimeFolder(), `${parseName(name, 'NAME')}${SOCKET_SUFFIX}`);
+    const machine = new NamedMachine(await connect(path, name));
+    await machine.execute('qmp_capabilities');
+    return machine;
+  }
+
+  /** Names of all machines of this user that run. */
+  static async names(): Promise<string[]> {
+    const files = await readdir(runtimeFolder()).catch(() => []);
+    return files
+      .filter((file) => file.endsWith(SOCKET_SUFFIX))
+      .map((file) => file.slice(0, -SOCKET_SUFFIX.length))
+      .sort();
+  }
+
+  /** Has a QMP command executed. @throws {Refused} with the machine's words */
+  async execute(command: string, given?: Fields): Promise<Fields> {
+    const { promise, resolve } = Promise.withResolvers<Fields>();
+    this.#waiting.push(resolve);
+    this.#socket.write(`${JSON.stringify({ execute: command, ...(given && { arguments: given }) })}\n`);
+    const reply = await promise;
+    if (reply.error !== undefined) throw new Refused((reply.error as { desc: string }).desc);
+    return reply.return as Fields;
+  }
+
+  /** @param listen told of every event */
+  onEvent(listen: (event: string, data: Fields) => void): void {
+    this.#listeners.add(listen);
+  }
+
+  close(): void {
+    this.#socket.destroy();
+  }
+
+  #take(message: Fields): void {
+    if (typeof message.event === 'string') {
+      for (const listen of this.#listeners) listen(message.event, (message.data ?? {}) as Fields);
+    } else if (!('QMP' in message)) this.#waiting.shift()?.(message);
+  }
+}
+
+function connect(path: string, name: string): Promise<Socket> {
+  return new Promise((resolve, reject) => {
+    const socket = createConnection(path);
+    socket.once('connect', () => {
+      socket.removeAllListeners('error');
+      resolve(socket);
+    });
+    socket.once('error', (error: NodeJS.ErrnoException) => {
+      const stale = error.code === 'ECONNREFUSED' ? `; the socket ${path} is left from one that died` : '';
+      const gone = error.code === 'ENOENT' || error.code === 'ECONNREFUSED';
+      const message = gone ? `no machine of the name ${quote(name)} runs${stale}` : `${path}: ${error.message}`;
+      reject(new CliError(gone ? STATUS.missing : STATUS.failed, message));
+    });
+  });
+}

@@ -1,0 +1,93 @@
+import { resolve } from 'node:path';
+import { SnapshotFileSource, writeSnapshotFile, zstdCodec } from '../host/node/snapshot-files.ts';
+import { SnapshotInvalid } from '../vm/snapshot/format.ts';
+import { SnapshotFile } from '../vm/snapshot/reader.ts';
+import { configurationIn, type SavedConfiguration } from '../vm/snapshot/saved-machine.ts';
+import { CliError, STATUS, UsageError } from './errors.ts';
+import { whyUnreadable } from './files.ts';
+import type { Machine } from './machine.ts';
+import type { RawRunOptions, RunOptions } from './run-options.ts';
+import { quote } from './values.ts';
+
+/** Options that a snapshot brings with it. */
+const SAVED_OPTIONS = [
+  ...['kernel', 'initrd', 'append', 'firmware', 'firmwareVars', 'boot', 'disk', 'cdrom', 'floppy'],
+  ...['memory', 'cpus', 'clock', 'seed', 'debugExit'],
+] as const satisfies readonly (keyof RawRunOptions)[];
+
+/** What the command line leaves in a snapshot for itself. */
+interface Outside {
+  /** As they were typed; undefined for the default. */
+  readonly net?: readonly string[];
+  readonly share: readonly string[];
+}
+
+/** A snapshot that a machine goes on from. */
+export interface SavedRun {
+  readonly snapshot: SnapshotFile;
+  readonly configuration: SavedConfiguration;
+  /** The options that were given and those of the snapshot. */
+  readonly raw: RawRunOptions;
+}
+
+/** Opens a snapshot. The file stays as it is.
+ * @param subject the option or word that names it
+ * @throws {CliError} it is missing, unreadable or none */
+export async function openSnapshot(path: string, subject: string): Promise<SnapshotFile> {
+  let source: SnapshotFileSource;
+  try {
+    source = new SnapshotFileSource(path);
+  } catch (error) {
+    throw whyUnreadable({ option: subject, path }, error);
+  }
+  try {
+    return await SnapshotFile.open(source, [zstdCodec]);
+  } catch (error) {
+    source.close();
+    throw error instanceof SnapshotInvalid ? wrongSnapshot(subject, path, error) : error;
+  }
+}
+
+/** What to say of a snapshot that cannot be used. */
+export function wrongSnapshot(subject: string, path: string, error: Error): CliError {
+  return new CliError(STATUS.failed, `${subject}: ${quote(path)}: ${error.message}`, { cause: error });
+}
+
+/** Opens the snapshot that `--snapshot` names and puts its options with those that were given.
+ * @throws {CliError} it cannot be used  @throws {UsageError} an option was given that a snapshot brings with it */
+export async function openSavedRun(path: string, image: string | undefined, raw: RawRunOptions): Promise<SavedRun> {
+  const given = image === undefined ? SAVED_OPTIONS.find((name) => raw[name] !== undefined) : 'IMAGE';
+  if (given !== undefined) {
+    const option =
+      given === 'IMAGE' ? given : `--${given.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
+    throw new UsageError(option, 'it beside --snapshot', 'none: the snapshot brings its own');
+  }
+  const snapshot = await openSnapshot(path, '--snapshot');
+  try {
+    const configuration = configurationIn(snapshot);
+    const outside = configuration.outside as Outside | null;
+    const { memoryBytes, cpuCount = 1, clock, noReboot, debugExitPort } = configuration;
+    const ofSnapshot: Partial<RawRunOptions> = {
+      memory: `${memoryBytes / 1024}k`,
+      cpus: `${cpuCount}`,
+      clock,
+      reboot: raw.reboot && !noReboot,
+      debugExit: debugExitPort === null ? undefined : `${debugExitPort}`,
+      net: raw.net ?? outside?.net,
+      share: raw.share ?? outside?.share,
+    };
+    return { snapshot, configuration, raw: { ...raw, ...ofSnapshot } };
+  } catch (error) {
+    snapshot.close();
+    throw error instanceof SnapshotInvalid ? wrongSnapshot('--snapshot', path, error) : error;
+  }
+}
+
+/** Writes a machine that runs into a file, whole or not at all. @returns the file's length */
+export function saveMachine(machine: Machine, options: RunOptions, path: string): Promise<number> {
+  const share = options.shares.map((one) => `${resolve(one.path)}:${one.tag}${one.readOnly ? ':ro' : ''}`);
+  const outside: Outside = { ...(options.networkTexts && { net: options.networkTexts }), share };
+  const { snapshot } = machine;
+  if (snapshot === undefined) throw new Error('this machine cannot be saved');
+  return writeSnapshotFile(resolve(path), (sink) => snapshot.call(machine, sink, { codec: zstdCodec, outside }));
+}
