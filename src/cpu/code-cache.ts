@@ -137,6 +137,11 @@ export class CodeCache {
     return this.#byKey.get(modeKey)?.get(gpa);
   }
 
+  /** The blocks that have bytes in the page of an address. */
+  blocksNear(gpa: number): readonly Block[] {
+    return this.#byPage.get(pageOf(gpa)) ?? [];
+  }
+
   /** Sets a link to the block at (gpa, mode), now or when it is decoded. */
   link(link: number, gpa: number, modeKey: number): void {
     const block = this.#byKey.get(modeKey)?.get(gpa);

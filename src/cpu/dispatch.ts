@@ -21,11 +21,12 @@ export function continueAt(b: Builder, record: Val): void {
   b.tailCallIndirect(codeIndex(record), record);
 }
 
-/** Continues with a block when the budget covers it; otherwise recording goes on behind this. */
-export function enterBlock(b: Builder, block: Val): void {
+/** Continues with a block when the budget covers it; otherwise recording goes on behind this. @param before recorded where it does */
+export function enterBlock(b: Builder, block: Val, before?: () => void): void {
   const left = get(b, STATE.budget).sub(b.load('i32', 4, block, BLOCK.count));
   b.if(left.geS(0), () => {
     put(b, STATE.budget, left);
+    before?.();
     b.tailCallIndirect(codeIndex(block), block.add(RECORD_BYTES));
   });
 }
@@ -67,16 +68,21 @@ const findBlock = defineHelper('findBlock', { params: ['i64', 'i32'], result: 'i
   return 0;
 });
 
-/** Continues at `STATE.rip`, or returns to the run loop with `pending` saying why not. */
-export const dispatch = defineHelper('dispatch', { threaded: true }, (b) => {
-  b.if(get(b, STATE.pending), () => b.return());
-  const rip = get(b, STATE.rip);
+/** Looks into the jump cache: the entry for `rip`, and whether (i32) it holds. */
+export function lookUp(b: Builder, rip: Val): { readonly entry: Val; readonly known: Val } {
   const low = rip.wrap();
   const slot = low.xor(low.shrU(12)).and(JUMP_CACHE.entries - 1);
   const entry = get(b, STATE.jumpCache).add(slot.mul(JUMP_CACHE.bytes));
   const sameRip = b.load('i64', 8, entry, JUMP_CACHE.rip).eq(rip);
   const sameKey = b.load('i32', 4, entry, JUMP_CACHE.key).eq(get(b, STATE.codeKey));
-  const known = sameRip.and(sameKey);
+  return { entry, known: sameRip.and(sameKey) };
+}
+
+/** Continues at `STATE.rip`, or returns to the run loop with `pending` saying why not. */
+export const dispatch = defineHelper('dispatch', { threaded: true }, (b) => {
+  b.if(get(b, STATE.pending), () => b.return());
+  const rip = get(b, STATE.rip);
+  const { entry, known } = lookUp(b, rip);
   b.if(known.eqz(), () => {
     // Nothing is fetched for an instruction that will not be executed now.
     b.if(get(b, STATE.budget).eqz(), () => {

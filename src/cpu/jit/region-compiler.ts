@@ -2,9 +2,9 @@ import type { IrFunction, Label, Variable } from '../../ir/nodes.ts';
 import { getField as get, putField as put } from '../../isa/fields.ts';
 import { STATE } from '../../isa/registers.ts';
 import { SEMANTICS } from '../../isa/semantics/index.ts';
-import { continueAt, dispatch } from '../dispatch.ts';
+import { continueAt, dispatch, enterBlock, lookUp } from '../dispatch.ts';
 import { shapeOf } from '../handlers.ts';
-import { BLOCK, RECORD_BYTES } from '../records.ts';
+import { BLOCK, JUMP_CACHE, RECORD_BYTES } from '../records.ts';
 import { holds, type Part, structure } from './control-flow.ts';
 import type { HelperEffects } from './helper-effects.ts';
 import { JitBuilder } from './jit-builder.ts';
@@ -15,23 +15,33 @@ import type { Region, RegionBlock } from './region.ts';
 
 const NOWHERE = -1;
 
+/** Parts that are being recorded one behind the other. */
+interface Sequence {
+  readonly kind: 'sequence';
+  readonly parts: readonly Part[];
+  readonly labels: readonly Label[];
+  at: number;
+}
+
 /** What encloses the code that is being recorded. */
-type Frame =
-  | { readonly kind: 'sequence'; readonly parts: readonly Part[]; readonly labels: readonly Label[]; at: number }
-  | { readonly kind: 'loop'; readonly header: number; readonly label: Label };
+type Frame = Sequence | { readonly kind: 'loop'; readonly header: number; readonly label: Label };
 
 /** By what number a region's function is told of a block that it is entered at. */
 export function labelOf(place: number): number {
   return place + 1;
 }
 
-/** Records a region as one function of the vCPU's state block and the first record of the block that is entered. */
-export function compileRegion(region: Region, effects: HelperEffects, probe?: RegionProbe): IrFunction {
-  return new RegionCompiler(region, effects, probe).compile();
+/**
+ * Records a region as one function of the vCPU's state block and the first record of the block that is entered.
+ * @param slot the function's place in the function table
+ */
+export function compileRegion(region: Region, slot: number, effects: HelperEffects, probe?: RegionProbe): IrFunction {
+  return new RegionCompiler(region, slot, effects, probe).compile();
 }
 
 class RegionCompiler {
   readonly #region: Region;
+  readonly #slot: number;
   readonly #b: JitBuilder;
   readonly #flags: JitFlags;
   readonly #probe: RegionProbe | undefined;
@@ -40,15 +50,19 @@ class RegionCompiler {
   /** The record with which the interpreter goes on. */
   readonly #record: Variable;
   readonly #frames: Frame[] = [];
+  /** Nodes that {@link #target} may name. */
+  readonly #named = new Set<number>();
   #bailLabel: Label | undefined;
+  #lookLabel: Label | undefined;
   #leaveLabel: Label | undefined;
   /** The record of the instruction that is being recorded. */
   #recordAddress = 0;
   /** Instructions of its block from it on. */
   #unexecuted = 0;
 
-  constructor(region: Region, effects: HelperEffects, probe: RegionProbe | undefined) {
+  constructor(region: Region, slot: number, effects: HelperEffects, probe: RegionProbe | undefined) {
     this.#region = region;
+    this.#slot = slot;
     this.#probe = probe;
     this.#b = new JitBuilder(
       { bail: (reason) => this.#bail(reason), effectsOf: (callee) => effects.of(callee) },
@@ -68,7 +82,13 @@ class RegionCompiler {
         this.#leaveLabel = leave;
         b.label((bail) => {
           this.#bailLabel = bail;
-          this.#sequence(parts, entries);
+          b.loopOfRegion((again) => {
+            b.label((look) => {
+              this.#lookLabel = look;
+              this.#sequence(parts, entries);
+            });
+            this.#lookAround(again);
+          });
         });
         this.#writeBack();
         this.#probe?.left(b, b.get(this.#record));
@@ -84,6 +104,25 @@ class RegionCompiler {
     for (const statement of [...prologue, ...body, ...ending]) b.add(statement);
     const { block } = this.#region.blocks[0];
     return b.finish(`region_${block.start.toString(16)}`, true);
+  }
+
+  /** Where `STATE.rip` comes from a register or memory: goes on in this region, in another block's code, or leaves. */
+  #lookAround(again: Label): void {
+    const b = this.#b;
+    b.startBlock();
+    const { entry, known } = lookUp(b, get(b, STATE.rip));
+    const block = b.load('i32', 4, entry, JUMP_CACHE.block);
+    b.if(known, () => {
+      put(b, STATE.ripBase, b.load('i64', 8, entry, JUMP_CACHE.ripBase));
+      b.if(b.load('i32', 4, block, BLOCK.entry).eq(this.#slot), () => {
+        b.set(this.#target, b.load('i32', 4, block, BLOCK.label));
+        b.continue(again);
+      });
+    });
+    this.#probe?.leaving(b, 'jump', 0);
+    // Probes are told before the next block is paid: dispatch pays later.
+    if (this.#probe === undefined) b.if(known, () => enterBlock(b, block, () => this.#writeBack()));
+    if (this.#leaveLabel !== undefined) b.break(this.#leaveLabel);
   }
 
   /** Checks what the region assumes, loads what it uses, and takes back what was paid for the block that is entered. */
@@ -109,7 +148,8 @@ class RegionCompiler {
   #sequence(parts: readonly Part[], entries: readonly number[]): void {
     const b = this.#b;
     const labels: Label[] = [];
-    const frame: Frame = { kind: 'sequence', parts, labels, at: -1 };
+    const frame: Sequence = { kind: 'sequence', parts, labels, at: -1 };
+    for (const node of entries) this.#named.add(node);
     const open = (n: number) => {
       b.label((label) => {
         labels[n] = label;
@@ -125,19 +165,20 @@ class RegionCompiler {
   }
 
   /** Goes to the entry that the target variable names, if it names one. */
-  #chooseEntry(entries: readonly number[], frame: Frame): void {
+  #chooseEntry(entries: readonly number[], frame: Sequence): void {
     const b = this.#b;
     if (entries.length === 0) return;
     // All ways that lead here have stored their flags.
     b.startBlock();
     const target = b.get(this.#target);
-    for (const node of entries) {
-      b.if(target.eq(labelOf(node)), () => {
-        const at = this.#partAt(frame, node);
-        if (entersStraight(frame, at, node)) b.set(this.#target, 0);
-        if (frame.kind === 'sequence') b.break(frame.labels[at]);
-      });
+    const labelFor = (node: number) => frame.labels[this.#partAt(frame, node)];
+    if (entries.length === 1) {
+      b.if(target.eq(labelOf(entries[0])), () => b.break(labelFor(entries[0])));
+      return;
     }
+    const targets = Array.from({ length: Math.max(...entries) + 2 }, () => frame.labels[0]);
+    for (const node of entries) targets[labelOf(node)] = labelFor(node);
+    b.switch(target, [...targets, frame.labels[0]]);
   }
 
   #partAt(frame: Frame, node: number): number {
@@ -160,6 +201,8 @@ class RegionCompiler {
     const b = this.#b;
     const block = this.#region.blocks[node];
     b.startBlock();
+    // From here on it names nothing; loops around other entries would take it for one of theirs.
+    if (this.#named.has(node)) b.set(this.#target, 0);
     this.#pay(block);
     for (let i = 0; i < block.instructions.length; i++) this.#instruction(block, i);
     if (goesOn(block)) this.#goTo(block.next, node, offsetBehind(block));
@@ -190,7 +233,9 @@ class RegionCompiler {
     const node = this.#region.blocks.indexOf(block);
     const lift = new JitLift(this.#b, this.#flags, shape, decoded, nextOffset, {
       bail: (reason) => this.#bail(reason),
-      leave: () => this.#leave('jump'),
+      leave: () => {
+        if (this.#lookLabel !== undefined) this.#b.break(this.#lookLabel);
+      },
       taken: () => {
         if (block.taken !== NOWHERE) this.#goTo(block.taken, node, 0);
         else {

@@ -9,6 +9,9 @@ import { BLOCK } from '../records.ts';
 const MOST_BLOCKS = 96;
 const MOST_INSTRUCTIONS = 1200;
 
+/** A block is warm when at most this part of its countdown is left. */
+const WARM = 0.5;
+
 /** Semantics behind which control never goes on with the next instruction. */
 const UNCONDITIONAL = new Set(['jmp', 'call', 'ret', 'jmpf', 'callf', 'retf', 'iret', 'int', 'int1', 'int3', 'ud']);
 
@@ -76,7 +79,7 @@ class RegionFinder {
 
   find(root: Block): Region {
     this.#entries.add(this.#add(root));
-    for (let at = 0; at < this.#found.length && !this.#isFull; at++) this.#follow(this.#found[at]);
+    for (let at = 0; at < this.#found.length && !this.#isFull; at++) this.#follow(this.#found[at], root);
     return {
       mode: this.#mode,
       blocks: this.#found.map((found) => this.#finish(found)),
@@ -89,13 +92,25 @@ class RegionFinder {
     return this.#found.length >= MOST_BLOCKS || this.#count >= MOST_INSTRUCTIONS;
   }
 
-  #follow(found: Found): void {
+  #follow(found: Found, root: Block): void {
     this.#reach(found.nextGpa);
     this.#reach(found.takenGpa);
     const { decoded, nextOffset } = found.instructions[found.instructions.length - 1];
-    if (decoded?.row.semantics !== 'call') return;
-    const back = this.#reach(pageOf(found.block.start) + nextOffset);
-    if (back !== NOWHERE) this.#entries.add(back);
+    if (decoded?.row.semantics === 'call') this.#enterAt(pageOf(found.block.start) + nextOffset);
+    if (decoded?.row.semantics === 'jmp' && decoded.operands[0].kind !== 'rel') this.#reachWarm(root);
+  }
+
+  #enterAt(gpa: number): void {
+    const place = this.#reach(gpa);
+    if (place !== NOWHERE) this.#entries.add(place);
+  }
+
+  /** An indirect jump leads to several places, which become hot one after the other: they belong together from the start. */
+  #reachWarm(root: Block): void {
+    const most = this.#cache.hotAfter * WARM;
+    for (const { start, address } of this.#cache.blocksNear(root.start)) {
+      if (this.#view.getUint32(address + BLOCK.countdown, true) <= most) this.#enterAt(start);
+    }
   }
 
   /** The place of the block at an address, which is added where it is decoded and there is room. */

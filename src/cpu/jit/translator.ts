@@ -115,7 +115,7 @@ export class Translator {
       const region = findRegion(root, this.#modeOf(root), this.#cache, this.#view, (gpa) => this.#codeByte(gpa));
       for (const { block } of region.blocks) covered.add(block);
       const slot = this.#takeSlot();
-      functions.push({ slot, fn: compileRegion(region, this.#effects, this.#probe) });
+      functions.push({ slot, fn: compileRegion(region, slot, this.#effects, this.#probe) });
       installed.push(new InstalledRegion(slot, region, (gone) => this.#uninstall(gone)));
       this.stats.regions++;
       this.stats.instructions += region.instructionCount;
