@@ -9,13 +9,18 @@ export interface FloppyDriveState {
 }
 
 /** Drive types as the CMOS memory names them. */
-export const FLOPPY_TYPE = { inches525: 2, inches35: 5 } as const;
+export const FLOPPY_TYPE = { kib1200: 2, kib1440: 4, kib2880: 5 } as const;
 
 const MOST_CYLINDER = 85;
+/** Sectors a track of the densest formats that drives of 1.44 MB read. */
+const MOST_SECTORS_OF_1440K = 21;
 
 /** A floppy drive: a head over a cylinder, and perhaps a disk. */
 export class FloppyDrive {
-  /** 5.25 inches with 1.2 MB, or 3.5 inches with 2.88 MB, as the first medium says. */
+  /**
+   * 5.25 inches with 1.2 MB, or 3.5 inches with 1.44 or 2.88 MB: as little as reads the first medium, since a BIOS takes
+   * a disk for one as large as its drive reads. One that starts empty reads all of 3.5 inches.
+   */
   readonly type: number;
   #medium: Disk | undefined;
   #format: FloppyFormat | undefined;
@@ -25,7 +30,7 @@ export class FloppyDrive {
 
   constructor(medium: Disk | undefined) {
     this.#put(medium);
-    this.type = this.#format?.inches === 5.25 ? FLOPPY_TYPE.inches525 : FLOPPY_TYPE.inches35;
+    this.type = typeFor(this.#format);
   }
 
   get medium(): Disk | undefined {
@@ -79,4 +84,9 @@ export class FloppyDrive {
     this.#medium = medium;
     this.#format = medium && formatOf(medium.sizeBytes);
   }
+}
+
+function typeFor(format: FloppyFormat | undefined): number {
+  if (format?.inches === 5.25) return FLOPPY_TYPE.kib1200;
+  return format === undefined || format.sectors > MOST_SECTORS_OF_1440K ? FLOPPY_TYPE.kib2880 : FLOPPY_TYPE.kib1440;
 }
