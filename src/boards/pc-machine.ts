@@ -405,6 +405,7 @@ export class PcMachine {
       acpi: this.#acpi,
       bootOrder: boot.bootOrder ?? DEFAULT_BOOT_ORDER,
       bootMenuMillis: boot.bootMenuMillis,
+      optionRoms: optionRoms(boot),
       serialConsole: boot.serialConsole ?? false,
     });
   }
@@ -452,6 +453,11 @@ export class PcMachine {
 function processorsOf(state: DeviceState): DeviceState {
   if (state.processors !== undefined) return state.processors as DeviceState;
   return { version: 1, vcpus: [state.vcpu], current: 0, turnLeft: 0, monitored: [-1] };
+}
+
+/** The option ROMs among the files for the firmware, by the names that SeaBIOS gives them. */
+function optionRoms({ files = [] }: FirmwareBoot): Uint8Array[] {
+  return files.filter(([name]) => name.startsWith('genroms/')).map(([, bytes]) => bytes);
 }
 
 /** The ROM that was given to the machine, if there is one. */

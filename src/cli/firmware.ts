@@ -13,18 +13,23 @@ const VGA_BIOS = 'vgabios-stdvga.bin';
 const VGA_BIOS_NAME = 'pci1234,1111.rom';
 /** Where packages describe their firmware (QEMU's docs/interop/firmware.json). */
 const DESCRIPTOR_FOLDERS = ['/usr/share/qemu/firmware', '/etc/qemu/firmware'];
+/** How long firmware waits for the key of its menu. */
+const BOOT_MENU_MILLIS = 3000;
 const MACHINE = /^pc-i440fx/;
 
 /** Reads the firmware that the options name.
  * @throws {CliError} it is missing or unreadable, or known to need another machine */
 export async function loadFirmware(
   firmware: NonNullable<RunOptions['firmware']>,
-): Promise<Pick<FirmwareBoot, 'rom' | 'files'>> {
-  if (firmware === 'builtin') return { rom: 'builtin' };
+  { bootOrder, bootMenu, optionRoms }: Pick<RunOptions, 'bootOrder' | 'bootMenu' | 'optionRoms'>,
+): Promise<FirmwareBoot> {
+  const boot = { bootOrder, bootMenuMillis: bootMenu ? BOOT_MENU_MILLIS : undefined };
+  const files = optionRoms.map((file, n) => [`genroms/option${n}.rom`, readOptionFile(file)] as const);
+  if (firmware === 'builtin') return { ...boot, rom: 'builtin', files };
   const rom = readOptionFile(firmware);
   await expectOurMachine(firmware, rom);
   const vgaBios = await readFile(join(dirname(firmware.path), VGA_BIOS)).catch(() => undefined);
-  return { rom, files: vgaBios && [[VGA_BIOS_NAME, vgaBios]] };
+  return { ...boot, rom, files: vgaBios ? [[VGA_BIOS_NAME, vgaBios], ...files] : files };
 }
 
 /** Opens the flash chip with the firmware's variables, which whoever opens it closes.

@@ -14,11 +14,11 @@ const ON_SCREEN = 'console=tty0';
 /** Reads the guest that the options name; without a kernel and firmware, the default guest is made.
  * @throws {CliError} a file is missing or unreadable, or there is no default guest on this host */
 export async function loadGuest(options: RunOptions): Promise<Guest> {
-  const { kernel, initrd, append = '', firmware, bootOrder, display } = options;
+  const { kernel, initrd, append = '', firmware, display } = options;
   if (firmware !== undefined) {
     const serialConsole = display.kind === 'none';
     const { loadFirmware } = await import('./firmware.ts');
-    return { firmware: { ...(await loadFirmware(firmware)), bootOrder, serialConsole }, commandLine: append };
+    return { firmware: { ...(await loadFirmware(firmware, options)), serialConsole }, commandLine: append };
   }
   if (kernel === undefined) {
     const { loadDefaultGuest } = await import('./default-guest.ts');

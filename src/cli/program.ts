@@ -104,7 +104,8 @@ function runOptions(): Option[] {
       'builtin, the default where there is a medium and no kernel, or an image of SeaBIOS or OVMF',
     ),
     new Option('--firmware-vars <FILE>', "the firmware's variables: a copy of OVMF_VARS.fd, which the machine writes"),
-    new Option('--boot <MEDIA>', 'what the firmware boots from: cd, disk, floppy, net, or several with commas'),
+    new Option('--boot <MEDIA>', 'what the firmware boots from: cd, disk, floppy, net, several with commas; menu asks'),
+    new Option('--option-rom <FILE>', "a ROM that the firmware starts, as a network card's").argParser(collect),
     new Option(
       '--disk <FILE>',
       'a disk: FILE[,format=FORMAT][,bus=ide|ahci|virtio|scsi][,readonly][,overlay[=FILE]]',

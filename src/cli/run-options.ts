@@ -34,6 +34,7 @@ export interface RawRunOptions {
   readonly firmware?: string;
   readonly firmwareVars?: string;
   readonly boot?: string;
+  readonly optionRom?: readonly string[];
   readonly debugcon?: string;
   readonly serial?: readonly string[];
   readonly disk?: readonly string[];
@@ -72,6 +73,9 @@ export interface RunOptions {
   readonly firmwareVariables?: FileOption;
   /** What the firmware boots from, best first; its own order where absent. */
   readonly bootOrder?: readonly BootMedium[];
+  /** Whether the firmware waits for the key of its boot menu. */
+  readonly bootMenu: boolean;
+  readonly optionRoms: readonly FileOption[];
   /** Where messages on the debug ports go. */
   readonly debugConsole?: SerialTarget;
   readonly serial: readonly SerialTarget[];
@@ -124,7 +128,8 @@ export function readRunOptions(image: string | undefined, raw: RawRunOptions, ho
     append: raw.append,
     firmware,
     firmwareVariables: readVariables(firmware, raw.firmwareVars),
-    bootOrder: optional(raw.boot, parseBootOrder),
+    ...readBoot(raw.boot),
+    optionRoms: (raw.optionRom ?? []).map((path) => ({ option: '--option-rom', path })),
     debugConsole: optional(raw.debugcon, (text) => parseSerial('--debugcon', text)),
     serial: readSerial(raw.serial, raw.display),
     disks: (raw.disk ?? []).map(parseDisk),
@@ -183,10 +188,15 @@ function readVariables(firmware: RunOptions['firmware'], path: string | undefine
   return { option: '--firmware-vars', path };
 }
 
-function parseBootOrder(text: string): BootMedium[] {
-  const order = text.split(',').map((word) => parseWord('--boot', word, BOOT_MEDIA));
-  if (new Set(order).size < order.length) throw new UsageError('--boot', quote(text), 'each medium once');
-  return order;
+/** Media in their order; the word `menu` among them asks for the boot menu. */
+function readBoot(text: string | undefined): Pick<RunOptions, 'bootOrder' | 'bootMenu'> {
+  if (text === undefined) return { bootMenu: false };
+  const words = text.split(',').map((word) => parseWord('--boot', word, [...BOOT_MEDIA, 'menu']));
+  if (new Set(words).size < words.length) throw new UsageError('--boot', quote(text), 'each word once');
+  const bootOrder = BOOT_MEDIA.filter((medium) => words.includes(medium)).sort(
+    (a, b) => words.indexOf(a) - words.indexOf(b),
+  );
+  return { bootOrder: bootOrder.length > 0 ? bootOrder : undefined, bootMenu: words.includes('menu') };
 }
 
 function readMemory(text: string, hostMemoryBytes: number): number {

@@ -1,6 +1,7 @@
 import type { Caller } from './caller.ts';
+import type { SystemFacts } from './system.ts';
 
-/** Advanced Power Management 1.2: what switches a machine off, and no more. Protected mode has no entry of its own. */
+/** Advanced Power Management 1.2: what switches a machine off, and no more. */
 const VERSION = 0x0102;
 const SIGNATURE = 0x504d; // "PM"
 const ERROR = { unsupported: 0x86, badDevice: 0x09, noEvent: 0x80 } as const;
@@ -10,21 +11,45 @@ const PM1_CONTROL = 0x604;
 const SLEEP_ENABLE_SOFT_OFF = 0x2000;
 const AC_LINE = 0x01;
 const NO_BATTERY = 0xff;
+/** Protected mode has entries of 16 and 32 bits. */
+const PROTECTED_MODE_ENTRIES = 0x0003;
+const BIOS_SEGMENT = 0xf000;
+const SEGMENT_BYTES = 0xffff;
 
 function fail(c: Caller, code: number): boolean {
   c.ah = code;
   return false;
 }
 
+/** Where protected mode calls: offsets in the BIOS segment. */
+type Entries = Pick<SystemFacts, 'apm16' | 'apm32'>;
+
 /** Functions of INT 15h, AH = 53h, by AL: whether they succeeded. */
-const FUNCTIONS: Readonly<Record<number, (c: Caller) => boolean>> = {
+const FUNCTIONS: Readonly<Record<number, (c: Caller, entries: Entries) => boolean>> = {
   0: (c) => {
     c.ax = VERSION;
     c.bx = SIGNATURE;
-    c.cx = 0;
+    c.cx = PROTECTED_MODE_ENTRIES;
     return true;
   },
   1: () => true,
+  2: (c, { apm16 }) => {
+    c.ax = BIOS_SEGMENT;
+    c.bx = apm16;
+    c.cx = BIOS_SEGMENT;
+    c.si = SEGMENT_BYTES;
+    c.di = SEGMENT_BYTES;
+    return true;
+  },
+  3: (c, { apm32 }) => {
+    c.ax = BIOS_SEGMENT;
+    c.ebx = apm32;
+    c.cx = BIOS_SEGMENT;
+    c.dx = BIOS_SEGMENT;
+    c.esi = ((SEGMENT_BYTES << 16) | SEGMENT_BYTES) >>> 0;
+    c.di = SEGMENT_BYTES;
+    return true;
+  },
   4: () => true,
   5: () => true,
   6: () => true,
@@ -54,6 +79,11 @@ const FUNCTIONS: Readonly<Record<number, (c: Caller) => boolean>> = {
 };
 
 /** INT 15h, AH = 53h. @returns whether it succeeded */
-export function apm(c: Caller): boolean {
-  return FUNCTIONS[c.al]?.(c) ?? fail(c, ERROR.unsupported);
+export function apm(c: Caller, entries: Entries): boolean {
+  return FUNCTIONS[c.al]?.(c, entries) ?? fail(c, ERROR.unsupported);
+}
+
+/** The same by a far call from protected mode. */
+export function apmCall(c: Caller, entries: Entries): void {
+  c.carryNow = !apm(c, entries);
 }

@@ -3,11 +3,12 @@ import { BDA, EBDA, EBDA_GPA } from './bda.ts';
 import type { Caller } from './caller.ts';
 import { addDrive, allDrives, DRIVE, type Drive, FIRST_CD, FIRST_DISK } from './disk/drives.ts';
 import { bootRecordCatalog, type ElToritoEntry, readEntry } from './el-torito.ts';
+import { bootstrapEntry } from './option-roms.ts';
 import { print } from './print.ts';
 
 /** What INT 19h does next, in AL. */
-const ACTION = { none: 0, readSector: 1, jump: 2, ask: 3, readPacket: 4, wait: 5 } as const;
-const PHASE = { choose: 0, sector: 1, descriptor: 2, catalog: 3, image: 4, go: 5, menu: 6 } as const;
+const ACTION = { none: 0, readSector: 1, jump: 2, ask: 3, readPacket: 4, wait: 5, call: 6 } as const;
+const PHASE = { choose: 0, sector: 1, descriptor: 2, catalog: 3, image: 4, go: 5, call: 6 } as const;
 
 /** Fields of the boot's record in the extended BIOS data area: offset and bytes. */
 const FIELD = {
@@ -115,6 +116,8 @@ function actionOf(c: Caller, boot: Boot): number {
       return readBlocks(c, boot, DESCRIPTOR_LBA, 1, 0);
     case PHASE.catalog:
       return readBlocks(c, boot, boot.get('lba'), 1, 0);
+    case PHASE.call:
+      return ACTION.call;
     case PHASE.image:
       return readBlocks(c, boot, boot.get('lba'), Math.min(boot.get('left'), BLOCKS_AT_ONCE), boot.get('segment'));
     default:
@@ -146,7 +149,7 @@ function takeMenuKey(c: Caller): boolean {
 }
 
 function choicesOf(c: Caller): BootMedium[] {
-  return MEDIA.filter((medium) => driveFor(c, medium) !== undefined);
+  return MEDIA.filter((medium) => (medium === 'net' ? bootstrapEntry(c) : driveFor(c, medium)) !== undefined);
 }
 
 /** The menu's key is in AX. */
@@ -166,6 +169,7 @@ function driveFor(c: Caller, medium: BootMedium): Drive | undefined {
 function chooseMedium(c: Caller, boot: Boot): boolean {
   const { medium } = boot;
   if (medium === undefined) return false;
+  if (medium === 'net') return chooseNetwork(c, boot);
   const drive = driveFor(c, medium);
   if (!drive) {
     boot.set('index', boot.get('index') + 1);
@@ -176,6 +180,26 @@ function chooseMedium(c: Caller, boot: Boot): boolean {
   boot.set('loadSegment', BOOT_SEGMENT);
   boot.set('phase', medium === 'cd' ? PHASE.descriptor : PHASE.sector);
   return true;
+}
+
+/** An option ROM boots by itself. */
+function chooseNetwork(c: Caller, boot: Boot): boolean {
+  const entry = bootstrapEntry(c);
+  if (entry === undefined) {
+    boot.set('index', boot.get('index') + 1);
+    return true;
+  }
+  print(c, `Booting from ${MEDIUM_NAMES.net}...\r\n`);
+  c.store(BDA.resumeVector, 4, entry);
+  boot.set('phase', PHASE.call);
+  return true;
+}
+
+/** An option ROM that was to boot has come back: the next medium is tried. */
+export function bootReturned(c: Caller): void {
+  const boot = new Boot(c);
+  boot.set('index', boot.get('index') + 1);
+  boot.set('phase', PHASE.choose);
 }
 
 function readBlocks(c: Caller, boot: Boot, lba: number, count: number, segment: number): number {

@@ -6,15 +6,16 @@ import type { BootMedium } from '../firmware-boot.ts';
 import { lowRamEnd, memoryMap } from '../memory-map.ts';
 import type { PcBoard } from '../pc.ts';
 import type { TableSet } from '../table-loader.ts';
-import { EBDA, EBDA_GPA } from './bda.ts';
-import { bootBegin, bootChoice, bootGo, bootNext, bootRead, noBoot } from './boot.ts';
+import { apmCall } from './apm.ts';
+import { BDA, EBDA, EBDA_GPA } from './bda.ts';
+import { bootBegin, bootChoice, bootGo, bootNext, bootRead, bootReturned, noBoot } from './boot.ts';
 import { Caller } from './caller.ts';
 import { clock, clockInterrupt } from './clock.ts';
 import { driveFind } from './disk/find.ts';
 import { DISK_PUSHED_BYTES, diskBegin, diskStep } from './disk/int13.ts';
 import { keyboard, keyPressed, keyRead } from './keyboard.ts';
 import { mouseInterrupt } from './mouse.ts';
-import { optionRom } from './option-roms.ts';
+import { optionRom, placeOptionRoms } from './option-roms.ts';
 import { bios32, pci32 } from './pci-bios.ts';
 import { postBegin, protectMemory } from './post.ts';
 import { assembleBios, type BiosRom } from './rom.ts';
@@ -31,6 +32,8 @@ export interface BiosMachine {
   readonly acpi: TableSet;
   readonly bootOrder: readonly BootMedium[];
   readonly bootMenuMillis?: number;
+  /** ROMs that the BIOS starts beside those it finds. */
+  readonly optionRoms: readonly Uint8Array[];
   /** Whether messages go to COM1 too. */
   readonly serialConsole: boolean;
   /** Board and processor, once they are there. */
@@ -50,6 +53,12 @@ const SERVICES: Readonly<Record<string, Service>> = {
   clockInterrupt: (c) => clockInterrupt(c),
   mouseInterrupt: (c) => mouseInterrupt(c),
   video: (c) => video(c),
+  equipment: (c) => {
+    c.ax = c.load(BDA.equipment, 2);
+  },
+  memorySize: (c) => {
+    c.ax = c.load(BDA.memoryK, 2);
+  },
   serial: (c) => serial(c),
   serialReady: (c) => serialReady(c),
   system: (c, { facts }) => system(c, facts),
@@ -66,6 +75,8 @@ const SERVICES: Readonly<Record<string, Service>> = {
   bootRead: (c) => bootRead(c),
   bootChoice: (c) => bootChoice(c),
   bootGo: (c) => bootGo(c),
+  bootReturned: (c) => bootReturned(c),
+  apmCall: (c, { facts }) => apmCall(c, facts),
   pci32: (c) => pci32(c),
   bios32: (c, { rom }) => bios32(c, rom.label('pci32')),
 };
@@ -90,7 +101,12 @@ export class BuiltinBios {
     this.machine = machine;
     this.#traps = new TrapRecognizer(this.rom.bytes, machine.memory);
     const { ramBytes } = machine;
-    this.facts = { memoryMap: memoryMap(ramBytes, EBDA_GPA), lowRamEnd: lowRamEnd(ramBytes) };
+    this.facts = {
+      memoryMap: memoryMap(ramBytes, EBDA_GPA),
+      lowRamEnd: lowRamEnd(ramBytes),
+      apm16: this.rom.label('apm16'),
+      apm32: this.rom.label('apm32'),
+    };
   }
 
   /**
@@ -117,6 +133,8 @@ export class BuiltinBios {
     const board = this.machine.board();
     postBegin(c, board, this.rom);
     c.store(EBDA_GPA + EBDA.serialConsole, 1, Number(this.machine.serialConsole));
-    placeTables(c, { memory, acpi, ramBytes, cpuCount: board.cpuCount, bios32: this.rom.label('bios32') });
+    placeOptionRoms(c, this.machine.optionRoms);
+    const [bios32, pnp] = [this.rom.label('bios32'), this.rom.label('pnp')];
+    placeTables(c, { memory, acpi, ramBytes, cpuCount: board.cpuCount, bios32, pnp });
   }
 }

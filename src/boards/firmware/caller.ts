@@ -71,6 +71,9 @@ export class Caller {
   get esi(): number {
     return this.#cpu.state.gpr32(SI);
   }
+  set esi(value: number) {
+    this.#cpu.state.setGpr32(SI, value);
+  }
   get edi(): number {
     return this.#cpu.state.gpr32(DI);
   }

@@ -7,6 +7,9 @@ const STEP = 0x80;
 const SIGNATURE = 0xaa55;
 const UNIT_BYTES = 512;
 const ENTRY = 3;
+const PNP_POINTER = 0x1a;
+const PNP_SIGNATURE = 0x506e5024; // "$PnP"
+const PNP_BOOTSTRAP = 0x1a;
 
 /**
  * Looks for the next option ROM (PCI Firmware Specification 3.0, section 5.2). Without carry there is one, and its
@@ -35,4 +38,30 @@ function romBytes(c: Caller, segment: number): number {
   const length = c.load(at + 2, 1) * UNIT_BYTES;
   const sum = c.loadBytes(at, length).reduce((total, byte) => (total + byte) & 0xff, 0);
   return sum === 0 ? length : 0;
+}
+
+/** Puts ROMs where the BIOS will find them, as far as there is room. @param roms with their headers */
+export function placeOptionRoms(c: Caller, roms: readonly Uint8Array[]): void {
+  let segment = FIRST_SEGMENT;
+  for (const rom of roms) {
+    const end = segment + Math.ceil(rom.length / 16 / STEP) * STEP;
+    if (end > END_SEGMENT) return;
+    c.storeBytes(segment * 16, rom);
+    segment = end;
+  }
+}
+
+/**
+ * The bootstrap entry of the first ROM that can boot from a network (Plug and Play BIOS Specification 1.0A, section 3.2),
+ * as a far pointer.
+ */
+export function bootstrapEntry(c: Caller): number | undefined {
+  for (let segment = FIRST_SEGMENT; segment < END_SEGMENT; segment += STEP) {
+    if (romBytes(c, segment) === 0) continue;
+    const header = segment * 16 + c.load(segment * 16 + PNP_POINTER, 2);
+    if (c.load(header, 4) !== PNP_SIGNATURE) continue;
+    const entry = c.load(header + PNP_BOOTSTRAP, 2);
+    if (entry !== 0) return ((segment << 16) | entry) >>> 0;
+  }
+  return undefined;
 }

@@ -26,6 +26,9 @@ export interface SystemFacts {
   readonly memoryMap: readonly E820Entry[];
   /** End of RAM below 4 GiB. */
   readonly lowRamEnd: number;
+  /** Offsets of APM's entries for protected mode. */
+  readonly apm16: number;
+  readonly apm32: number;
 }
 
 type Function = (c: Caller, facts: SystemFacts) => boolean;
@@ -33,7 +36,7 @@ type Function = (c: Caller, facts: SystemFacts) => boolean;
 /** Functions of INT 15h by AH: whether they succeeded. */
 const FUNCTIONS: Readonly<Record<number, Function>> = {
   36: a20,
-  83: (c) => apm(c),
+  83: (c, facts) => apm(c, facts),
   128: (c) => succeed(c),
   129: (c) => succeed(c),
   130: (c) => succeed(c),

@@ -16,6 +16,8 @@ export interface TableFacts {
   readonly cpuCount: number;
   /** Offset of the BIOS32 service directory's entry. */
   readonly bios32: number;
+  /** Offset of the Plug and Play entry. */
+  readonly pnp: number;
 }
 
 const SEGMENT_GPA = PC_MEMORY.biosSegment;
@@ -62,6 +64,7 @@ export function placeTables(c: Caller, facts: TableFacts): void {
   segment.put(mpPointer(segment.put(mp)));
   segment.put(bios32Directory(SEGMENT_GPA + facts.bios32));
   segment.put(routingHeader(routingTable(c)));
+  segment.put(plugAndPlay(facts.pnp));
 }
 
 /** Makes the bytes sum to zero by the one at `offset`. */
@@ -79,6 +82,14 @@ function mpPointer(table: number): Uint8Array {
 /** Standard BIOS 32-bit Service Directory Proposal 0.4. */
 function bios32Directory(entry: number): Uint8Array {
   return withChecksum(new ByteWriter().text('_32_').u32(entry).append([0, 1, 0, 0, 0, 0, 0, 0]).finish(), 10);
+}
+
+/** Installation check structure (Plug and Play BIOS Specification 1.0A, section 4.4): one entry for both modes, no events. */
+function plugAndPlay(entry: number): Uint8Array {
+  const [realSegment, base] = [SEGMENT_GPA >> 4, SEGMENT_GPA];
+  const writer = new ByteWriter().text('$PnP').append([0x10, 0x21]).u16(0).u8(0).u32(0);
+  writer.u16(entry).u16(realSegment).u16(entry).u32(base).u32(0).u16(realSegment).u32(base);
+  return withChecksum(writer.finish(), 8);
 }
 
 /** PCI IRQ Routing Table Specification 1.0. */

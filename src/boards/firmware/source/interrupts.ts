@@ -213,19 +213,11 @@ int10:
   iret
 
 int11:
-  push ds
-  push 0
-  pop ds
-  mov ax, [0x410]
-  pop ds
+  TRAP_equipment
   iret
 
 int12:
-  push ds
-  push 0
-  pop ds
-  mov ax, [0x413]
-  pop ds
+  TRAP_memorySize
   iret
 
 int14:
@@ -370,7 +362,7 @@ int19:
   TRAP_bootBegin
 .next:
   cli
-  TRAP_bootNext             ; AL: 0 nothing left, 1 read a sector with DL, 2 jump, 3 ask, 4 read with the packet at DS:SI, 5 wait
+  TRAP_bootNext             ; AL: 0 nothing left, 1 read a sector with DL, 2 jump, 3 ask, 4 read with the packet at DS:SI, 5 wait, 6 call
   cmp al, 0
   je .none
   cmp al, 2
@@ -381,6 +373,8 @@ int19:
   je .packet
   cmp al, 5
   je .wait
+  cmp al, 6
+  je .network
   sti
   mov ax, 0x0201            ; two tries
   mov bx, 0x7c00
@@ -416,6 +410,14 @@ int19:
   int 0x16
   TRAP_bootChoice
   jmp .next
+.network:                   ; an option ROM boots, and returns where it cannot
+  sti
+  call far [0x467]
+  xor ax, ax
+  mov ds, ax
+  mov es, ax
+  TRAP_bootReturned
+  jmp .next
 .go:
   TRAP_bootGo
   jmp far [0x467]
@@ -429,5 +431,15 @@ pci32:                      ; PCI BIOS for 32-bit code
 bios32:
   TRAP_bios32
   retf
+apm32:
+  TRAP_apmCall
+  retf
   bits 16
+apm16:
+  TRAP_apmCall
+  retf
+
+pnp:                        ; no function of Plug and Play is supported; BIOSes with its header start ROMs as it says
+  mov ax, 0x82
+  retf
 `;
