@@ -24,7 +24,7 @@ describe('guests that boot quickly', () => {
         const file = join(folder, `${resultName(name, kind)}.json`);
         const { outcome, reason } = JSON.parse(readFileSync(file, 'utf8')) as GuestResult;
         if (outcome === 'skipped') return t.skip(reason ?? 'no reason given');
-        assert.equal(outcome, 'works', reason);
+        assert.equal(outcome, 'works', reason ?? '');
       });
     }
   }

@@ -32,7 +32,13 @@ async function makeDisk(disk: string): Promise<void> {
     await run('truncate', ['-s', `${DISK_MIB}M`, disk]);
     await writeFile(join(folder, 'grub.cfg'), MENU);
     await writeFile(join(folder, 'fstab'), `UUID=${FILE_SYSTEM_ID} / ext4 defaults 0 1\n`);
-    await run('mmdebstrap', ['--variant=minbase', `--include=${PACKAGES}`, ...hooks(folder, disk), 'bookworm', '-']);
+    await run('mmdebstrap', [
+      '--variant=minbase',
+      `--include=${PACKAGES}`,
+      ...hooks(folder, disk),
+      'bookworm',
+      '/dev/null',
+    ]);
     await run('sh', [
       '-c',
       `echo 'start=${PARTITION_START_BYTES / SECTOR_BYTES}, type=83, bootable' | sfdisk -q ${disk}`,

@@ -45,10 +45,10 @@ export class DrivenMachine {
         return machine;
       };
     };
-    const image = async () => 1;
     const finished = runProgram(['run', '--serial', 'none', ...args], {
       run: (medium, options) => run(medium, options, load),
-      image,
+      image: async () => 1,
+      named: async () => 1,
     });
     const ended = finished.then(
       (status) => `status ${status}`,

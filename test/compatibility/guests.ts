@@ -30,6 +30,8 @@ export interface Guest {
 
 const BOTH: readonly Firmware[] = ['builtin', 'seabios'];
 const CARD = 'user,model=e1000';
+/** Long boots: their time-outs are of guest time, however slow or busy the host is. */
+const PATIENT = ['--clock', 'virtual', '--seed', '1'] as const;
 /** What the installer's parts say: language, country, keyboard, then its own files and the network. */
 const LANGUAGE = /(Select|Choose) a? ?language|Language:|Choose the language/;
 
@@ -165,7 +167,7 @@ export const GUESTS: readonly Guest[] = [
       firmware: BOTH,
       machine: async (workshop) => {
         const image = await installerCd(workshop, architecture, 'text', 'vga=788');
-        return ['--cdrom', image, '--memory', '1G', '--net', CARD];
+        return ['--cdrom', image, '--memory', '1G', '--net', CARD, ...PATIENT];
       },
       steps: TO_NETWORK,
     }),
