@@ -14,6 +14,7 @@ Examples:
   vitrine image rebase -b other.qcow2 -F qcow2 overlay.qcow2
   vitrine image pack folder disc.iso
   vitrine image pack -f fat --size 1440k folder floppy.img
+  vitrine image build debian --packages openssh-server --user me debian.qcow2
   vitrine image seed --user-data user.yaml --ssh-key ~/.ssh/id_ed25519.pub --hostname guest seed.iso
 
 Words, options and exit statuses are those of qemu-img. Sizes are bytes, or as 64k, 512M, 20G.
@@ -180,6 +181,23 @@ const VERBS: readonly Verb[] = [
       ['--instance-id <ID>', 'another one makes cloud-init run again'],
     ],
     action: async ([file = ''], options) => (await making()).seed(file, as(options)),
+  },
+  {
+    name: 'build',
+    files: '<SYSTEM> <FILE>',
+    description: "Make a disk that boots: debian, of this host's own package source, by mmdebstrap and mke2fs.",
+    options: [
+      ['--arch <ARCH>', 'amd64: the default; or i386'],
+      ['--packages <LIST>', 'more packages, with commas between'],
+      ['--size <SIZE>', 'of the disk (default 2G)'],
+      ['--user <NAME>', 'who logs in, without a password, and may do all by sudo; without it, root does'],
+      ['--ssh-key <FILE>', 'a public key for whoever logs in; may be given more than once'],
+      ['--hostname <NAME>', "the system's name (default debian)"],
+      ['--suite <NAME>', "the release (default: this host's own)"],
+      ['-O, --output-format <FMT>', 'format of the disk image (default qcow2)'],
+      PROGRESS,
+    ],
+    action: async ([system = '', file = ''], options) => (await import('./build.ts')).build(system, file, as(options)),
   },
 ];
 
