@@ -13,6 +13,7 @@ import { openDisk } from '../src/disk/open.ts';
 import { createQcow2, type Qcow2Options } from '../src/disk/qcow2/create.ts';
 import { createVdi } from '../src/disk/vdi.ts';
 import { createVhd } from '../src/disk/vhd.ts';
+import { createVhdx } from '../src/disk/vhdx/vhdx.ts';
 import { createVmdk } from '../src/disk/vmdk/vmdk.ts';
 import { nodeDiskHost } from '../src/host/node/disk-host.ts';
 import { NO_QEMU_IMG, runTool, temporaryFolder } from './disk/qemu.ts';
@@ -106,6 +107,7 @@ const KINDS: Readonly<Record<string, Kind>> = {
   'qcow2 with lazy refcounts': qcow2({ lazyRefcounts: true, clusterBytes: 4096 }),
   vdi: { format: 'vdi', create: (file, host) => createVdi(file, { sizeBytes: SIZE }, host) },
   vhd: { format: 'vpc', create: (file, host) => createVhd(file, { sizeBytes: SIZE }, host) },
+  vhdx: { format: 'vhdx', create: (file, host) => createVhdx(file, { sizeBytes: SIZE, blockBytes: 1 << 20 }, host) },
   vmdk: { format: 'vmdk', create: (file, host) => createVmdk(file, { sizeBytes: SIZE }, host) },
 };
 

@@ -7,6 +7,7 @@ import type { ImageFile } from '../src/disk/interfaces.ts';
 import { openDisk } from '../src/disk/open.ts';
 import { createVdi } from '../src/disk/vdi.ts';
 import { createVhd } from '../src/disk/vhd.ts';
+import { createVhdx } from '../src/disk/vhdx/vhdx.ts';
 import { createVmdk } from '../src/disk/vmdk/vmdk.ts';
 import { nodeDiskHost } from '../src/host/node/disk-host.ts';
 import { NO_QEMU_IMG, runTool, temporaryFolder, tool } from './disk/qemu.ts';
@@ -51,6 +52,8 @@ const OWN: readonly (readonly [name: string, format: string, create: (file: Imag
   ['vdi', 'vdi', (file) => createVdi(file, { sizeBytes: SIZE }, host)],
   ['fixed vdi', 'vdi', (file) => createVdi(file, { sizeBytes: SIZE, fixed: true }, host)],
   ['vhd', 'vpc', (file) => createVhd(file, { sizeBytes: SIZE }, host)],
+  ['vhdx', 'vhdx', (file) => createVhdx(file, { sizeBytes: SIZE }, host)],
+  ['fixed vhdx', 'vhdx', (file) => createVhdx(file, { sizeBytes: SIZE, fixed: true }, host)],
   ['vmdk', 'vmdk', (file) => createVmdk(file, { sizeBytes: SIZE }, host)],
   ['flat vmdk', 'vmdk', (file) => createVmdk(file, { sizeBytes: SIZE, kind: 'monolithicFlat' }, host)],
 ];
@@ -83,6 +86,8 @@ const THEIRS: readonly (readonly [format: string, options: string])[] = [
   ['vdi', 'static=on'],
   ['vpc', 'subformat=dynamic,force_size=on'],
   ['vpc', 'subformat=dynamic'],
+  ['vhdx', 'subformat=dynamic,block_size=1M'],
+  ['vhdx', 'subformat=fixed'],
   ['vmdk', 'subformat=monolithicSparse'],
   ['vmdk', 'subformat=monolithicFlat'],
   ['vmdk', 'subformat=twoGbMaxExtentFlat'],

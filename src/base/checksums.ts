@@ -1,18 +1,31 @@
 const CRC_POLYNOMIAL = 0xedb88320;
+const CASTAGNOLI_POLYNOMIAL = 0x82f63b78;
 const ADLER_MODULUS = 65521;
 /** The most bytes whose sums stay exact without taking the remainder. */
 const ADLER_RUN = 5552;
 
-const CRC_TABLE = Uint32Array.from({ length: 256 }, (_, byte) => {
-  let crc = byte;
-  for (let bit = 0; bit < 8; bit++) crc = crc & 1 ? (crc >>> 1) ^ CRC_POLYNOMIAL : crc >>> 1;
-  return crc;
-});
+const CRC_TABLE = tableOf(CRC_POLYNOMIAL);
+const CASTAGNOLI_TABLE = tableOf(CASTAGNOLI_POLYNOMIAL);
+
+function tableOf(polynomial: number): Uint32Array {
+  return Uint32Array.from({ length: 256 }, (_, byte) => {
+    let crc = byte;
+    for (let bit = 0; bit < 8; bit++) crc = crc & 1 ? (crc >>> 1) ^ polynomial : crc >>> 1;
+    return crc;
+  });
+}
 
 /** The CRC-32 of zip, gzip and PNG (RFC 1952 section 8). @param crc of the bytes before, to go on from */
 export function crc32(bytes: Uint8Array, crc: number = 0): number {
   let value = ~crc;
   for (let i = 0; i < bytes.length; i++) value = CRC_TABLE[(value ^ bytes[i]) & 0xff] ^ (value >>> 8);
+  return ~value >>> 0;
+}
+
+/** The CRC-32C of iSCSI and of VHDX (RFC 3720 section 12.1). */
+export function crc32c(bytes: Uint8Array): number {
+  let value = ~0;
+  for (let i = 0; i < bytes.length; i++) value = CASTAGNOLI_TABLE[(value ^ bytes[i]) & 0xff] ^ (value >>> 8);
   return ~value >>> 0;
 }
 

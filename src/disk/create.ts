@@ -9,6 +9,7 @@ import { openDriver } from './open.ts';
 import { createQcow2, type Qcow2Options } from './qcow2/create.ts';
 import { createVdi } from './vdi.ts';
 import { createVhd } from './vhd.ts';
+import { createVhdx } from './vhdx/vhdx.ts';
 import { createVmdk, openStreamWriter, type VmdkKind } from './vmdk/vmdk.ts';
 
 /** A new image. */
@@ -55,6 +56,14 @@ export const CREATORS: Readonly<
     create: (file, image, host) => {
       const fixed = word(image, 'subformat', ['dynamic', 'fixed'] as const) === 'fixed';
       return createVhd(file, { sizeBytes: image.sizeBytes, fixed }, host);
+    },
+  },
+  vhdx: {
+    options: { subformat: 'dynamic', block_size: '0' },
+    create: (file, image, host) => {
+      const fixed = word(image, 'subformat', ['dynamic', 'fixed'] as const) === 'fixed';
+      const blockBytes = size(image.options?.block_size ?? '0');
+      return createVhdx(file, { sizeBytes: image.sizeBytes, blockBytes, fixed }, host);
     },
   },
 };

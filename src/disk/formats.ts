@@ -3,6 +3,7 @@ import { openQcow2 } from './qcow2/open.ts';
 import { RawImage } from './raw.ts';
 import { isVdi, openVdi } from './vdi.ts';
 import { isVhd, openVhd } from './vhd.ts';
+import { isVhdx, openVhdx } from './vhdx/vhdx.ts';
 import { isVmdk, openVmdk } from './vmdk/vmdk.ts';
 
 /** What opening an image may need besides its file. */
@@ -40,6 +41,7 @@ export const FORMATS: readonly Format[] = [
   { name: 'vmdk', probe: isVmdk, open: openVmdk },
   { name: 'vdi', probe: isVdi, open: openVdi },
   { name: 'vpc', aliases: ['vhd'], probe: isVhd, open: openVhd },
+  { name: 'vhdx', probe: isVhdx, open: openVhdx },
   { name: 'raw', probe: () => true, open: async (file) => new RawImage(file) },
 ];
 

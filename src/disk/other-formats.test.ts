@@ -2,6 +2,7 @@ import { describeBlockDevice, type FormatCase, IMAGE } from './block-device.case
 import type { DiskHost, ImageFile } from './interfaces.ts';
 import { createVdi } from './vdi.ts';
 import { createVhd } from './vhd.ts';
+import { createVhdx } from './vhdx/vhdx.ts';
 import { createVmdk } from './vmdk/vmdk.ts';
 
 type Create = (file: ImageFile, sizeBytes: number, host: DiskHost) => Promise<void>;
@@ -31,6 +32,20 @@ describeBlockDevice(
 );
 describeBlockDevice(
   format('fixed vhd', 'vhd', (file, sizeBytes, host) => createVhd(file, { sizeBytes, fixed: true }, host)),
+);
+describeBlockDevice(format('vhdx', 'vhdx', (file, sizeBytes, host) => createVhdx(file, { sizeBytes }, host)));
+describeBlockDevice(
+  format(
+    'vhdx with small blocks',
+    'vhdx',
+    (file, sizeBytes, host) => createVhdx(file, { sizeBytes, blockBytes: 1 << 20 }, host),
+    {
+      headerBytes: 0x40000,
+    },
+  ),
+);
+describeBlockDevice(
+  format('fixed vhdx', 'vhdx', (file, sizeBytes, host) => createVhdx(file, { sizeBytes, fixed: true }, host)),
 );
 describeBlockDevice(
   format('vmdk', 'vmdk', (file, sizeBytes, host) => createVmdk(file, { sizeBytes }, host), { headerBytes: 512 }),

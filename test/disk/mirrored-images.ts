@@ -27,6 +27,7 @@ export const MIRRORED_KINDS: readonly MirroredKind[] = [
   { name: 'vdi', format: 'vdi', options: {} },
   { name: 'vmdk', format: 'vmdk', options: {} },
   { name: 'flat vmdk', format: 'vmdk', options: { subformat: 'monolithicFlat' } },
+  { name: 'vhdx', format: 'vhdx', options: { block_size: '1M' } },
   { name: 'vhd', format: 'vpc', options: { force_size: 'on' } },
 ];
 

@@ -63,7 +63,7 @@ const VERBS: readonly Verb[] = [
     name: 'create',
     files: '<FILE> [SIZE]',
     description: 'Make a new image.',
-    options: [['-f, --format <FMT>', 'raw, qcow2, vmdk, vdi or vpc'], ...BACKING, OPTIONS, QUIET],
+    options: [['-f, --format <FMT>', 'raw, qcow2, vmdk, vdi, vpc or vhdx'], ...BACKING, OPTIONS, QUIET],
     action: async ([file = '', size], options) => (await changing()).create(file, size, as(options)),
   },
   {
@@ -79,7 +79,7 @@ const VERBS: readonly Verb[] = [
     description: 'Copy a disk into an image of another format.',
     options: [
       FORMAT,
-      ['-O, --output-format <FMT>', 'format of the target: raw, qcow2, vmdk, vdi or vpc'],
+      ['-O, --output-format <FMT>', 'format of the target: raw, qcow2, vmdk, vdi, vpc or vhdx'],
       ['-B, --backing <FILE>', 'what the target lies on'],
       ['-F, --backing-format <FMT>', 'format of that'],
       OPTIONS,
