@@ -7,6 +7,7 @@ import type { CodeCache } from './code-cache.ts';
 import { PagedCodeReader } from './code-reader.ts';
 import { CodeTranslations, type CodeTranslationsRecord } from './code-translations.ts';
 import type { DecodedCode } from './decoded-code.ts';
+import { EngineCounts } from './engine-counts.ts';
 import type { CpuEnvironment } from './environment.ts';
 import type { HandlerFactory } from './handlers.ts';
 import type { RegionExit } from './jit/probe.ts';
@@ -51,6 +52,7 @@ export class Engine implements CodeOwner {
   readonly cache: CodeCache;
   readonly code: CodeTranslations;
   readonly handlers: HandlerFactory;
+  readonly counts = new EngineCounts();
   readonly #memory: MachineMemory;
   readonly #environment: CpuEnvironment;
   readonly #decodedCode: DecodedCode;
@@ -148,11 +150,13 @@ export class Engine implements CodeOwner {
 
   #pendingExit(pending: number): EngineExit {
     const { state } = this;
+    this.counts.exceptions++;
     if (pending === PENDING.pageIn) return { kind: 'pageIn', gpa: Number(state.u64(STATE.faultAddress)) };
     return { kind: 'exception', vector: state.u32(STATE.faultVector), errorCode: state.u32(STATE.faultError) };
   }
 
   #provide(): EngineExit | undefined {
+    this.counts.decoded++;
     try {
       const block = this.#decoder.provide(this.state.u64(STATE.rip), this.mode.mode);
       if (this.machineCode.eager && this.cache.isCounted(block)) this.translator?.translate([block]);
@@ -286,11 +290,14 @@ export class Engine implements CodeOwner {
   }
 
   system(name: SystemCall, a: bigint, b: bigint): bigint {
+    const { system } = this.counts;
+    system[name] = (system[name] ?? 0) + 1;
     return this.#access(() => this.#systemCalls(name, BigInt.asUintN(64, a), BigInt.asUintN(64, b)));
   }
 
   mmioRead(gpa: bigint, bytes: number): bigint {
     const environment = this.#environment;
+    this.counts.mmioReads++;
     return this.#access(() => {
       const at = Number(gpa);
       if (bytes !== 8) return BigInt(environment.mmioRead(at, bytes as 1 | 2 | 4));
@@ -301,6 +308,7 @@ export class Engine implements CodeOwner {
   /** Code in device memory is taken to change only when its page is written. */
   mmioWrite(gpa: bigint, bytes: number, value: bigint): void {
     const environment = this.#environment;
+    this.counts.mmioWrites++;
     this.#access(() => {
       const at = Number(gpa);
       const low = Number(BigInt.asUintN(bytes === 8 ? 32 : bytes * 8, value));
@@ -344,6 +352,7 @@ export class Engine implements CodeOwner {
   }
 
   pageWritten(gpa: number, bytes: number): void {
+    this.counts.watchedWrites++;
     const { pageFlags } = this.#memory.layout;
     const page = Math.floor(gpa / PAGE_BYTES);
     const flags = this.view.getUint8(pageFlags + page);

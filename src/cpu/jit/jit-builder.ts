@@ -209,8 +209,8 @@ export class JitBuilder extends Builder {
   }
 
   /** Ends the region's function by another one. */
-  continueIn(callee: FunctionRef): void {
-    super.tailCall(callee);
+  continueIn(callee: FunctionRef, ...args: Operand[]): void {
+    super.tailCall(callee, ...args);
   }
 
   override tailCall(callee: FunctionRef): void {

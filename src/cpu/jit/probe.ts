@@ -1,7 +1,8 @@
-import { declareHostFunction } from '../../ir/define.ts';
+import { declareHostFunction, defineHelper, type IrHelper } from '../../ir/define.ts';
 import type { Val } from '../../ir/val.ts';
 import { getField as get } from '../../isa/fields.ts';
 import { EXIT_COUNTS, STATE } from '../../isa/registers.ts';
+import { continueAt, dispatch } from '../dispatch.ts';
 import type { JitOptions } from '../machine-code.ts';
 import type { JitBuilder } from './jit-builder.ts';
 
@@ -36,11 +37,10 @@ export interface RegionProbe {
   entered(b: JitBuilder): void;
   /** Recorded at each place from which a region is left. @param unexecuted instructions of the block, paid for, that the region leaves to the interpreter */
   leaving(b: JitBuilder, reason: ExitReason, unexecuted: number): void;
-  /**
-   * Recorded where everything is in the state block again.
-   * @param record the record with which the interpreter goes on; undefined: the way leads to `STATE.rip`
-   */
-  left(b: JitBuilder, record: Val | undefined): void;
+  /** In place of `dispatch`: regions continue here when everything is in the state block. */
+  readonly dispatch?: IrHelper;
+  /** In place of the record with which the interpreter goes on, which it is given. */
+  readonly resume?: IrHelper;
 }
 
 /** Counts exits by reason, and the instructions that regions execute. */
@@ -50,17 +50,23 @@ export const COUNTING_PROBE: RegionProbe = {
     addTo(b, EXIT_COUNTS + 8 * EXIT_REASONS.indexOf(reason), b.i64(1));
     addTo(b, STATE.regionInstructions.offset, b.i64(0).sub(budget(b)).sub(BigInt(unexecuted)));
   },
-  left: () => {},
 };
 
 /** Told of each exit: the address of the record that the interpreter goes on with, or 0. */
 const regionLeft = declareHostFunction('regionLeft', { params: ['i32'] });
 
-/** Tells the host of each exit, when the state block is exact. */
+/** Tells the host of each exit, when the state block is exact. What regions do is the same as without it. */
 export const TELLING_PROBE: RegionProbe = {
   entered: () => {},
   leaving: () => {},
-  left: (b, record) => void b.pin('i32', { kind: 'call', callee: regionLeft }, [b.cpu, record ?? b.i32(0)]),
+  dispatch: defineHelper('tellingDispatch', { threaded: true }, (b) => {
+    b.call(regionLeft, 0);
+    b.tailCall(dispatch);
+  }),
+  resume: defineHelper('tellingResume', { params: ['i32'], threaded: true }, (b, record) => {
+    b.call(regionLeft, record);
+    continueAt(b, record);
+  }),
 };
 
 function budget(b: JitBuilder): Val {

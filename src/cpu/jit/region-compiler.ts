@@ -91,14 +91,14 @@ class RegionCompiler {
           });
         });
         this.#writeBack();
-        this.#probe?.left(b, b.get(this.#record));
-        continueAt(b, b.get(this.#record));
+        const record = b.get(this.#record);
+        if (this.#probe?.resume === undefined) continueAt(b, record);
+        else b.continueIn(this.#probe.resume, record);
       }),
     );
     const ending = b.apart(() => {
       this.#writeBack();
-      this.#probe?.left(b, undefined);
-      b.continueIn(dispatch);
+      b.continueIn(this.#probe?.dispatch ?? dispatch);
     });
     const prologue = b.apart(() => this.#prologue());
     for (const statement of [...prologue, ...body, ...ending]) b.add(statement);

@@ -1,3 +1,4 @@
+import { DurationHistogram } from '../../base/duration-histogram.ts';
 import type { Block, CodeCache, Derived } from '../code-cache.ts';
 import type { CodeFunctions } from '../decoded-code.ts';
 import { helperTarget } from '../interpreter-lift.ts';
@@ -25,7 +26,8 @@ export interface TranslatorStats {
   regions: number;
   instructions: number;
   bytes: number;
-  millis: number;
+  /** How long each batch took. */
+  readonly batches: DurationHistogram;
   /** Modules that were dropped to make room. */
   evicted: number;
 }
@@ -63,7 +65,13 @@ interface TranslatedModule {
 
 /** Translates hot blocks, with what belongs to them, into WebAssembly functions that take their place. */
 export class Translator {
-  readonly stats: TranslatorStats = { regions: 0, instructions: 0, bytes: 0, millis: 0, evicted: 0 };
+  readonly stats: TranslatorStats = {
+    regions: 0,
+    instructions: 0,
+    bytes: 0,
+    batches: new DurationHistogram(),
+    evicted: 0,
+  };
   readonly #linker: Linker;
   readonly #cache: CodeCache;
   readonly #code: CodeFunctions;
@@ -127,7 +135,7 @@ export class Translator {
     this.stats.bytes += bytes;
     for (const region of installed) this.#install(region);
     this.#keep({ regions: new Set(installed), bytes });
-    this.stats.millis += performance.now() - from;
+    this.stats.batches.add(performance.now() - from);
   }
 
   /** Remembers a module, and lets the oldest ones go where there are too many. */
