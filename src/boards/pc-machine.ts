@@ -6,6 +6,7 @@ import type { TranslationsRecord } from '../cpu/engine.ts';
 import type { CpuEnvironment } from '../cpu/environment.ts';
 import type { JitOptions, MachineMemory } from '../cpu/machine-code.ts';
 import { layOutMemory, type MemoryLayout } from '../cpu/memory-layout.ts';
+import { collectStatistics, type EngineStatistics } from '../cpu/statistics.ts';
 import { Vcpu } from '../cpu/vcpu.ts';
 import { VcpuSet } from '../cpu/vcpu-set.ts';
 import { PAGE_BYTES, PAGE_MONITORED, PAGE_TRACKED, pcRamRegions, RamMemory } from '../machine/guest-memory.ts';
@@ -192,6 +193,11 @@ export class PcMachine {
   /** The bootstrap processor. */
   get vcpu(): Vcpu {
     return this.vcpus.all[0];
+  }
+
+  /** What the processors' engines did since power-on. */
+  engineStatistics(): EngineStatistics {
+    return collectStatistics(this.vcpus.all.map(({ engine }) => engine));
   }
 
   /** Instructions retired by all processors since power-on. */

@@ -30,7 +30,7 @@ export async function run(
   const restored = saved && { commandLine: '', snapshot: saved.snapshot };
   const [guest, makeMachine] = await Promise.all([restored ?? loadGuest(options), load()]);
   const finished = await runGuest(options, guest, progress, makeMachine);
-  if (options.stats) printStats(finished);
+  if (options.stats) await printStats(finished);
   const { message, status } = finished.ending;
   if (message !== undefined) process.stderr.write(`vitrine: ${message}\n`);
   return status;
@@ -49,6 +49,8 @@ interface Finished {
   readonly startMillis: number;
   /** How long it ran. */
   readonly hostMillis: number;
+  /** What was sampled of this process, as lines for people. */
+  readonly hostLines: readonly string[];
 }
 
 async function runGuest(
@@ -76,9 +78,11 @@ async function runGuest(
       shares,
     });
     progress.reached('machine ready');
+    const sampling = options.stats ? await sampleHost() : undefined;
     const startMillis = millisSinceStart();
     const ending = await runToEnd(machine, options, outside, lines.serial);
-    return { ending, stats: machine.stats, startMillis, hostMillis: millisSinceStart() - startMillis };
+    const hostMillis = millisSinceStart() - startMillis;
+    return { ending, stats: machine.stats, startMillis, hostMillis, hostLines: (await sampling?.finish()) ?? [] };
   } finally {
     for (const line of [...lines.serial, lines.debugConsole]) line?.close();
     networks?.close();
@@ -147,6 +151,7 @@ function configOf(options: RunOptions, guest: Guest, serial: readonly (CharPort 
     noReboot: options.noReboot,
     debugExitPort: options.debugExitPort,
     serial,
+    statistics: options.stats,
     host: nodeTime,
   };
 }
@@ -209,7 +214,17 @@ async function serve(
   return serveMachine(machine, options, outside, line instanceof SharedLine ? line : undefined);
 }
 
-function printStats({ stats: { instructions, guestNanos }, startMillis, hostMillis }: Finished): void {
+/** As {@link openMedia}, for what samples this process. */
+async function sampleHost() {
+  const { HostStatistics } = await import('./stats.ts');
+  const sampling = new HostStatistics();
+  await sampling.start();
+  return sampling;
+}
+
+async function printStats({ stats, startMillis, hostMillis, hostLines }: Finished): Promise<void> {
+  const { instructions, guestNanos } = stats;
+  const { machineLines } = await import('./stats.ts');
   const rows = [
     ['start-up seconds', (startMillis / 1000).toFixed(3)],
     ['instructions', `${instructions}`],
@@ -217,5 +232,6 @@ function printStats({ stats: { instructions, guestNanos }, startMillis, hostMill
     ['host seconds', (hostMillis / 1000).toFixed(3)],
     ['MIPS', (Number(instructions) / (hostMillis * 1000)).toFixed(1)],
   ];
-  for (const [name, value] of rows) process.stderr.write(`vitrine: ${name} ${value}\n`);
+  const lines = [...rows.map(([name, value]) => `${name} ${value}`), ...machineLines(stats), ...hostLines];
+  process.stderr.write(lines.map((line) => `vitrine: ${line}\n`).join(''));
 }

@@ -170,6 +170,11 @@ export class Vcpu implements VirtualCpu {
     this.#waitsForStartUp = !this.#isBootstrap;
   }
 
+  /** RIP, between slices. */
+  get nextInstruction(): bigint {
+    return this.state.u64(STATE.rip);
+  }
+
   /** One line for people: mode, privilege and place. */
   describe(): string {
     const { state } = this;

@@ -54,6 +54,8 @@ export interface VmConfig {
   readonly accel?: 'jit' | 'interp';
   /** Whether guest memory is a SharedArrayBuffer; default true. A page that is not cross-origin isolated must say false. */
   readonly sharedMemory?: boolean;
+  /** Whether to count what the engine does, at some cost of speed; see `VmStats.details`. */
+  readonly statistics?: boolean;
 }
 
 export { MOST_CPUS } from '../boards/pc-map.ts';

@@ -1,4 +1,5 @@
 import type { RunExit } from '../machine/interfaces.ts';
+import type { VmStatistics } from './statistics.ts';
 
 /** What a machine is doing, in QEMU's words. */
 export type VmStatus = 'running' | 'paused' | 'shutdown' | 'guest-panicked';
@@ -20,6 +21,8 @@ export interface VmStats {
   readonly instructions: bigint;
   /** Guest time, in nanoseconds. */
   readonly guestNanos: bigint;
+  /** Only where `VmConfig.statistics` asks for it. */
+  readonly details?: VmStatistics;
 }
 
 /** The commands every way to control a machine (QMP, the command line, the library) translates to. */

@@ -26,4 +26,5 @@ export {
   type SavedDrive,
   type SnapshotOptions,
 } from './snapshot/saved-machine.ts';
+export type { Count, VmStatistics } from './statistics.ts';
 export { type Shutdown, Vm } from './vm.ts';

@@ -6,6 +6,7 @@ import type { VmControl, VmEvent, VmStats, VmStatus } from './control.ts';
 import { EventLoop } from './event-loop.ts';
 import type { Peripherals } from './peripherals.ts';
 import type { VmDrives } from './qmp-block.ts';
+import { SliceStatistics } from './slice-statistics.ts';
 import type { SnapshotSink } from './snapshot/format.ts';
 import { bootIn, restoreMachine, type SnapshotOptions, writeMachine } from './snapshot/saved-machine.ts';
 
@@ -54,6 +55,7 @@ export class Vm implements VmControl {
   #goOn: (() => void) | undefined;
   #slice = FIRST_SLICE;
   #inSlice = false;
+  readonly #statistics: SliceStatistics | undefined;
   /** What waits for the end of the slice. */
   #deferred: (() => void)[] = [];
   #console: Promise<VmConsole> | undefined;
@@ -62,6 +64,7 @@ export class Vm implements VmControl {
 
   private constructor(config: VmConfig) {
     this.#config = config;
+    if (config.statistics) this.#statistics = new SliceStatistics();
     this.#boot = bootOf(config);
     this.#loop = new EventLoop(config.host.turn);
     this.#machine = new PcMachine({
@@ -78,7 +81,7 @@ export class Vm implements VmControl {
       drives: config.drives,
       networks: config.networks,
       shares: config.shares,
-      jit: config.accel === 'interp' ? undefined : { hotAfter: HOT_AFTER },
+      jit: config.accel === 'interp' ? undefined : { hotAfter: HOT_AFTER, countExits: config.statistics },
       sharedMemory: config.sharedMemory ?? true,
       wake: () => this.#loop.wake(),
     });
@@ -98,7 +101,8 @@ export class Vm implements VmControl {
   }
 
   get stats(): VmStats {
-    return { instructions: BigInt(this.#machine.retired), guestNanos: this.#machine.clock.nowNanos() };
+    const details = this.#statistics?.collect(this.#machine);
+    return { instructions: BigInt(this.#machine.retired), guestNanos: this.#machine.clock.nowNanos(), details };
   }
 
   /** Runs the guest until it shuts down. */
@@ -223,6 +227,8 @@ export class Vm implements VmControl {
     const { hostWork } = this.#machine;
     const end = host.monotonicNanos() + BigInt(SLICE_MILLIS * 1e6);
     let exit: MachineExit;
+    this.#statistics?.begin();
+    const began = performance.now();
     do {
       const [from, at] = [this.#machine.retired, host.monotonicNanos()];
       this.#inSlice = true;
@@ -231,6 +237,7 @@ export class Vm implements VmControl {
       const [run, nanos] = [this.#machine.retired - from, Number(host.monotonicNanos() - at)];
       if (run > SHORTEST_SLICE && nanos > 0) this.#fitSlice((run / nanos) * SLICE_MILLIS * 1e6);
     } while (exit.kind === 'budget' && !this.#pausing && !hostWork.wantsTurn && host.monotonicNanos() < end);
+    this.#statistics?.end(this.#machine, exit.kind === 'budget', performance.now() - began);
     for (const action of this.#deferred.splice(0)) action();
     return exit;
   }
