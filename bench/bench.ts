@@ -4,11 +4,13 @@ import { availableParallelism, cpus, loadavg, tmpdir, totalmem } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type BootOrder, nowMillis } from './boot.ts';
+import { drawChart } from './chart.ts';
 import { findKernel } from './kernels.ts';
 import { firstLine, MACHINES, type Machine, runGuest } from './machines.ts';
 import { type GuestRun, measure } from './measure.ts';
 import { type BenchOptions, HELP, parseOptions } from './options.ts';
-import { formatReport, type MachineRuns, type WidthReport } from './report.ts';
+import { comparisonsOf, formatReport, type WidthReport } from './report.ts';
+import type { Comparison, MachineRuns } from './speeds.ts';
 import { type Bits, buildWorkload, type Workload } from './workload.ts';
 
 const RESULTS = fileURLToPath(new URL('results/', import.meta.url));
@@ -33,11 +35,13 @@ async function main(): Promise<void> {
     rmSync(folder, { recursive: true });
   }
   const { scale, runs, memoryBytes } = options;
-  save(started, { started, host: { ...describeHost(), load }, scale, runs, memoryBytes, widths: reports });
+  const comparisons = reports.map((report) => ({ bits: report.bits, with: comparisonsOf(report).map(plain) }));
+  const host = { ...describeHost(), load };
+  save(started, { started, host, scale, runs, memoryBytes, comparisons, widths: reports }, reports);
 }
 
 async function measureWidth(options: BenchOptions, bits: Bits, folder: string): Promise<WidthReport> {
-  const workload = buildWorkload(options.source, bits, options.scale, options.rows);
+  const workload = await buildWorkload({ ...options, bits });
   const kernel = await findKernel(bits, options.kernels[bits], folder);
   const initrd = join(folder, `initrd${bits}`);
   writeFileSync(initrd, workload.initrd);
@@ -90,11 +94,24 @@ function describeHost() {
   };
 }
 
-function save(started: string, results: object): void {
+/** A comparison as JSON has it. */
+function plain({ rows, ...rest }: Comparison) {
+  return { ...rest, rows: Object.fromEntries(rows) };
+}
+
+function save(started: string, results: object, reports: readonly WidthReport[]): void {
   mkdirSync(RESULTS, { recursive: true });
-  const file = join(RESULTS, `${started.slice(0, 19).replaceAll(':', '')}Z.json`);
-  writeFileSync(file, `${JSON.stringify(results, null, 2)}\n`);
-  console.error(`written: ${file}`);
+  const name = join(RESULTS, `${started.slice(0, 19).replaceAll(':', '')}Z`);
+  const write = (file: string, text: string) => {
+    writeFileSync(file, text);
+    console.error(`written: ${file}`);
+  };
+  write(`${name}.json`, `${JSON.stringify(results, null, 2)}\n`);
+  for (const report of reports) {
+    const comparisons = comparisonsOf(report);
+    const title = `${report.machines[0]?.machine}, ${report.bits}-bit guest, ${started.slice(0, 10)}`;
+    if (comparisons.length > 0) write(`${name}-${report.bits}.svg`, drawChart(title, comparisons));
+  }
 }
 
 await main().catch((error: Error) => {

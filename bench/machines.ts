@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
+import { findChromium } from '../test/browser/chromium.ts';
 import { type BootOrder, type ConsoleLine, LineStamper } from './boot.ts';
 import { readV86Version } from './v86-package.ts';
 import type { Bits } from './workload.ts';
@@ -40,12 +41,19 @@ const QEMU_TCG: Machine = {
   },
 };
 
+function chromiumVersion(): string {
+  const program = findChromium();
+  if (program === undefined) throw new Error('Chromium is not on this host');
+  return firstLine(program, ['--version']);
+}
+
 /** Every machine, by the word that `--machines` takes. */
 export const MACHINES: Readonly<Record<string, Machine>> = {
   vitrine: scripted('Vitrine', [64, 32], 'vitrine-guest.ts', () =>
     firstLine('git', ['describe', '--always', '--dirty']),
   ),
   qemu: QEMU_TCG,
+  chromium: scripted('Vitrine in Chromium', [64, 32], 'browser-guest.ts', chromiumVersion),
   v86: scripted('v86', [32], 'v86-guest.ts', readV86Version),
 };
 

@@ -24,13 +24,14 @@ export interface GuestRun {
 }
 
 const BEGIN = 'VITRINE-BENCH BEGIN';
-const END = 'VITRINE-BENCH END';
+/** The last line that a guest prints. */
+export const LAST_LINE = 'VITRINE-BENCH END';
 const ROW = /^VITRINE-BENCH ROW (\S+)/;
 
 /** Reads the times out of what a guest printed. */
 export function measure(lines: readonly ConsoleLine[], startMillis: number, workload: Workload): GuestRun {
   const begin = lines.find(({ text }) => text.endsWith(BEGIN));
-  const end = lines.find(({ text }) => text === END);
+  const end = lines.find(({ text }) => text === LAST_LINE);
   return {
     bootSeconds: begin && secondsBetween(startMillis, begin.atMillis),
     wholeSeconds: begin && end && secondsBetween(begin.atMillis, end.atMillis),
@@ -63,12 +64,4 @@ function difference(from: number | undefined, to: number | undefined, unit = 1):
 
 function secondsBetween(fromMillis: number, toMillis: number): number {
   return (toMillis - fromMillis) / 1000;
-}
-
-/** The middle value; the mean of the middle two where there are as many above as below. */
-export function median(values: readonly number[]): number {
-  const sorted = values.toSorted((a, b) => a - b);
-  const middle = sorted.length >> 1;
-  const upper = sorted[middle] ?? Number.NaN;
-  return sorted.length % 2 === 1 ? upper : (upper + (sorted[middle - 1] ?? Number.NaN)) / 2;
 }

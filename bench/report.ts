@@ -1,12 +1,7 @@
-import { type GuestRun, median } from './measure.ts';
+import type { GuestRun } from './measure.ts';
+import { median } from './median.ts';
+import { type Comparison, compare, type MachineRuns, secondsByRow } from './speeds.ts';
 import type { Bits, RowResult } from './workload.ts';
-
-/** All runs of one machine with guests of one width. */
-export interface MachineRuns {
-  readonly machine: string;
-  readonly version: string;
-  readonly runs: readonly GuestRun[];
-}
 
 /** What was measured with guests of one width. */
 export interface WidthReport {
@@ -31,7 +26,35 @@ export function formatReport(report: WidthReport): string {
       `${machine.machine}, ${report.bits}-bit guest: retired instructions, paging on`,
       formatTable(speedTable(machine, rows)),
     ]),
+    ...factorTables(report, rows),
   ].join('\n\n');
+}
+
+/** What the first machine is compared with: every other one, and the host. */
+export function comparisonsOf({ machines, native }: WidthReport): Comparison[] {
+  const [first, ...others] = machines;
+  if (first === undefined) return [];
+  const host = new Map(Object.entries(native).map(([row, { seconds }]) => [row, seconds]));
+  const own = secondsByRow(first);
+  const peers = others.map((machine) => compare(machine.machine, own, secondsByRow(machine)));
+  return [...peers, compare('native', own, host)].filter(({ rows }) => rows.size > 0);
+}
+
+function factorTables(report: WidthReport, rows: readonly string[]): string[] {
+  const comparisons = comparisonsOf(report);
+  if (comparisons.length === 0) return [];
+  const line = (name: string, of: (comparison: Comparison) => number | undefined) => [
+    name,
+    ...comparisons.map((comparison) => of(comparison)?.toFixed(2) ?? '-'),
+  ];
+  const table = [
+    ['row', ...comparisons.map(({ with: peer }) => peer)],
+    ...rows.map((row) => line(row, (comparison) => comparison.rows.get(row))),
+    line('geometric mean, kernels', ({ kernels }) => kernels),
+    line('geometric mean, programs', ({ programs }) => programs),
+  ];
+  const [first] = report.machines;
+  return [`${first.machine}, ${report.bits}-bit guest: how many times as fast as`, formatTable(table)];
 }
 
 function timeTable({ native, machines }: WidthReport, rows: readonly string[]): Table {

@@ -3,6 +3,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type BootOrder, LineStamper } from './boot.ts';
+import { LAST_LINE } from './measure.ts';
 import { v86Folder } from './v86-package.ts';
 
 /** The part of v86's interface that is used here (its v86.d.ts). */
@@ -12,7 +13,6 @@ interface V86Class {
 
 const BIOS = '/usr/share/seabios/bios.bin';
 const VGA_BIOS = '/usr/share/seabios/vgabios-stdvga.bin';
-const LAST_LINE = 'VITRINE-BENCH END';
 
 const order: BootOrder = JSON.parse(process.argv[2] ?? '');
 const file = (path: string) => ({ buffer: readFileSync(path).buffer });

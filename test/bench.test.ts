@@ -1,8 +1,12 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { type ConsoleLine, LineStamper } from '../bench/boot.ts';
-import { measure, median } from '../bench/measure.ts';
+import { drawChart } from '../bench/chart.ts';
+import { measure } from '../bench/measure.ts';
+import { geometricMean, median } from '../bench/median.ts';
+import { parseOptions } from '../bench/options.ts';
 import { formatReport } from '../bench/report.ts';
+import { compare } from '../bench/speeds.ts';
 import type { Workload } from '../bench/workload.ts';
 
 const NATIVE = { checksum: '00000000000000aa', seconds: 0.5 };
@@ -83,4 +87,42 @@ test('console bytes become lines without their ends', () => {
 test('the median is the middle, or the mean of the middle two', () => {
   assert.equal(median([9, 1, 5]), 5);
   assert.equal(median([4, 1, 2, 9]), 3);
+});
+
+test('the geometric mean is of factors', () => {
+  assert.ok(Math.abs(geometricMean([2, 8]) - 4) < 1e-12);
+});
+
+test('machines are compared row by row, the compiled workload apart from programs', () => {
+  const own = new Map([
+    ['sieve', 2],
+    ['fork', 1],
+    ['gzip', 4],
+  ]);
+  const other = new Map([
+    ['sieve', 4],
+    ['fork', 8],
+    ['gzip', 2],
+  ]);
+  const { rows, kernels, programs } = compare('peer', own, other);
+  assert.deepEqual([...rows.values()], [2, 8, 0.5]);
+  assert.ok(Math.abs((kernels ?? 0) - 4) < 1e-12);
+  assert.equal(programs, 0.5);
+});
+
+test('a chart has a bar for each row and peer', () => {
+  const chart = drawChart('A & B', [compare('peer', new Map([['sieve', 2]]), new Map([['sieve', 4]]))]);
+  assert.match(chart, /A &amp; B/);
+  assert.match(chart, /<rect [^>]*height="8"[^>]*\/><text [^>]*>2\.00<\/text>/);
+});
+
+test('rows are chosen by name or by kind', () => {
+  const rowsOf = (...args: string[]) => {
+    const options = parseOptions(args);
+    return [options?.kernelRows, options?.programs.map(({ name }) => name)];
+  };
+  assert.deepEqual(rowsOf('--only', 'sieve,gzip'), [['sieve'], ['gzip']]);
+  assert.deepEqual(rowsOf('--only', 'kernels'), [undefined, []]);
+  assert.deepEqual(rowsOf('--only', 'programs')[0], []);
+  assert.equal(rowsOf()[0], undefined);
 });

@@ -22,7 +22,12 @@ function reasonToSkip(): string | false {
 async function bootInBrowser(isShared: boolean, wanted: RegExp): Promise<string> {
   const { promise, resolve, reject } = Promise.withResolvers<string>();
   const take = (line: string) => wanted.test(line) && resolve(line);
-  const server = new GuestServer(kernel ?? new Uint8Array(), isShared, take, reject);
+  const guest = {
+    kernel: kernel ?? new Uint8Array(),
+    commandLine: 'earlyprintk=serial,ttyS0,115200',
+    memoryBytes: 128 * 2 ** 20,
+  };
+  const server = new GuestServer(guest, isShared, take, reject);
   const browser = new Chromium(program ?? '', await server.listen());
   const timer = setTimeout(reject, TIMEOUT_MILLIS, new Error('the guest printed no such line in time'));
   try {

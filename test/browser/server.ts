@@ -10,9 +10,17 @@ import { projectRoot } from '../source-files.ts';
 /** What makes a page cross-origin isolated, and so gives it shared memory (HTML Standard, 7.1.3 and 7.1.4). */
 const ISOLATION = { 'Cross-Origin-Opener-Policy': 'same-origin', 'Cross-Origin-Embedder-Policy': 'require-corp' };
 
+/** What the worker boots. */
+export interface BrowserGuest {
+  readonly kernel: Uint8Array;
+  readonly initrd?: Uint8Array;
+  readonly commandLine: string;
+  readonly memoryBytes: number;
+}
+
 /** A server for one page whose worker carries a guest. Sources are served without their types, as they are. */
 export class GuestServer {
-  readonly #kernel: Uint8Array;
+  readonly #guest: BrowserGuest;
   readonly #isShared: boolean;
   readonly #server: Server;
   readonly #onLine: (line: string) => void;
@@ -21,12 +29,12 @@ export class GuestServer {
   /** @param isShared whether the guest has shared memory; else the page is not even isolated
    * @param onLine told what the guest prints  @param onFailure told when the page or the worker fails */
   constructor(
-    kernel: Uint8Array,
+    guest: BrowserGuest,
     isShared: boolean,
     onLine: (line: string) => void,
     onFailure: (error: Error) => void,
   ) {
-    this.#kernel = kernel;
+    this.#guest = guest;
     this.#isShared = isShared;
     this.#onLine = onLine;
     this.#onFailure = onFailure;
@@ -55,9 +63,16 @@ export class GuestServer {
       response.writeHead(200, { 'Content-Type': type, ...isolation }).end(body);
     };
     if (pathname === '/') send('text/html', page(this.#isShared));
-    else if (pathname === '/kernel') send('application/octet-stream', this.#kernel);
+    else if (pathname === '/kernel') send('application/octet-stream', this.#guest.kernel);
+    else if (pathname === '/initrd') send('application/octet-stream', this.#guest.initrd ?? new Uint8Array());
+    else if (pathname === '/guest') send('application/json', JSON.stringify(this.#facts));
     else if (pathname.endsWith('.ts')) send('text/javascript', readScript(pathname));
     else send('text/plain', '');
+  }
+
+  get #facts() {
+    const { commandLine, memoryBytes } = this.#guest;
+    return { commandLine, memoryBytes };
   }
 
   #take(kind: string, body: string): void {

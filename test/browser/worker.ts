@@ -2,6 +2,12 @@
 import { browserTime } from '../../src/host/browser/time.ts';
 import { Vm } from '../../src/vm/index.ts';
 
+/** What the server says of the guest. */
+interface Facts {
+  readonly commandLine: string;
+  readonly memoryBytes: number;
+}
+
 const decoder = new TextDecoder();
 let line: number[] = [];
 
@@ -18,12 +24,20 @@ function print(byte: number): void {
   line = [];
 }
 
+async function fetchBytes(path: string): Promise<Uint8Array> {
+  const bytes = await fetch(path).then((response) => response.arrayBuffer());
+  return new Uint8Array(bytes);
+}
+
 async function boot(): Promise<void> {
-  const kernel = await fetch('/kernel').then((response) => response.arrayBuffer());
+  const [kernel, initrd] = await Promise.all(['/kernel', '/initrd'].map(fetchBytes));
+  const facts = await fetch('/guest').then((response) => response.text());
+  const { commandLine, memoryBytes }: Facts = JSON.parse(facts);
   const vm = await Vm.create({
-    memoryBytes: 128 * 2 ** 20,
-    kernel: new Uint8Array(kernel),
-    commandLine: 'earlyprintk=serial,ttyS0,115200',
+    memoryBytes,
+    kernel,
+    initrd: initrd.length > 0 ? initrd : undefined,
+    commandLine,
     clock: 'host',
     seed: 1n,
     noReboot: true,
