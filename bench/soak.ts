@@ -1,0 +1,106 @@
+/**
+ * Keeps a guest busy with a mixed load and watches the memory of its process: `npm run soak -- --minutes 60`. Ends with
+ * status 1 where more than the guest's memory and the allowance is resident, or where it grows in the second half.
+ */
+import { fork } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+import { packCpio } from '../src/base/cpio.ts';
+import { entriesBelow } from '../test/python/root.ts';
+import type { BootOrder, ConsoleLine } from './boot.ts';
+import { findKernel } from './kernels.ts';
+import { median } from './median.ts';
+import { makeProgramRoot } from './programs/root.ts';
+
+const MIB = 2 ** 20;
+const GUEST = fileURLToPath(new URL('vitrine-guest.ts', import.meta.url));
+/** What may be resident beside the guest's memory. */
+const ALLOWANCE_BYTES = 250 * MIB;
+/** Growth from the middle of the run to its end that is taken for noise. */
+const NOISE_BYTES = 10 * MIB;
+const SAMPLE_SECONDS = 10;
+const LOAD = `#!/bin/busybox sh
+/bin/busybox mount -t proc proc /proc
+/bin/busybox mount -t devtmpfs devtmpfs /dev
+n=0
+while true; do
+  for row in tcc python-objects processes gzip python-words sqlite3 openssl shell-loop python-regex; do
+    echo "SOAK $n $row"
+    /rows/$row 200
+  done
+  n=$((n+1))
+done
+`;
+
+const { values } = parseArgs({
+  options: { minutes: { type: 'string', default: '60' }, memory: { type: 'string', default: '512' } },
+});
+
+/** A sample of the process. */
+interface Sample {
+  readonly minutes: number;
+  readonly residentBytes: number;
+}
+
+async function makeOrder(folder: string, memoryBytes: number): Promise<BootOrder> {
+  const root = join(folder, 'root');
+  await makeProgramRoot('amd64', root);
+  writeFileSync(join(root, 'init'), LOAD, { mode: 0o755 });
+  const initrd = join(folder, 'initrd');
+  writeFileSync(initrd, packCpio(await entriesBelow(root)));
+  const kernel = await findKernel(64, undefined, folder);
+  return { kernel: kernel.path, initrd, commandLine: 'console=ttyS0 quiet', memoryBytes };
+}
+
+function residentBytes(pid: number): number {
+  const kib = /^VmRSS:\s+(\d+) kB/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1];
+  return Number(kib) * 1024;
+}
+
+/** Runs the guest for some minutes. @returns samples of its process, and how many programs the guest began */
+async function runLoad(order: BootOrder, minutes: number): Promise<{ samples: Sample[]; programs: number }> {
+  const child = fork(GUEST, [JSON.stringify(order)]);
+  const ended = new Promise((resolve) => child.on('exit', resolve));
+  const samples: Sample[] = [];
+  let programs = 0;
+  child.on('message', ({ text }: ConsoleLine) => {
+    if (text.startsWith('SOAK ')) programs++;
+  });
+  const from = performance.now();
+  const timer = setInterval(() => {
+    const sample = { minutes: (performance.now() - from) / 60_000, residentBytes: residentBytes(child.pid ?? 0) };
+    samples.push(sample);
+    const resident = (sample.residentBytes / MIB).toFixed(0);
+    console.log(`${sample.minutes.toFixed(1)} minutes: ${resident} MiB resident, ${programs} programs`);
+    if (sample.minutes >= minutes) child.kill('SIGKILL');
+  }, SAMPLE_SECONDS * 1000);
+  await ended;
+  clearInterval(timer);
+  return { samples, programs };
+}
+
+/** The median of what was resident in a part of the run; quarters are counted from 0. */
+function residentIn(samples: readonly Sample[], minutes: number, quarter: number): number {
+  const [from, to] = [quarter, quarter + 1].map((n) => (n * minutes) / 4);
+  return median(samples.filter((s) => s.minutes >= from && s.minutes < to).map((s) => s.residentBytes));
+}
+
+const folder = mkdtempSync(join(tmpdir(), 'vitrine-soak-'));
+try {
+  const [minutes, memoryBytes] = [Number(values.minutes), Number(values.memory) * MIB];
+  const { samples, programs } = await runLoad(await makeOrder(folder, memoryBytes), minutes);
+  const most = Math.max(...samples.map((sample) => sample.residentBytes));
+  const [middle, end] = [residentIn(samples, minutes, 2), residentIn(samples, minutes, 3)];
+  const beside = most - memoryBytes;
+  console.log(`${programs} programs; at most ${(beside / MIB).toFixed(0)} MiB beside the guest's memory`);
+  console.log(`third quarter ${(middle / MIB).toFixed(0)} MiB, fourth ${(end / MIB).toFixed(0)} MiB`);
+  const lasted = samples.some((sample) => sample.minutes >= minutes);
+  const passed = lasted && beside <= ALLOWANCE_BYTES && end - middle <= NOISE_BYTES;
+  console.log(passed ? 'passed' : 'FAILED');
+  process.exitCode = passed ? 0 : 1;
+} finally {
+  rmSync(folder, { recursive: true });
+}
