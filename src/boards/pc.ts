@@ -178,15 +178,14 @@ export class PcBoard {
     return { version: STATE_VERSION, parts };
   }
 
-  /** @throws {Error} when the state is of an unknown version or lacks a part */
+  /** What an older version had no part for starts as at power-on. @throws {Error} when the state is of an unknown version */
   restore(state: DeviceState): void {
     requireVersion('PcBoard', state.version, STATE_VERSION);
     this.#hostWork.forgetAccesses();
     const saved = state.parts as Readonly<Record<string, DeviceState | undefined>>;
+    const atPowerOn = this.#atPowerOn.parts as Readonly<Record<string, DeviceState>>;
     for (const [name, part] of this.#parts()) {
-      const record = saved[name];
-      if (!record) throw new Error(`PcBoard: the saved state has no ${name}`);
-      part.restore(record);
+      part.restore(saved[name] ?? atPowerOn[name]);
     }
   }
 

@@ -5,6 +5,7 @@ import type { FlashFile } from '../host/node/flash-file.ts';
 import { SharedLine } from '../host/node/shared-line.ts';
 import { nodeTime } from '../host/node/time.ts';
 import type { CharPort, VmConfig, VmStats } from '../vm/index.ts';
+import type { SnapshotFile } from '../vm/snapshot/reader.ts';
 import { BootProgress } from './boot-progress.ts';
 import { type Ending, endingOf, OutsideEnding } from './endings.ts';
 import { CliError, STATUS } from './errors.ts';
@@ -61,7 +62,7 @@ async function runGuest(
 ): Promise<Finished> {
   const outside = new OutsideEnding();
   const lines = await openLines(options, outside);
-  const drives = await openMedia(options);
+  const drives = await openMedia(options, guest);
   const variables = await openFirmwareVariables(options);
   let networks: OpenNetworks | undefined;
   try {
@@ -119,10 +120,23 @@ async function openLines({ serial, debugConsole, name }: RunOptions, outside: Ou
 }
 
 /** Opens the media that options name. What opens them is loaded only where there are any. */
-async function openMedia(options: RunOptions) {
+async function openMedia(options: RunOptions, { snapshot }: Guest) {
+  if (snapshot) return openMediaOf(snapshot);
   if (options.disks.length + options.floppies.length === 0 && !options.cdrom) return undefined;
   const { closeDrives, openDrives } = await import('./drives.ts');
   const media = await openDrives(options);
+  return { media, close: () => closeDrives(media) };
+}
+
+/** As {@link openMedia}, for a machine that goes on from a snapshot. */
+async function openMediaOf(snapshot: SnapshotFile) {
+  const { configurationIn } = await import('../vm/snapshot/saved-machine.ts');
+  if (configurationIn(snapshot).drives.length === 0) return undefined;
+  const [{ openSavedDrives }, { closeDrives }] = await Promise.all([
+    import('./saved-drives.ts'),
+    import('./drives.ts'),
+  ]);
+  const media = await openSavedDrives(snapshot);
   return { media, close: () => closeDrives(media) };
 }
 

@@ -20,6 +20,8 @@ interface Outside {
   /** As they were typed; undefined for the default. */
   readonly net?: readonly string[];
   readonly share: readonly string[];
+  /** The folder that names of media start from. */
+  readonly folder: string;
 }
 
 /** A snapshot that a machine goes on from. */
@@ -83,10 +85,15 @@ export async function openSavedRun(path: string, image: string | undefined, raw:
   }
 }
 
+/** The folder that names of media in a snapshot start from. */
+export function mediaFolder({ outside }: SavedConfiguration): string {
+  return (outside as Outside | null)?.folder ?? '';
+}
+
 /** Writes a machine that runs into a file, whole or not at all. @returns the file's length */
 export function saveMachine(machine: Machine, options: RunOptions, path: string): Promise<number> {
   const share = options.shares.map((one) => `${resolve(one.path)}:${one.tag}${one.readOnly ? ':ro' : ''}`);
-  const outside: Outside = { ...(options.networkTexts && { net: options.networkTexts }), share };
+  const outside: Outside = { ...(options.networkTexts && { net: options.networkTexts }), share, folder: process.cwd() };
   const { snapshot } = machine;
   if (snapshot === undefined) throw new Error('this machine cannot be saved');
   return writeSnapshotFile(resolve(path), (sink) => snapshot.call(machine, sink, { codec: zstdCodec, outside }));

@@ -64,7 +64,7 @@ export class MemoryCapture {
       else later.push(content.then((read) => bytes.set(read, page * PAGE_BYTES)));
     }
     if (later.length > 0) await Promise.all(later);
-    return { mask, bytes: compact(bytes, mask) };
+    return { mask, bytes: compactChunk(bytes, mask) };
   }
 
   /** Stops hearing of writes. */
@@ -84,8 +84,8 @@ export class MemoryCapture {
   }
 }
 
-/** Moves the pages of the mask together, at the start of the chunk. */
-function compact(bytes: Uint8Array, mask: number): Uint8Array {
+/** Moves the pages of the mask together, at the start of the chunk. @returns them */
+export function compactChunk(bytes: Uint8Array, mask: number): Uint8Array {
   let length = 0;
   for (let page = 0; page < CHUNK_PAGES; page++) {
     if (((mask >> page) & 1) === 0) continue;

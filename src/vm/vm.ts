@@ -1,4 +1,6 @@
+import type { PcDrive } from '../boards/drives.ts';
 import { type MachineExit, PcMachine, type PcMachineOptions } from '../boards/pc-machine.ts';
+import { CapturableDisk } from '../machine/disk-capture.ts';
 import type { RunExit } from '../machine/interfaces.ts';
 import type { VmConfig } from './config.ts';
 import type { VmConsole } from './console.ts';
@@ -41,6 +43,11 @@ function bootOf(config: VmConfig): PcMachineOptions['boot'] {
   throw new TypeError('a machine needs a kernel or firmware');
 }
 
+/** Makes a disk that can be written one that snapshots can hold. */
+function withCapture(drive: PcDrive): PcDrive {
+  return drive.medium.readOnly ? drive : { ...drive, medium: new CapturableDisk(drive.medium) };
+}
+
 /** A virtual machine. */
 export class Vm implements VmControl {
   readonly #config: VmConfig;
@@ -62,7 +69,8 @@ export class Vm implements VmControl {
   /** The snapshot that is being made. */
   #snapshots: Promise<void> = Promise.resolve();
 
-  private constructor(config: VmConfig) {
+  private constructor(given: VmConfig) {
+    const config = { ...given, drives: given.drives?.map(withCapture) };
     this.#config = config;
     if (config.statistics) this.#statistics = new SliceStatistics();
     this.#boot = bootOf(config);
@@ -185,11 +193,19 @@ export class Vm implements VmControl {
 
   async #writeSnapshot(sink: SnapshotSink, options: SnapshotOptions): Promise<void> {
     const [machine, config, boot] = [this.#machine, this.#config, this.#boot];
+    this.#requireOwnMedia();
     let written: Promise<void> | undefined;
     await this.#betweenSlices(() => {
       written = writeMachine({ machine, config, boot, turn: () => this.#loop.turn() }, sink, options);
     });
     await written;
+  }
+
+  /** @throws {Error} another medium is in a drive than at the start */
+  #requireOwnMedia(): void {
+    const own = new Set<unknown>((this.#config.drives ?? []).map(({ medium }) => medium));
+    const changed = this.#machine.board.drives.find(({ inserted }) => inserted && !own.has(inserted.medium));
+    if (changed) throw new Error(`the medium in ${changed.id} was changed while the machine ran: it cannot be saved`);
   }
 
   get #peripherals(): Peripherals {

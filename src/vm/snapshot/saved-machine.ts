@@ -1,12 +1,13 @@
 import type { FirmwareBoot } from '../../boards/firmware-boot.ts';
 import type { KernelBoot, LateKernelBoot, PcMachine } from '../../boards/pc-machine.ts';
+import { CapturableDisk } from '../../machine/disk-capture.ts';
 import type { DeviceState } from '../../machine/interfaces.ts';
 import type { VmConfig } from '../config.ts';
 import { type SnapshotCodec, SnapshotInvalid, type SnapshotSink } from './format.ts';
 import type { SnapshotFile } from './reader.ts';
 import { SnapshotWriter } from './writer.ts';
 
-/** A disk, or a medium in a drive, as a snapshot knows it. */
+/** A disk, or a medium in a drive, as a snapshot knows it. One that can be written is contained in it. */
 export interface SavedDrive {
   readonly kind: 'disk' | 'cdrom' | 'floppy';
   readonly bus: 'ide' | 'ahci' | 'virtio' | 'scsi';
@@ -52,8 +53,6 @@ export interface SnapshotOptions {
   readonly codec: SnapshotCodec;
   /** What {@link SavedConfiguration.outside} gets. */
   readonly outside?: unknown;
-  /** Told once the moment that is saved lies behind: the machine goes on. */
-  readonly captured?: () => void;
 }
 
 const RECORD_VERSION = 1;
@@ -78,14 +77,17 @@ export interface MachineAtRest {
 export async function writeMachine(
   { machine, config, boot, turn }: MachineAtRest,
   sink: SnapshotSink,
-  { codec, outside, captured }: SnapshotOptions,
+  { codec, outside }: SnapshotOptions,
 ): Promise<void> {
   const state = machine.saveWithoutMemory();
   const memory = machine.captureMemory();
-  captured?.();
+  const disks = (config.drives ?? []).map(({ medium }) =>
+    medium instanceof CapturableDisk ? medium.capture() : undefined,
+  );
   try {
     const writer = new SnapshotWriter(sink, codec);
     await writer.table(MEMORY, memory, turn);
+    for (const [index, disk] of disks.entries()) if (disk) await writer.table(diskTable(index), disk, turn);
     const kernel = 'load' in boot ? await boot.load() : boot;
     if ('kernel' in kernel) {
       await writer.part(KERNEL, kernel.kernel);
@@ -95,7 +97,13 @@ export async function writeMachine(
     await writer.finish(record, 'vitrine');
   } finally {
     machine.endCapture(memory);
+    for (const disk of disks) disk?.end();
   }
+}
+
+/** The name of the table that holds a disk. @param index its number among all drives */
+export function diskTable(index: number): string {
+  return `disk ${index}`;
 }
 
 /** What a saved machine was made of. @throws {SnapshotInvalid} the snapshot is not of a machine */
