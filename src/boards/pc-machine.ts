@@ -98,6 +98,7 @@ export class PcMachine {
   /** What the host does for chips. */
   readonly hostWork: HostWork;
   readonly #random: SplitMix64;
+  readonly #seed: bigint;
   readonly #clockKind: PcMachineOptions['clock'];
   readonly #memory: LazyMemory;
   readonly #memoryBytes: number;
@@ -116,6 +117,7 @@ export class PcMachine {
     const layout = layOutMemory(regions, RECORD_BYTES, VIDEO_BYTES, options.cpuCount);
     const machine = allocate(layout, options);
     this.#random = new SplitMix64(options.seed);
+    this.#seed = options.seed;
     this.#clockKind = options.clock;
     this.#cpuCount = options.cpuCount ?? 1;
     this.#acpi = buildAcpi({ cpuCount: this.#cpuCount });
@@ -325,6 +327,8 @@ export class PcMachine {
     await this.#memory.pageInAll(Array.from({ length: ONE_MIB / PAGE_BYTES }, (_, page) => page * PAGE_BYTES));
     await this.#memory.pageInAll(translated.map((page) => page * PAGE_BYTES));
     this.#restoreWithoutMemory(state);
+    // Copies of one machine must not draw the same numbers; runs that can be repeated do.
+    if (this.#clockKind === 'host') this.#random.state ^= this.#seed;
   }
 
   #checkKind(state: DeviceState): void {
