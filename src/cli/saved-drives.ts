@@ -4,9 +4,8 @@ import { DiskImage } from '../disk/disk-image.ts';
 import type { ImageDriver } from '../disk/interfaces.ts';
 import { openOverlayOn } from '../disk/overlay.ts';
 import { nodeDiskHost } from '../host/node/disk-host.ts';
-import { PAGE_BYTES } from '../machine/guest-memory.ts';
 import type { PcDrive } from '../vm/index.ts';
-import type { ChunkTable } from '../vm/snapshot/chunk-table.ts';
+import { type ChunkTable, TABLE_PAGE_BYTES } from '../vm/snapshot/chunk-table.ts';
 import type { SnapshotFile } from '../vm/snapshot/reader.ts';
 import { configurationIn, diskTable, type SavedDrive } from '../vm/snapshot/saved-machine.ts';
 import { closeDrives, openNamedMedium } from './drives.ts';
@@ -18,7 +17,7 @@ import { formatSize, quote } from './values.ts';
 class SnapshotDisk implements ImageDriver {
   readonly format = 'raw';
   readonly readOnly = true;
-  readonly clusterBytes = PAGE_BYTES;
+  readonly clusterBytes = TABLE_PAGE_BYTES;
   readonly facts = {};
   readonly sizeBytes: number;
   readonly #pages: ChunkTable;
@@ -30,7 +29,7 @@ class SnapshotDisk implements ImageDriver {
 
   async read(offset: number, target: Uint8Array): Promise<void> {
     for (let done = 0; done < target.length; ) {
-      const [inPage, at] = [(offset + done) % PAGE_BYTES, offset + done];
+      const [inPage, at] = [(offset + done) % TABLE_PAGE_BYTES, offset + done];
       const page = await this.#pages.read(at - inPage);
       const part = page.subarray(inPage, inPage + target.length - done);
       target.set(part, done);

@@ -4,6 +4,8 @@ import type { PageSource } from '../../machine/lazy-memory.ts';
 import { CHUNK_BYTES, CHUNK_PAGES } from '../../machine/memory-capture.ts';
 import { PIECE_BYTES, type Piece, readPiece } from './format.ts';
 
+/** Bytes of the pages that a table has. */
+export const TABLE_PAGE_BYTES = PAGE_BYTES;
 /** A row of a table: u32 number of the chunk, u32 mask of its pages, the piece. */
 const ROW_BYTES = 8 + PIECE_BYTES;
 /** Expanded chunks that are kept, since pages beside one that was touched often are too. */
