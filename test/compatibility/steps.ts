@@ -38,7 +38,9 @@ export async function takeSteps(
   for (const step of steps) {
     const seconds = ('seconds' in step ? (step.seconds ?? USUAL_SECONDS) : USUAL_SECONDS) * patience;
     if ('picture' in step) await takePicture();
-    else if (!(await takeStep(machine, step, seconds))) return `${describe(step)} not within ${seconds} s`;
+    else if (!(await takeStep(machine, step, seconds))) {
+      return `${describe(step)} ${machine.ending === undefined ? `not within ${seconds} s` : `not before the end: ${machine.ending}`}`;
+    }
   }
   return undefined;
 }
