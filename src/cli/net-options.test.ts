@@ -25,6 +25,16 @@ describe('--net', () => {
     ]);
   });
 
+  it('takes switches by name', () => {
+    assert.deepEqual(parseNet('switch:lab,nat,model=virtio,mac=02:00:00:00:00:0a'), {
+      kind: 'switch',
+      name: 'lab',
+      model: 'virtio',
+      nat: true,
+      mac: Uint8Array.of(2, 0, 0, 0, 0, 10),
+    });
+  });
+
   it('takes rules in their order', () => {
     const net = parseNet('user,deny=10.0.0.0/8,allow=*.debian.org:80-443');
     assert.deepEqual(net.kind === 'user' && net.rules, [
@@ -47,7 +57,11 @@ describe('--net', () => {
     'user,hostfwd=unix:-:1',
     'user,allow=10.0.0.0/33',
     'user,deny=a:b',
-    'switch:a',
+    'user,mac=01:00:00:00:00:00',
+    'user,tftp=',
+    'switch:',
+    'switch:a/b',
+    'switch:a,restrict',
   ]) {
     it(`refuses "${wrong}" in words`, () => {
       assert.throws(() => parseNet(wrong), /^Error: --net: found ".*", expected /);

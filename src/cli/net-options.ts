@@ -6,20 +6,38 @@ import { UsageError } from './errors.ts';
 import { quote } from './values.ts';
 
 /** What `--net` asks for. */
-export type NetOption = { readonly kind: 'none' } | UserNetOption;
+export type NetOption = { readonly kind: 'none' } | UserNetOption | SwitchNetOption;
+
+/** A network card. */
+interface CardOption {
+  readonly model: NicModel;
+  /** Its address, six bytes; absent: one is made up. */
+  readonly mac?: Uint8Array;
+}
+
+/** A card on a switch that machines of this host share. */
+export interface SwitchNetOption extends CardOption {
+  readonly kind: 'switch';
+  readonly name: string;
+  /** Whether the switch leads out of this host. */
+  readonly nat: boolean;
+}
 
 /** A card on a user-mode network of its own. */
-export interface UserNetOption {
+export interface UserNetOption extends CardOption {
   readonly kind: 'user';
-  readonly model: NicModel;
   readonly forwards: readonly HostForward[];
   readonly restrict: boolean;
   /** Where the guest may go, the first rule that fits first. */
   readonly rules: readonly Rule[];
+  /** A folder whose files are handed out by TFTP, and which of them machines are told to boot. */
+  readonly tftp?: string;
+  readonly bootFile?: string;
 }
 
 const EXPECTED =
-  'none or user[,model=MODEL][,hostfwd=tcp:[ADDRESS]:PORT-[ADDRESS]:PORT]…[,restrict][,allow=HOST[:PORT]]…[,deny=…]…';
+  'none, user[,model=MODEL][,mac=MAC][,hostfwd=tcp:[ADDRESS]:PORT-[ADDRESS]:PORT]…[,restrict][,allow=HOST[:PORT]]…' +
+  '[,deny=…]…[,tftp=FOLDER][,bootfile=NAME], or switch:NAME[,model=…][,mac=…][,nat]';
 const FORWARD_EXPECTED = 'hostfwd=tcp:127.0.0.1:2222-:22, or udp, or unix:PATH-:22';
 const RULE_EXPECTED =
   'an address, a range such as 10.0.0.0/8 or a name, and ports: deb.debian.org:80, [fd00::]/8:1-1024';
@@ -40,17 +58,37 @@ export const DEFAULT_NET: UserNetOption = {
 export function parseNet(text: string): NetOption {
   if (text === 'none') return { kind: 'none' };
   const [kind, ...words] = text.split(',');
-  if (kind?.startsWith('switch:'))
-    throw new UsageError('--net', quote(text), 'none or user: switches are not supported by this version');
+  const name = /^switch:([a-z][a-z0-9-]{0,62})$/i.exec(kind)?.[1];
+  if (name) return words.reduce(addSwitchWord, { kind: 'switch', name, model: DEFAULT_MODEL, nat: false });
   if (kind !== 'user') throw new UsageError('--net', quote(text), EXPECTED);
   return words.reduce(addWord, DEFAULT_NET);
 }
 
+function addSwitchWord(net: SwitchNetOption, word: string): SwitchNetOption {
+  if (word === 'nat') return { ...net, nat: true };
+  const card = readCardWord(word);
+  if (card) return { ...net, ...card };
+  throw new UsageError('--net', quote(word), EXPECTED);
+}
+
+/** The words of any card. */
+function readCardWord(word: string): Partial<CardOption> | undefined {
+  if (word.startsWith('model=')) return { model: readModel(word.slice('model='.length)) };
+  const text = /^mac=([0-9a-f]{2}(?::[0-9a-f]{2}){5})$/i.exec(word)?.[1];
+  const mac = text && Uint8Array.from(text.split(':'), (byte) => Number.parseInt(byte, 16));
+  return mac && !(mac[0] & 1) ? { mac } : undefined;
+}
+
 function addWord(net: UserNetOption, word: string): UserNetOption {
   const [, name, value = ''] = /^([^=]*)(?:=(.*))?$/s.exec(word) ?? [];
+  const card = readCardWord(word);
+  if (card) return { ...net, ...card };
   switch (name) {
-    case 'model':
-      return { ...net, model: readModel(value) };
+    case 'tftp':
+      if (value !== '') return { ...net, tftp: value };
+      break;
+    case 'bootfile':
+      return { ...net, bootFile: value };
     case 'hostfwd':
       return { ...net, forwards: [...net.forwards, readForward(value)] };
     case 'allow':

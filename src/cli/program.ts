@@ -26,7 +26,7 @@ const NAMED_VERBS: Readonly<Record<string, string>> = {
 };
 
 /** Options of `run` that are planned and not there yet: to be told apart from misspelt ones. */
-const PLANNED_RUN_OPTIONS = ['--gdb', '--pcap', '--rtc'];
+const PLANNED_RUN_OPTIONS = ['--gdb', '--rtc'];
 
 const EXAMPLES = `
 Examples:
@@ -114,8 +114,9 @@ function runOptions(): Option[] {
     new Option('--floppy <FILE>', 'the medium in the floppy drive; again for the second drive').argParser(collect),
     new Option(
       '--net <NETWORK>',
-      'a network card: none or user[,model=virtio|e1000|rtl8139|ne2k][,hostfwd=…][,restrict]',
+      'a network card: none, user or switch:NAME, with [,model=virtio|e1000|rtl8139|ne2k][,mac=…]; for user [,hostfwd=…][,restrict][,allow=…][,deny=…]',
     ).argParser(collect),
+    new Option('--pcap <FILE>', 'write the frames of the first network card to a capture file'),
     new Option('--share <DIR:TAG[:ro]>', 'a folder that the guest can mount by 9p').argParser(collect),
     new Option('--debugcon <TARGET>', 'where messages on the debug ports 0x402 and 0xE9 go, as --serial'),
     new Option(

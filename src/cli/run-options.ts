@@ -41,6 +41,7 @@ export interface RawRunOptions {
   readonly cdrom?: string;
   readonly floppy?: readonly string[];
   readonly net?: readonly string[];
+  readonly pcap?: string;
   readonly share?: readonly string[];
   readonly accel: string;
   /** default host */
@@ -85,6 +86,8 @@ export interface RunOptions {
   readonly networks: readonly NetOption[];
   /** The same as they were typed; undefined for the default. */
   readonly networkTexts?: readonly string[];
+  /** The capture file of the first card's frames. */
+  readonly pcap?: string;
   readonly shares: readonly ShareOption[];
   readonly clock: 'host' | 'virtual';
   readonly seed?: bigint;
@@ -137,6 +140,7 @@ export function readRunOptions(image: string | undefined, raw: RawRunOptions, ho
     floppies: readFloppies(raw.floppy ?? []),
     networkTexts: raw.net,
     networks: raw.net?.map(parseNet) ?? [DEFAULT_NET],
+    pcap: raw.pcap,
     shares: (raw.share ?? []).map(parseShare),
     clock: parseWord('--clock', raw.clock ?? 'host', ['host', 'virtual']),
     seed: optional(raw.seed, (text) => parseInteger('--seed', text, MAX_SEED)),

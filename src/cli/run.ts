@@ -69,7 +69,7 @@ async function runGuest(
     const serial = lines.serial.map((line, index) => (line && index === 0 ? progress.watch(line) : line));
     const debugOutput = lines.debugConsole && ((byte: number) => lines.debugConsole?.send(byte));
     const config = configOf(options, withVariables(guest, variables), serial);
-    networks = await openNetworks(options.networks, config.seed);
+    networks = await openNetworks(options.networks, config.seed, options.pcap);
     const shares = await openSharedFolders(options);
     const machine = await makeMachine({
       ...config,

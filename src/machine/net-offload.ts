@@ -1,5 +1,6 @@
 /** What network cards do for their drivers: checksums and the cutting of large TCP segments. */
 import { onesSum } from '../base/checksums.ts';
+import type { FrameOffload } from './interfaces.ts';
 
 const ETHERNET_HEADER_BYTES = 14;
 const VLAN_TAG_BYTES = 4;
@@ -76,6 +77,15 @@ export function segmentTcp(frame: Uint8Array, mss: number): Uint8Array[] {
   const count = Math.max(1, Math.ceil((frame.length - payload) / mss));
   if (!(mss > 0) || payload > frame.length || count > MOST_SEGMENTS) return [frame];
   return Array.from({ length: count }, (_, index) => segment(frame, layout, payload, mss, index, count));
+}
+
+/** The frames that a frame becomes once what is left to be done to it is done. */
+export function finishFrame(frame: Uint8Array, offload: FrameOffload | undefined): Uint8Array[] {
+  if (!offload) return [frame];
+  if (offload.segmentBytes > 0) return segmentTcp(frame, offload.segmentBytes);
+  const finished = frame.slice();
+  completeChecksum(finished, offload.checksumStart, offload.checksumAt);
+  return [finished];
 }
 
 function segment(frame: Uint8Array, layout: Layout, payload: number, mss: number, index: number, count: number) {

@@ -21,13 +21,11 @@ const OPTION = {
   subnetMask: 1,
   router: 3,
   nameServer: 6,
-  hostName: 12,
   mtu: 26,
   requestedAddress: 50,
   leaseTime: 51,
   messageType: 53,
   server: 54,
-  vendorClass: 60,
   tftpServer: 66,
   bootFile: 67,
   end: 255,
@@ -46,8 +44,8 @@ export interface DhcpSettings {
   readonly netmask: Uint8Array;
   /** The first address that is given away; the next ones follow it. */
   readonly first: Uint8Array;
-  /** What clients that boot over the network are told to load: a name on the TFTP server, or a URL for those that ask by HTTP. */
-  readonly bootFile?: (vendorClass: string) => string | undefined;
+  /** What clients that boot over the network are told to load: a name on the TFTP server. */
+  readonly bootFile?: string;
 }
 
 /** A message to a client. */
@@ -122,7 +120,7 @@ export class DhcpServer {
   #reply(request: Request, type: number | undefined, lease: Uint8Array | undefined): DhcpReply {
     const isNak = type === TYPE.nak;
     const given = isNak ? undefined : lease;
-    const bootFile = this.#settings.bootFile?.(textOf(request.options.get(OPTION.vendorClass)));
+    const { bootFile } = this.#settings;
     const writer = new ByteWriter();
     writer.append([OPERATION.reply, HARDWARE_ETHERNET, MAC_BYTES, 0]);
     writer.append(request.bytes.subarray(4, 8)).zeros(2);
@@ -162,7 +160,6 @@ export class DhcpServer {
     if (bootFile === undefined) return;
     put(OPTION.tftpServer, asciiOf(formatAddress(server)));
     put(OPTION.bootFile, asciiOf(bootFile));
-    if (/^https?:/.test(bootFile)) put(OPTION.vendorClass, asciiOf('HTTPClient'));
   }
 
   /** RFC 2131 section 4.1: to the address the client has, else to the one it is given unless it asks for a broadcast. */
@@ -203,10 +200,6 @@ function parseOptions(bytes: Uint8Array): Map<number, Uint8Array> {
     }
   }
   return options;
-}
-
-function textOf(bytes: Uint8Array | undefined): string {
-  return new TextDecoder().decode(bytes ?? new Uint8Array(0));
 }
 
 function asciiOf(text: string): Uint8Array {

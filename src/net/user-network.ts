@@ -1,4 +1,4 @@
-import { IPV4_BYTES, IPV6_BYTES, isInCidr, parseAddress } from '../base/ip-address.ts';
+import { formatAddress, IPV4_BYTES, IPV6_BYTES, isInCidr, parseAddress } from '../base/ip-address.ts';
 import { SplitMix64 } from '../base/random.ts';
 import type { Clock, FrameOffload, NetPort } from '../machine/interfaces.ts';
 import { answerArp, requestArp } from './arp.ts';
@@ -25,6 +25,7 @@ import { Policy, type Rule } from './policy.ts';
 import { Reassembly } from './reassembly.ts';
 import type { TcpPath } from './tcp/connection.ts';
 import { TcpTable } from './tcp/table.ts';
+import { type ReadFile, TFTP_PORT, TftpServer } from './tftp.ts';
 import { Timers } from './timers.ts';
 import { type Datagram, makeUdp, parseUdp } from './udp.ts';
 
@@ -37,6 +38,16 @@ export interface UserNetworkOptions {
   /** The guest reaches nothing outside, the host included; forwarded ports go on working. */
   readonly restrict?: boolean;
   readonly rules?: readonly Rule[];
+  /** What machines that boot from the network find. */
+  readonly boot?: NetworkBoot;
+}
+
+/** Files for machines that boot from the network. */
+export interface NetworkBoot {
+  /** Hands out files by TFTP. */
+  readonly readFile: ReadFile;
+  /** What a machine is told to load. */
+  readonly fileName?: string;
 }
 
 /** The addresses of the network, the same as QEMU's. */
@@ -93,10 +104,11 @@ export class UserNetwork implements ForwardTarget {
   readonly #dhcp: DhcpServer;
   readonly #dns: DnsForwarder;
   readonly #policy: Policy;
+  readonly #tftp: TftpServer | undefined;
   readonly #router: RouterSettings;
 
   constructor(options: UserNetworkOptions) {
-    const { clock, host, restrict = false } = options;
+    const { clock, host, restrict = false, boot } = options;
     const timers = new Timers(clock);
     const random = new SplitMix64(options.seed);
     this.#options = options;
@@ -125,7 +137,9 @@ export class UserNetwork implements ForwardTarget {
       nameServer: restrict ? undefined : ADDRESS.nameServer,
       netmask: ADDRESS.netmask,
       first: ADDRESS.guest,
+      bootFile: boot?.fileName,
     });
+    this.#tftp = boot && new TftpServer(timers, boot.readFile);
     this.#dns = new DnsForwarder({
       host,
       mayResolve: (name) => this.#policy.mayResolve(name),
@@ -214,6 +228,7 @@ export class UserNetwork implements ForwardTarget {
     const isBounded = this.#isGuests(datagram.source) && !this.#isBroadcast(target);
     if (!isBounded || datagram.sourcePort < SMALLEST_PORT || targetPort < SMALLEST_PORT) return;
     if (targetPort === DNS_PORT && this.#isNameServer(target)) this.#answerDns(datagram);
+    else if (targetPort === TFTP_PORT && this.#tftp && this.#isOurs(target)) this.#answerTftp(this.#tftp, datagram);
     else if (!this.#isOurs(target) || !this.#forwards.answer(datagram)) this.#sendOutside(datagram);
   }
 
@@ -230,6 +245,15 @@ export class UserNetwork implements ForwardTarget {
     const bytes = makeUdp(path, DHCP_PORT.server, DHCP_PORT.client, reply.message);
     const frames = this.#writer.frames(path, PROTOCOL.udp, bytes);
     for (const frame of frames) this.#link.sendTo(frame, reply.mac, ETHERTYPE.ipv4);
+  }
+
+  #answerTftp(server: TftpServer, datagram: Datagram): void {
+    const path = turned(datagram);
+    const { sourcePort, data } = datagram;
+    const client = `${formatAddress(path.target)} ${sourcePort}`;
+    server.receive(client, data, (message) => {
+      this.#sendPacket(path, PROTOCOL.udp, makeUdp(path, TFTP_PORT, sourcePort, message));
+    });
   }
 
   #answerDns(datagram: Datagram): void {

@@ -15,7 +15,7 @@ const UDHCPC_SCRIPT = `
 cat > /bin/lease <<'END'
 #!/bin/sh
 [ "$1" = bound ] || [ "$1" = renew ] || exit 0
-ip addr flush dev $interface
+ip -4 addr flush dev $interface
 ip addr add $ip/$mask dev $interface
 [ -z "$router" ] || ip route add default via $router dev $interface
 : > /etc/resolv.conf
@@ -60,7 +60,6 @@ export async function makeNetworkGuest(
     initrd,
     commandLine: 'console=ttyS0 quiet net.ifnames=0 panic=-1',
     clock: 'host',
-    accel: process.env.VACCEL as 'interp' | undefined,
     seed: 1n,
     noReboot: true,
     serial: [serial],

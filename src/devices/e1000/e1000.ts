@@ -97,8 +97,10 @@ export class E1000 implements PciFunction {
       slot.interrupt,
     );
     net.onFrame((frame) => {
-      this.#raise(this.#receiver.take(frame));
+      const causes = this.#receiver.take(frame);
+      this.#raise(causes);
       this.#receive();
+      return (causes & INT.rxo) === 0;
     });
     this.#reset();
   }

@@ -220,16 +220,19 @@ export class Dp8390 implements Device {
     this.#driveIrq();
   }
 
-  #arrived(frame: Uint8Array): void {
+  /** @returns false when the ring is full, of which the driver is told too */
+  #arrived(frame: Uint8Array): boolean {
     const r = this.#r;
     const runs = (r.cr & (CR.start | CR.stop)) === CR.start && !(r.written[PAGE0.rcr] & RCR.monitor);
-    if (!runs || frame.length > MOST_FRAME_BYTES || !this.#accepts(frame)) return;
+    if (!runs || frame.length > MOST_FRAME_BYTES || !this.#accepts(frame)) return true;
     const padded = new Uint8Array(Math.max(frame.length, SHORTEST_FRAME_BYTES));
     padded.set(frame);
     const pages = Math.ceil((padded.length + HEADER_BYTES) / PAGE_BYTES);
-    if (!this.#hasRoom(pages)) r.isr |= INT.overwrite;
-    else this.#store(padded, pages);
+    const hasRoom = this.#hasRoom(pages);
+    if (hasRoom) this.#store(padded, pages);
+    else r.isr |= INT.overwrite;
     this.#driveIrq();
+    return hasRoom;
   }
 
   #accepts(frame: Uint8Array): boolean {

@@ -223,13 +223,19 @@ export class Rtl8139 implements PciFunction {
     }
   }
 
-  #arrived(frame: Uint8Array): void {
+  /** @returns false when there is no room now */
+  #arrived(frame: Uint8Array): boolean {
     const isWanted = (this.#bytes[REG.cr] & CR.receive) !== 0 && this.#receivedStatus(frame) !== 0;
-    if (!isWanted || frame.length > MOST_FRAME_BYTES || this.#waiting.length >= MOST_WAITING) return;
+    if (!isWanted || frame.length > MOST_FRAME_BYTES) return true;
+    if (this.#waiting.length >= MOST_WAITING || !this.#hasSpace(frame.length)) {
+      this.#raise(INT.rxovw);
+      return false;
+    }
     const padded = new Uint8Array(Math.max(frame.length, SHORTEST_FRAME_BYTES));
     padded.set(frame);
     this.#waiting.push(padded);
     this.#receive();
+    return true;
   }
 
   /** The status of a frame that the filter lets in, or 0. */
@@ -269,14 +275,21 @@ export class Rtl8139 implements PciFunction {
     return this.#get(REG.cbr, 2) === this.#readAt % this.#ringBytes;
   }
 
+  /** Whether a frame of so many bytes fits before what the driver has not read yet. */
+  #hasSpace(frameBytes: number): boolean {
+    const ring = this.#ringBytes;
+    const taken = Math.ceil((RECEIVED_HEADER_BYTES + frameBytes + FCS_BYTES) / 4) * 4;
+    const free = (this.#readAt - (this.#get(REG.cbr, 2) % ring) - 1 + 2 * ring) % ring;
+    return this.#isEmpty || free >= taken;
+  }
+
   /** Writes a frame into the ring: over its end when the driver has room there, else from its start on. */
   #deliver(frame: Uint8Array): void {
     const ring = this.#ringBytes;
     const at = this.#get(REG.cbr, 2) % ring;
     const bytes = RECEIVED_HEADER_BYTES + frame.length + FCS_BYTES;
     const taken = Math.ceil(bytes / 4) * 4;
-    const free = (this.#readAt - at - 1 + 2 * ring) % ring;
-    if (!this.#isEmpty && free < taken) {
+    if (!this.#hasSpace(frame.length)) {
       this.#raise(INT.rxovw);
       return;
     }

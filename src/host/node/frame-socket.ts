@@ -1,0 +1,41 @@
+import type { Socket } from 'node:net';
+import type { FrameReceiver, NetPort } from '../../machine/interfaces.ts';
+import { FrameParser, framed } from '../../net/frame-stream.ts';
+
+/** Bytes that may wait for the other side. */
+const MOST_WAITING_BYTES = 4 << 20;
+
+/** Plugs a socket into a port: frames go both ways until either end is closed. @param closed told once when the socket is gone */
+export function plugSocket(port: NetPort, socket: Socket, closed: () => void = () => {}): void {
+  const parser = new FrameParser((frame) => port.send(frame));
+  socket.setNoDelay(true);
+  socket.on('data', (bytes: Uint8Array) => {
+    if (!parser.push(bytes)) socket.destroy();
+  });
+  socket.on('error', () => {});
+  socket.on('close', closed);
+  port.onFrame((frame) => sendFrame(socket, frame));
+}
+
+/** A port whose other end is at the other side of a socket. */
+export function socketPort(socket: Socket): NetPort {
+  let receive: FrameReceiver = () => {};
+  const parser = new FrameParser((frame) => receive(frame));
+  socket.on('data', (bytes: Uint8Array) => {
+    if (!parser.push(bytes)) socket.destroy();
+  });
+  socket.on('error', () => {});
+  return {
+    send: (frame) => sendFrame(socket, frame),
+    onFrame(to) {
+      receive = to;
+    },
+  };
+}
+
+function sendFrame(socket: Socket, frame: Uint8Array): boolean {
+  if (!socket.writable) return true;
+  if (socket.writableLength > MOST_WAITING_BYTES) return false;
+  socket.write(framed(frame));
+  return true;
+}
