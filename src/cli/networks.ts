@@ -1,5 +1,4 @@
 import type { HostForward, OpenForward } from '../host/node/forwards.ts';
-import type { Clock, NetPort } from '../machine/interfaces.ts';
 import type { UserNetwork } from '../net/user-network.ts';
 import type { PcNetwork } from '../vm/index.ts';
 import { CliError, STATUS, UsageError } from './errors.ts';
@@ -18,7 +17,7 @@ export interface OpenNetworks {
 
 /** What a card is plugged into. */
 interface Plug {
-  readonly port: (clock: Clock) => NetPort;
+  readonly port: PcNetwork['port'];
   close(): void;
 }
 
@@ -106,7 +105,7 @@ async function openForward(forward: HostForward): Promise<OpenForward> {
 }
 
 async function openSwitch({ name, nat }: SwitchNetOption): Promise<Plug> {
-  const { SwitchMember, switchPath } = await import('../host/node/switch-member.ts');
+  const { SwitchMember, switchPath } = await import('./switch-member.ts');
   try {
     const member = await SwitchMember.join(switchPath(name), nat);
     return { port: () => member, close: () => member.close() };

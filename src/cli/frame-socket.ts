@@ -1,6 +1,6 @@
 import type { Socket } from 'node:net';
-import type { FrameReceiver, NetPort } from '../../machine/interfaces.ts';
-import { FrameParser, framed } from '../../net/frame-stream.ts';
+import { FrameParser, framed } from '../net/frame-stream.ts';
+import type { FrameReceiver, NetPort } from '../vm/index.ts';
 
 /** Bytes that may wait for the other side. */
 const MOST_WAITING_BYTES = 4 << 20;

@@ -2,13 +2,13 @@ import { mkdirSync } from 'node:fs';
 import { createConnection, type Socket } from 'node:net';
 import { tmpdir, userInfo } from 'node:os';
 import { join } from 'node:path';
-import type { FrameReceiver, NetPort } from '../../machine/interfaces.ts';
-import { Switch } from '../../net/switch.ts';
-import { UserNetwork } from '../../net/user-network.ts';
-import { WallClock } from '../../net/wall-clock.ts';
+import { listen } from '../host/node/listen.ts';
+import { nodeNetHost } from '../host/node/net-host.ts';
+import { Switch } from '../net/switch.ts';
+import { UserNetwork } from '../net/user-network.ts';
+import { WallClock } from '../net/wall-clock.ts';
+import type { FrameReceiver, NetPort } from '../vm/index.ts';
 import { plugSocket, socketPort } from './frame-socket.ts';
-import { listen } from './listen.ts';
-import { nodeNetHost } from './net-host.ts';
 
 /** How long a member waits before it looks for the switch again: not all members alike. */
 const REJOIN_MILLIS = 50;

@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { BROADCAST, testFrame } from '../../machine/test-net.case.ts';
+import { BROADCAST, testFrame } from '../machine/test-net.case.ts';
 import { SwitchMember } from './switch-member.ts';
 
 /** Sends until the frame arrives: who joins and who leaves is seen when the host's events say so. */
