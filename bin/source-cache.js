@@ -49,7 +49,7 @@ export class SourceCache {
       renameSync(temporary, this.#file);
     } catch {
       // What cannot be kept is loaded from its file again.
-      rmSync(temporary, { force: true });
+      discard(temporary);
     }
   }
 
@@ -70,6 +70,15 @@ export class SourceCache {
 
   #kept(path, [mtimeMs, size, begin, end]) {
     return { path, state: [mtimeMs, size], text: this.#text.slice(begin, end) };
+  }
+}
+
+/** Removes a file that may be there in part, or in a folder that nothing can be written to. */
+function discard(path) {
+  try {
+    rmSync(path, { force: true });
+  } catch {
+    // Nothing was written.
   }
 }
 

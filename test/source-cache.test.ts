@@ -23,8 +23,8 @@ describe('the cache of sources', () => {
     writeFileSync(path, text);
     utimesSync(path, seconds, seconds);
   };
-  const run = () => {
-    const env = { ...process.env, XDG_CACHE_HOME: join(folder, 'cache') };
+  const run = (cache = 'cache') => {
+    const env = { ...process.env, XDG_CACHE_HOME: join(folder, cache) };
     return execFileSync(process.execPath, [join(folder, 'bin/vitrine')], { encoding: 'utf8', env, stdio: 'pipe' });
   };
 
@@ -53,12 +53,20 @@ describe('the cache of sources', () => {
     assert.equal(run(), 'two\n');
   });
 
+  it('is silently done without where nothing can be kept', () => {
+    write(`export const said: string = 'ten';\n`, 4500);
+    assert.equal(run('package.json'), 'ten\n');
+  });
+
   it('does not stand in the way of a source that is wrong', () => {
     write('export const said: = 1;\n', 5000);
-    assert.throws(run, (error: { stderr: string }) => {
-      assert.match(error.stderr, /SyntaxError/);
-      assert.doesNotMatch(error.stderr, /source-cache/);
-      return true;
-    });
+    assert.throws(
+      () => run(),
+      (error: { stderr: string }) => {
+        assert.match(error.stderr, /SyntaxError/);
+        assert.doesNotMatch(error.stderr, /source-cache/);
+        return true;
+      },
+    );
   });
 });
