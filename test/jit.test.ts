@@ -31,12 +31,16 @@ describe('translated code ends where interpreted code does', () => {
     assert.deepEqual(hashes(BUSY, COUNTS, { hotAfter: 1, cacheBytes: 2_000 }), expected);
   });
 
+  it('when regions that meet are joined', () => {
+    assert.deepEqual(hashes(BUSY, COUNTS, { hotAfter: 1, joinAfter: 10 }), expected);
+  });
+
   it('in a booting Linux', async (t) => {
     const kernel = await debianKernel('amd64', 'linux-image-cloud-amd64').catch((error: Error) => error.message);
     if (typeof kernel === 'string') return t.skip(kernel);
     const boot = { boot: { kernel, commandLine: 'console=ttyS0' }, memoryBytes: 256 << 20 };
     const counts = [150_000_000];
-    assert.deepEqual(hashes(boot, counts, { hotAfter: 50 }), hashes(boot, counts));
+    assert.deepEqual(hashes(boot, counts, { hotAfter: 50, joinAfter: 1_000 }), hashes(boot, counts));
   });
 });
 
@@ -96,6 +100,14 @@ end: jmp end`,
     20,
   );
   assert.deepEqual([machine.vcpu.state.gpr32(3), machine.vcpu.state.gpr32(6)], [100, 0]);
+});
+
+test('code of two pages that calls one another becomes one region', () => {
+  const kernel = multibootKernel(`mov edx, 0\nagain: call other\n  jmp again\n  times 4096 nop\nother: inc edx\n  ret`);
+  const { machine } = makeTestMachine({ boot: { kernel, commandLine: '' }, jit: { hotAfter: 10, joinAfter: 100 } });
+  for (let at = 500; at <= 10_000; at += 500) runTo(machine, at);
+  assert.ok((machine.vcpu.engine.translator?.stats.joined ?? 0) > 0);
+  assert.ok(Math.abs(machine.vcpu.state.gpr32(2) - 2_500) < 10);
 });
 
 test('two regions that call each other for ever do not hold up the end of a slice', () => {

@@ -12,7 +12,7 @@ import { dispatch } from './dispatch.ts';
 import { HandlerFactory } from './handlers.ts';
 import { helperTarget } from './interpreter-lift.ts';
 import type { RegionExit } from './jit/probe.ts';
-import { Translator } from './jit/translator.ts';
+import { type Meeting, Translator } from './jit/translator.ts';
 import { Linker, type NativeFunction } from './linker.ts';
 import type { MemoryLayout } from './memory-layout.ts';
 import { flushPage, flushTlbs, probeStore, slowLoad, slowStore, storePlace, translateCode, watchPages } from './mmu.ts';
@@ -34,6 +34,8 @@ export interface JitOptions {
   readonly hotAfter: number;
   /** Bytes of WebAssembly that translated code may take; default 16 MiB. */
   readonly cacheBytes?: number;
+  /** Exits of a region to other code after which it is joined with some of it; default a million. */
+  readonly joinAfter?: number;
   /** Whether to count exits of regions and their instructions, in the state block; this costs some speed. */
   readonly countExits?: boolean;
   /** Told of each exit from a region, while guest code runs: the state block is exact but for RIP. */
@@ -89,6 +91,8 @@ export class MachineCode {
   readonly #stateDistance: number;
   /** Headers of blocks that have become hot. */
   #hot: number[] = [];
+  /** Regions that were left often, by their first blocks' headers, and blocks that they were left to. */
+  #meetings: Meeting[] = [];
 
   /** @param jit when given, hot code is translated */
   constructor(machine: MachineMemory, jit?: JitOptions) {
@@ -122,6 +126,7 @@ export class MachineCode {
   /** Translates what has become hot. No guest code may be running. */
   translateHot(): void {
     if (this.#hot.length > 0) this.translator?.translate(this.#hot.splice(0));
+    if (this.#meetings.length > 0) this.translator?.join(this.#meetings.splice(0));
   }
 
   /** Drops code made from `length` bytes at `gpa`, which are about to change. */
@@ -173,6 +178,7 @@ export class MachineCode {
         this.#ownerOf(cpu).mmioWrite(gpa, bytes, value),
       pageWritten: (cpu: number, gpa: bigint, bytes: number) => this.#ownerOf(cpu).pageWritten(Number(gpa), bytes),
       hot: (_cpu: number, block: number) => this.#becameHot(block),
+      met: (_cpu: number, region: number, block: number) => void this.#meetings.push({ region, block }),
       regionLeft: (cpu: number, record: number) => onRegionLeft?.(this.#ownerOf(cpu).regionExit(record)),
     };
   }

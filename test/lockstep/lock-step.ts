@@ -38,7 +38,9 @@ export class LockStep {
 
   /** @param hotAfter entries after which code is translated */
   constructor(guest: LockStepGuest, hotAfter: number, error?: InjectedError) {
-    const jit = { hotAfter, onRegionLeft: (exit: RegionExit) => this.#regionLeft(exit) };
+    // Regions are joined as well, in the little time that there is.
+    const joinAfter = 10 * hotAfter + 10;
+    const jit = { hotAfter, joinAfter, onRegionLeft: (exit: RegionExit) => this.#regionLeft(exit) };
     this.#translating = makeTestMachine({ ...guest, jit });
     this.#interpreting = makeTestMachine(guest);
     this.#comparison = new StateComparison(this.translating.vcpu.state, this.interpreting.vcpu.state);

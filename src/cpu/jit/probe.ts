@@ -6,13 +6,11 @@ import { continueAt, dispatch } from '../dispatch.ts';
 import type { JitOptions } from '../machine-code.ts';
 import type { JitBuilder } from './jit-builder.ts';
 
-/** Why regions are left; all but the first four let the interpreter execute the current instruction. */
+/** Why regions are left; all but the first three let the interpreter execute the current instruction. */
 export const EXIT_REASONS = [
   /** The slice's budget does not cover the next block. */
   'budget',
-  /** A branch, or the way on, leads to what is not part of the region. */
-  'branch',
-  /** An indirect jump, a call or a return. */
+  /** A branch, a jump or the way on leads to what is not part of the region. */
   'jump',
   /** A string instruction gives way between two iterations. */
   'restart',

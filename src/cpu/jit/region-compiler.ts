@@ -1,4 +1,6 @@
+import { declareHostFunction } from '../../ir/define.ts';
 import type { IrFunction, Label, Variable } from '../../ir/nodes.ts';
+import type { Val } from '../../ir/val.ts';
 import { getField as get, putField as put } from '../../isa/fields.ts';
 import { STATE } from '../../isa/registers.ts';
 import { SEMANTICS } from '../../isa/semantics/index.ts';
@@ -14,6 +16,9 @@ import type { ExitReason, RegionProbe } from './probe.ts';
 import type { Region, RegionBlock } from './region.ts';
 
 const NOWHERE = -1;
+
+/** Tells the host that the region of the block with one header has been left often, now to the block with another. */
+const met = declareHostFunction('met', { params: ['i32', 'i32'] });
 
 /** Parts that are being recorded one behind the other. */
 interface Sequence {
@@ -106,7 +111,7 @@ class RegionCompiler {
     return b.finish(`region_${block.start.toString(16)}`, true);
   }
 
-  /** Where `STATE.rip` comes from a register or memory: goes on in this region, in another block's code, or leaves. */
+  /** Where the way leads to `STATE.rip`: goes on in this region, in another block's code, or leaves. */
   #lookAround(again: Label): void {
     const b = this.#b;
     b.startBlock();
@@ -120,9 +125,21 @@ class RegionCompiler {
       });
     });
     this.#probe?.leaving(b, 'jump', 0);
-    // Probes are told before the next block is paid: dispatch pays later.
-    if (this.#probe === undefined) b.if(known, () => enterBlock(b, block, () => this.#writeBack()));
+    b.if(known, () => {
+      this.#countMeeting(block);
+      // Probes are told before the next block is paid: dispatch pays later.
+      if (this.#probe === undefined) enterBlock(b, block, () => this.#writeBack());
+    });
     if (this.#leaveLabel !== undefined) b.break(this.#leaveLabel);
+  }
+
+  /** Tells, every so many times, to which block the region has been left. */
+  #countMeeting(block: Val): void {
+    const b = this.#b;
+    const header = b.i32(this.#region.blocks[0].block.address);
+    const left = b.load('i32', 4, header, BLOCK.countdown).sub(1);
+    b.store(4, header, BLOCK.countdown, left);
+    b.ifRarely(left.eqz(), () => void b.pin('i32', { kind: 'call', callee: met }, [b.cpu, header, block]));
   }
 
   /** Checks what the region assumes, loads what it uses, and takes back what was paid for the block that is entered. */
@@ -233,14 +250,12 @@ class RegionCompiler {
     const node = this.#region.blocks.indexOf(block);
     const lift = new JitLift(this.#b, this.#flags, shape, decoded, nextOffset, {
       bail: (reason) => this.#bail(reason),
-      leave: () => {
-        if (this.#lookLabel !== undefined) this.#b.break(this.#lookLabel);
-      },
+      leave: () => this.#look(),
       taken: () => {
         if (block.taken !== NOWHERE) this.#goTo(block.taken, node, 0);
         else {
           lift.set(STATE.rip, lift.relativeTarget(0));
-          this.#leave('branch');
+          this.#look();
         }
       },
       restart: () => {
@@ -257,7 +272,7 @@ class RegionCompiler {
     const b = this.#b;
     if (to === NOWHERE) {
       this.#setRip(offset);
-      this.#leave('branch');
+      this.#look();
       return;
     }
     for (let n = this.#frames.length - 1; n >= 0; n--) {
@@ -280,6 +295,10 @@ class RegionCompiler {
     const b = this.#b;
     const rip = get(b, STATE.ripBase).add(BigInt(offset));
     put(b, STATE.rip, this.#region.mode.bits === 64 ? rip : rip.zeroExtend(32));
+  }
+
+  #look(): void {
+    if (this.#lookLabel !== undefined) this.#b.break(this.#lookLabel);
   }
 
   #leave(reason: ExitReason): void {

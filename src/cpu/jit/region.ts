@@ -34,10 +34,12 @@ export interface RegionBlock {
   readonly next: number;
 }
 
-/** Blocks of one page that are translated together. */
+/** Blocks that are translated together. Relative branches lead from one to another inside a page only. */
 export interface Region {
   readonly mode: KeyedMode;
   readonly blocks: readonly RegionBlock[];
+  /** The blocks that the others were found from. */
+  readonly roots: readonly Block[];
   /** Places of the blocks that are entered from outside. */
   readonly entries: readonly number[];
   readonly instructionCount: number;
@@ -46,9 +48,15 @@ export interface Region {
 /** Reads a byte of guest code. */
 export type CodeByte = (gpa: number) => number;
 
-/** Finds the region that a hot block belongs to: what is decoded and can be reached from it inside its page. */
-export function findRegion(root: Block, mode: KeyedMode, cache: CodeCache, view: DataView, codeByte: CodeByte): Region {
-  return new RegionFinder(mode, cache, view, codeByte).find(root);
+/** Finds the region that hot blocks belong to: what is decoded and can be reached from them inside their pages. */
+export function findRegion(
+  roots: readonly Block[],
+  mode: KeyedMode,
+  cache: CodeCache,
+  view: DataView,
+  codeByte: CodeByte,
+): Region {
+  return new RegionFinder(mode, cache, view, codeByte).find(roots);
 }
 
 interface Found {
@@ -77,11 +85,12 @@ class RegionFinder {
     this.#codeByte = codeByte;
   }
 
-  find(root: Block): Region {
-    this.#entries.add(this.#add(root));
-    for (let at = 0; at < this.#found.length && !this.#isFull; at++) this.#follow(this.#found[at], root);
+  find(roots: readonly Block[]): Region {
+    for (const { start } of roots) this.#enterAt(start);
+    for (let at = 0; at < this.#found.length && !this.#isFull; at++) this.#follow(this.#found[at]);
     return {
       mode: this.#mode,
+      roots,
       blocks: this.#found.map((found) => this.#finish(found)),
       entries: [...this.#entries],
       instructionCount: this.#count,
@@ -92,12 +101,12 @@ class RegionFinder {
     return this.#found.length >= MOST_BLOCKS || this.#count >= MOST_INSTRUCTIONS;
   }
 
-  #follow(found: Found, root: Block): void {
+  #follow(found: Found): void {
     this.#reach(found.nextGpa);
     this.#reach(found.takenGpa);
     const { decoded, nextOffset } = found.instructions[found.instructions.length - 1];
     if (decoded?.row.semantics === 'call') this.#enterAt(pageOf(found.block.start) + nextOffset);
-    if (decoded?.row.semantics === 'jmp' && decoded.operands[0].kind !== 'rel') this.#reachWarm(root);
+    if (decoded?.row.semantics === 'jmp' && decoded.operands[0].kind !== 'rel') this.#reachWarm(found.block.start);
   }
 
   #enterAt(gpa: number): void {
@@ -106,10 +115,11 @@ class RegionFinder {
   }
 
   /** An indirect jump leads to several places, which become hot one after the other: they belong together from the start. */
-  #reachWarm(root: Block): void {
+  #reachWarm(gpa: number): void {
     const most = this.#cache.hotAfter * WARM;
-    for (const { start, address } of this.#cache.blocksNear(root.start)) {
-      if (this.#view.getUint32(address + BLOCK.countdown, true) <= most) this.#enterAt(start);
+    for (const { start, address, derived } of this.#cache.blocksNear(gpa)) {
+      const warm = derived.size > 0 || this.#view.getUint32(address + BLOCK.countdown, true) <= most;
+      if (warm) this.#enterAt(start);
     }
   }
 

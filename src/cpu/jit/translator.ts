@@ -21,6 +21,17 @@ const OUTWARD = ['slowLoad', 'slowStore', 'probeStore', 'physicalLoad', 'physica
 /** Bytes of WebAssembly that regions take at most. V8's own code is some ten times larger. */
 const CACHE_BYTES = 16 << 20;
 
+/** Exits of a region, to other code, after which it is joined with what it is left to: fewer do not earn what that costs. */
+const JOIN_AFTER = 1_000_000;
+/** Most instructions in a joined region. */
+const MOST_JOINED = 600;
+
+/** A region that is left often, by the header of its first block, and the header of a block that it was left to. */
+export interface Meeting {
+  readonly region: number;
+  readonly block: number;
+}
+
 /** What the translator has done. */
 export interface TranslatorStats {
   regions: number;
@@ -28,6 +39,8 @@ export interface TranslatorStats {
   bytes: number;
   /** How long each batch took. */
   readonly batches: DurationHistogram;
+  /** Regions that two others were made into. */
+  joined: number;
   /** Modules that were dropped to make room. */
   evicted: number;
 }
@@ -44,6 +57,10 @@ class InstalledRegion implements Derived {
     this.#remove = remove;
   }
 
+  get region(): Region {
+    return this.#region;
+  }
+
   get blocks(): Block[] {
     return this.#region.blocks.map(({ block }) => block);
   }
@@ -55,6 +72,10 @@ class InstalledRegion implements Derived {
   drop(): void {
     this.#remove(this);
   }
+}
+
+function fitTogether(one: Region, other: Region): boolean {
+  return one.mode.key === other.mode.key && one.instructionCount + other.instructionCount <= MOST_JOINED;
 }
 
 /** Regions that were compiled together: V8 frees their code when none of them can be reached. */
@@ -70,6 +91,7 @@ export class Translator {
     instructions: 0,
     bytes: 0,
     batches: new DurationHistogram(),
+    joined: 0,
     evicted: 0,
   };
   readonly #linker: Linker;
@@ -81,7 +103,10 @@ export class Translator {
   readonly #effects = new HelperEffects(helperTarget, OUTWARD);
   readonly #probe: RegionProbe | undefined;
   readonly #freeSlots: number[] = [];
+  /** What is installed, by slot. */
+  readonly #installed = new Map<number, InstalledRegion>();
   readonly #cacheBytes: number;
+  readonly #joinAfter: number;
   /** What was compiled together, oldest first. */
   #modules: TranslatedModule[] = [];
   #bytes = 0;
@@ -104,6 +129,7 @@ export class Translator {
     this.#view = view;
     this.#countSlot = countSlot;
     this.#cacheBytes = options.cacheBytes ?? CACHE_BYTES;
+    this.#joinAfter = options.joinAfter ?? JOIN_AFTER;
     this.#probe = probeOf(options);
   }
 
@@ -111,8 +137,7 @@ export class Translator {
   translate(headers: readonly number[]): void {
     const from = performance.now();
     const covered = new Set<Block>();
-    const installed: InstalledRegion[] = [];
-    const functions: TableFunction[] = [];
+    const regions: Region[] = [];
     for (const header of headers) {
       const root = this.#cache.at(header);
       if (root === undefined || !this.#isRam(root.start)) continue;
@@ -120,15 +145,52 @@ export class Translator {
         this.#countAgain(root);
         continue;
       }
-      const region = findRegion(root, this.#modeOf(root), this.#cache, this.#view, (gpa) => this.#codeByte(gpa));
+      const region = this.#find([root]);
       for (const { block } of region.blocks) covered.add(block);
+      regions.push(region);
+    }
+    this.#compile(regions, from);
+  }
+
+  /** Translates regions anew that lead to one another, as one. No guest code may be running. */
+  join(meetings: readonly Meeting[]): void {
+    const from = performance.now();
+    const gone = new Set<InstalledRegion>();
+    const joined: Region[] = [];
+    for (const { region, block } of meetings) {
+      const [one, other] = [this.#regionEnteredAt(region), this.#regionEnteredAt(block)];
+      if (one === undefined || gone.has(one)) continue;
+      this.#view.setUint32(region + BLOCK.countdown, this.#joinAfter, true);
+      if (other === undefined || other === one || gone.has(other) || !fitTogether(one.region, other.region)) continue;
+      joined.push(this.#find([...one.region.roots, ...other.region.roots]));
+      gone.add(one).add(other);
+    }
+    this.stats.joined += joined.length;
+    for (const region of gone) this.#uninstall(region);
+    this.#compile(joined, from);
+  }
+
+  #find(roots: readonly Block[]): Region {
+    return findRegion(roots, this.#modeOf(roots[0]), this.#cache, this.#view, (gpa) => this.#codeByte(gpa));
+  }
+
+  #regionEnteredAt(header: number): InstalledRegion | undefined {
+    const slot = this.#view.getUint32(header + BLOCK.entry, true);
+    return this.#installed.get(slot);
+  }
+
+  /** @param from when work on this batch began, by `performance.now` */
+  #compile(regions: readonly Region[], from: number): void {
+    if (regions.length === 0) return;
+    const installed: InstalledRegion[] = [];
+    const functions: TableFunction[] = [];
+    for (const region of regions) {
       const slot = this.#takeSlot();
       functions.push({ slot, fn: compileRegion(region, slot, this.#effects, this.#probe) });
       installed.push(new InstalledRegion(slot, region, (gone) => this.#uninstall(gone)));
       this.stats.regions++;
       this.stats.instructions += region.instructionCount;
     }
-    if (functions.length === 0) return;
     this.#makeRoom();
     this.#linker.prepare(functions);
     const bytes = this.#linker.compile(functions);
@@ -169,6 +231,8 @@ export class Translator {
   }
 
   #install(region: InstalledRegion): void {
+    this.#installed.set(region.slot, region);
+    this.#view.setUint32(region.blocks[0].address + BLOCK.countdown, this.#joinAfter, true);
     for (const block of region.blocks) block.derived.add(region);
     for (const [block, label] of region.entries) {
       this.#code.setEntry(block.address, region.slot);
@@ -181,6 +245,7 @@ export class Translator {
     for (const [block] of region.entries) {
       if (this.#view.getUint32(block.address + BLOCK.entry, true) === region.slot) this.#countAgain(block);
     }
+    this.#installed.delete(region.slot);
     this.#linker.table.set(region.slot, null);
     this.#freeSlots.push(region.slot);
     this.#forget(region);
