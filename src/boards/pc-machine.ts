@@ -216,7 +216,7 @@ export class PcMachine {
     const vcpu = this.vcpus.all[number];
     const processor = this.board.processors[number];
     if (vcpu.waitsForStartUp) return false;
-    if (!vcpu.halted || processor.nmiPending) return true;
+    if (!vcpu.halted || (processor.nmiPending && vcpu.acceptsNmi)) return true;
     return vcpu.acceptsInterrupts && processor.interruptPending();
   }
 

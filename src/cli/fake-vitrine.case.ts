@@ -94,6 +94,8 @@ async function makeFake(config: VmConfig): Promise<Machine> {
     get status() {
       return status;
     },
+    cpuCount: 1,
+    debugger: forever,
     stats: { instructions: 1_000_000n, guestNanos: 2_000_000_000n },
     describe: () => `${status} at 0x1234`,
     run: () => play(config),

@@ -1,3 +1,4 @@
+import type { VmDebugger } from '../vm/debugger.ts';
 import type { Shutdown, Vm, VmConfig, VmConsole, VmControl, VmDrives } from '../vm/index.ts';
 import { CliError, STATUS, UsageError } from './errors.ts';
 import { formatSize } from './values.ts';
@@ -9,6 +10,8 @@ export interface Machine extends VmControl {
   run(): Promise<Shutdown>;
   /** Writes a snapshot while it goes on. */
   readonly snapshot?: Vm['snapshot'];
+  /** What a debugger does to it. */
+  debugger(): Promise<VmDebugger>;
   /** Its screen, keyboard and mouse. */
   console(): Promise<VmConsole>;
 }

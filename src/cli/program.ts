@@ -26,7 +26,7 @@ const NAMED_VERBS: Readonly<Record<string, string>> = {
 };
 
 /** Options of `run` that are planned and not there yet: to be told apart from misspelt ones. */
-const PLANNED_RUN_OPTIONS = ['--gdb', '--rtc'];
+const PLANNED_RUN_OPTIONS = ['--rtc'];
 
 const EXAMPLES = `
 Examples:
@@ -136,6 +136,10 @@ function runOptions(): Option[] {
     new Option('--no-reboot', 'end with status 0 when the guest resets'),
     new Option('--timeout <SECONDS>', 'end with status 5 when this time has passed'),
     new Option('--debug-exit <PORT>', 'add a port whose written value V ends with status V * 2 + 1'),
+    new Option(
+      '--gdb <ADDRESS>',
+      'let gdb debug the guest: tcp:HOST:PORT or unix:PATH; with ,wait it starts when told to',
+    ),
     new Option('--qmp <ADDRESS>', 'listen for the QEMU Machine Protocol: unix:PATH or tcp:HOST:PORT'),
     new Option(
       '--display <TARGET>',

@@ -8,7 +8,9 @@ import { parseShare, type ShareOption } from './share-options.ts';
 import {
   type DisplayTarget,
   formatSize,
+  type GdbOption,
   parseDisplay,
+  parseGdb,
   parseInteger,
   parseName,
   parseSeconds,
@@ -51,6 +53,7 @@ export interface RawRunOptions {
   readonly timeout?: string;
   readonly debugExit?: string;
   readonly qmp?: string;
+  readonly gdb?: string;
   readonly display?: string;
   readonly screenshotAtExit?: string;
   readonly stats?: boolean;
@@ -95,6 +98,7 @@ export interface RunOptions {
   readonly timeoutMillis?: number;
   readonly debugExitPort?: number;
   readonly qmp?: SocketAddress;
+  readonly gdb?: GdbOption;
   readonly display: DisplayTarget;
   /** The PNG file that gets the screen's last picture. */
   readonly screenshotAtExit?: string;
@@ -147,6 +151,7 @@ export function readRunOptions(image: string | undefined, raw: RawRunOptions, ho
     noReboot: !raw.reboot,
     timeoutMillis: optional(raw.timeout, (text) => parseSeconds('--timeout', text)),
     debugExitPort: optional(raw.debugExit, (text) => Number(parseInteger('--debug-exit', text, MAX_PORT))),
+    gdb: optional(raw.gdb, (text) => parseGdb('--gdb', text)),
     qmp: optional(raw.qmp, (text) => parseSocketAddress('--qmp', text)),
     display: parseDisplay('--display', raw.display ?? 'none'),
     screenshotAtExit: raw.screenshotAtExit,

@@ -134,9 +134,9 @@ describe('bad input to vitrine run', () => {
     [['--qmp', 'nowhere'], 2, '--qmp: found "nowhere", expected unix:PATH or tcp:HOST:PORT'],
     [['--bogus'], 2, '--bogus: found an unknown option, expected one that vitrine run --help lists'],
     [
-      ['--gdb', 'a'],
+      ['--pcap', 'a'],
       2,
-      '--gdb: found an option this version does not support, expected one that vitrine run --help lists',
+      '--pcap: found an option this version does not support, expected one that vitrine run --help lists',
     ],
     [['--memory'], 2, '--memory: found no value, expected --memory <SIZE>'],
     [

@@ -16,7 +16,7 @@ import { type RawRunOptions, type RunOptions, readRunOptions } from './run-optio
 import { openSerialLine } from './serial-lines.ts';
 import type { openSavedRun, SavedRun } from './snapshots.ts';
 import { millisSinceStart } from './start-time.ts';
-import { type DisplayTarget, quote, type SerialTarget } from './values.ts';
+import { type DisplayTarget, type GdbOption, quote, type SerialTarget } from './values.ts';
 
 /** `vitrine run`: boots a machine in the foreground and resolves to the exit status once it ended.
  * @throws {CliError} it cannot be started */
@@ -183,11 +183,13 @@ async function runToEnd(
 ): Promise<Ending> {
   if (options.timeoutMillis !== undefined) outside.onTimeout(options.timeoutMillis, () => machine.describe());
   const stopServing = await serve(machine, options, outside, serial[0]);
+  const stopDebugging = options.gdb && (await serveDebuggers(options.gdb, machine));
   const stopShowing = await show(options.display, machine, serial);
   try {
     return await Promise.race([machine.run().then(endingOf), outside.first]);
   } finally {
     await stopServing?.();
+    stopDebugging?.();
     stopShowing?.();
     if (options.screenshotAtExit !== undefined) await writeScreenshot(options.screenshotAtExit, machine);
   }
@@ -214,6 +216,13 @@ async function writeScreenshot(path: string, machine: Machine): Promise<void> {
     const found = `${quote(path)}, ${(error as Error).message}`;
     throw new CliError(STATUS.failed, `--screenshot-at-exit: found ${found}, expected a file to write`);
   }
+}
+
+/** Loads what serves debuggers. */
+async function serveDebuggers(gdb: GdbOption, machine: Machine): Promise<() => void> {
+  if (gdb.wait) await machine.pause();
+  const { serveGdb } = await import('./gdb.ts');
+  return serveGdb(gdb, machine);
 }
 
 /** Loads what serves QMP when it is asked for: Node's sockets take long to load. */

@@ -76,6 +76,19 @@ export function parseName(text: string, option = '--name'): string {
   throw new UsageError(option, quote(text), 'letters, digits and hyphens, beginning with a letter, 63 at most');
 }
 
+/** Where debuggers connect, and whether the guest waits for one. */
+export interface GdbOption {
+  readonly address: SocketAddress;
+  readonly wait: boolean;
+}
+
+/** An address as {@link parseSocketAddress} reads it, or HOST:PORT alone, with `,wait` behind it. */
+export function parseGdb(option: string, text: string): GdbOption {
+  const address = text.replace(/,wait$/, '');
+  const named = /^(tcp|unix):/.test(address) ? address : `tcp:${address}`;
+  return { address: parseSocketAddress(option, named), wait: address !== text };
+}
+
 /** Where the screen is shown. */
 export type DisplayTarget =
   | { readonly kind: 'none' }

@@ -3,9 +3,11 @@ import type { Decoded } from '../isa/operands.ts';
 import { SEG, SEGMENT, SEGMENT_BYTES, SEGMENTS, STATE, VECTOR_OF } from '../isa/registers.ts';
 import { PAGE_BYTES } from '../machine/guest-memory.ts';
 import type { CodeCache } from './code-cache.ts';
+import type { DebugPoints } from './debug-points.ts';
 import type { DecodedCode } from './decoded-code.ts';
 import { jumpCacheEntry, recordLink } from './dispatch.ts';
 import { type Handler, type HandlerFactory, writeOperands } from './handlers.ts';
+import type { MachineCode } from './machine-code.ts';
 import type { KeyedMode } from './mode.ts';
 import { JUMP_CACHE, LINK, MAX_BLOCK, RECORD, RECORD_BYTES } from './records.ts';
 import type { CpuState } from './state.ts';
@@ -21,6 +23,9 @@ export interface CodeReader {
 
 /** Thrown when an instruction goes on in the next page and is not the first of its block. */
 const NEXT_PAGE = new Error('the instruction continues in the next page');
+
+/** Thrown where a block would start at which a debugger may want to stop. */
+export const BREAKPOINT = new Error('there may be a breakpoint');
 
 /** Where a block starts. */
 interface Start {
@@ -44,19 +49,25 @@ export class BlockDecoder {
   readonly #code: DecodedCode;
   readonly #handlers: HandlerFactory;
   readonly #reader: CodeReader;
+  readonly #debug: DebugPoints;
   #tailGpa: number | undefined;
 
-  constructor(state: CpuState, cache: CodeCache, code: DecodedCode, handlers: HandlerFactory, reader: CodeReader) {
+  constructor(
+    state: CpuState,
+    { cache, decoded, handlers, debug }: Pick<MachineCode, 'cache' | 'decoded' | 'handlers' | 'debug'>,
+    reader: CodeReader,
+  ) {
+    this.#debug = debug;
     this.#state = state;
     this.#cache = cache;
-    this.#code = code;
+    this.#code = decoded;
     this.#handlers = handlers;
     this.#reader = reader;
   }
 
   /**
    * Sees to it that the jump cache knows the block at `rip`.
-   * @returns the address of its header  @throws {GuestFault} when the code cannot be fetched
+   * @returns the address of its header  @throws {GuestFault} when the code cannot be fetched  @throws {@link BREAKPOINT}
    */
   provide(rip: bigint, mode: KeyedMode): number {
     const state = this.#state;
@@ -64,6 +75,7 @@ export class BlockDecoder {
     const base = state.view.getBigUint64(SEGMENTS + SEG.CS * SEGMENT_BYTES + SEGMENT.base, true);
     const linear = BigInt.asUintN(64, rip + base) & state.u64(STATE.linearMask);
     const gpa = this.#reader.translate(linear);
+    if (!mode.single && this.#debug.mayStopAt(gpa % PAGE_BYTES)) throw BREAKPOINT;
     const known = mode.flatCode ? this.#cache.find(gpa, mode.key) : undefined;
     const block = known ?? this.#decode({ rip, linear, gpa, mode });
     this.#remember(rip, linear, block);
@@ -133,7 +145,7 @@ export class BlockDecoder {
       }
       placed.push(next);
       bytes += next.length;
-      if (next.handler.ends) break;
+      if (next.handler.ends || this.#debug.mayStopAt((start.gpa + bytes) % PAGE_BYTES)) break;
     }
     return placed;
   }

@@ -51,9 +51,18 @@ function dataHit(b: Builder, n: number, address: Val, bytes: Val, access: Val): 
 
 /** DR6's bits of the instruction breakpoints at `rip` in the current code segment. */
 export function executionHits(state: CpuState, rip: bigint): number {
-  const base = state.view.getBigUint64(SEGMENTS + SEG.CS * SEGMENT_BYTES + SEGMENT.base, true);
-  const linear = (rip + base) & state.u64(STATE.linearMask);
+  const linear = linearOf(state, rip);
   return hitsOf(state, TYPE.execute, (start) => start === linear);
+}
+
+/** Linear address of the next instruction. */
+export function linearRip(state: CpuState): bigint {
+  return linearOf(state, state.u64(STATE.rip));
+}
+
+function linearOf(state: CpuState, rip: bigint): bigint {
+  const base = state.view.getBigUint64(SEGMENTS + SEG.CS * SEGMENT_BYTES + SEGMENT.base, true);
+  return (rip + base) & state.u64(STATE.linearMask);
 }
 
 /** Notes which port breakpoints, where CR4.DE allows them, an access meets. */

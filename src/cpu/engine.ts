@@ -2,7 +2,7 @@ import { PENDING, STATE } from '../isa/registers.ts';
 import type { SystemCall } from '../isa/system-calls.ts';
 import { PAGE_BYTES, PAGE_CODE, PAGE_FIRST_WRITE } from '../machine/guest-memory.ts';
 import { PageAbsent } from '../machine/interfaces.ts';
-import { BlockDecoder } from './block-decoder.ts';
+import { BlockDecoder, BREAKPOINT } from './block-decoder.ts';
 import type { CodeCache } from './code-cache.ts';
 import { PagedCodeReader } from './code-reader.ts';
 import { CodeTranslations, type CodeTranslationsRecord } from './code-translations.ts';
@@ -35,6 +35,8 @@ export interface TranslationsRecord {
 /** Why {@link Engine.run} came back. For `exception` and `pageIn`, `rip` is the instruction that did not happen. */
 export type EngineExit =
   | { readonly kind: 'event' }
+  /** A debugger may want to stop before the instruction at RIP. */
+  | { readonly kind: 'breakpoint' }
   | { readonly kind: 'exception'; readonly vector: number; readonly errorCode: number }
   | { readonly kind: 'pageIn'; readonly gpa: number };
 
@@ -88,7 +90,7 @@ export class Engine implements CodeOwner {
       load: (gpa) => Number(this.checked(mmu.physicalLoad(areas.state, BigInt(gpa), 1))),
       hostOf: (gpa) => Number(mmu.hostAddress(areas.state, BigInt(gpa))),
     });
-    this.#decoder = new BlockDecoder(this.state, cache, decoded, handlers, reader);
+    this.#decoder = new BlockDecoder(this.state, machineCode, reader);
     this.#initialise(areas);
   }
 
@@ -166,6 +168,7 @@ export class Engine implements CodeOwner {
         return { kind: 'exception', vector: error.vector, errorCode: error.errorCode };
       }
       if (error instanceof GuestPageIn) return { kind: 'pageIn', gpa: error.gpa };
+      if (error === BREAKPOINT) return { kind: 'breakpoint' };
       throw error;
     }
   }

@@ -7,6 +7,7 @@ import {
   type PageAccess,
 } from '../machine/guest-memory.ts';
 import { CodeCache } from './code-cache.ts';
+import { DebugPoints } from './debug-points.ts';
 import { DecodedCode } from './decoded-code.ts';
 import { dispatch } from './dispatch.ts';
 import { HandlerFactory } from './handlers.ts';
@@ -18,6 +19,7 @@ import type { MemoryLayout } from './memory-layout.ts';
 import { flushPage, flushTlbs, probeStore, slowLoad, slowStore, storePlace, translateCode, watchPages } from './mmu.ts';
 import { hostAddress, physicalLoad, physicalStore } from './physical.ts';
 import { RECORD, RECORD_BYTES } from './records.ts';
+import { ACCESS } from './tlb.ts';
 
 /** The memory of a machine and how it is divided. */
 export interface MachineMemory {
@@ -64,6 +66,8 @@ export interface CodeOwner {
   mmioRead(gpa: bigint, bytes: number): bigint;
   mmioWrite(gpa: bigint, bytes: number, value: bigint): void;
   pageWritten(gpa: number, bytes: number): void;
+  /** A debugger's watchpoint has been met. */
+  requestStop(): void;
   /** Where and when a region has been left. @param record the next one, or 0: RIP says where */
   regionExit(record: number): RegionExit;
   /** Code of which this processor's jump cache may know has gone. */
@@ -82,6 +86,8 @@ export class MachineCode {
   readonly decoded: DecodedCode;
   readonly cache: CodeCache;
   readonly handlers: HandlerFactory;
+  /** Where a debugger wants guest code to stop. */
+  readonly debug = new DebugPoints();
   /** Undefined: all code is interpreted. */
   readonly translator: Translator | undefined;
   /** Whether blocks are translated as soon as they are decoded. */
@@ -177,6 +183,11 @@ export class MachineCode {
       mmioWrite: (cpu: number, gpa: bigint, bytes: number, value: bigint) =>
         this.#ownerOf(cpu).mmioWrite(gpa, bytes, value),
       pageWritten: (cpu: number, gpa: bigint, bytes: number) => this.#ownerOf(cpu).pageWritten(Number(gpa), bytes),
+      watchesPage: (_cpu: number, address: bigint) => (this.debug.watchesPage(BigInt.asUintN(64, address)) ? 1 : 0),
+      watchedAccess: (cpu: number, address: bigint, bytes: number, access: number) => {
+        const write = (access & ACCESS.write) !== 0;
+        if (this.debug.access(BigInt.asUintN(64, address), bytes, write)) this.#ownerOf(cpu).requestStop();
+      },
       hot: (_cpu: number, block: number) => this.#becameHot(block),
       met: (_cpu: number, region: number, block: number) => void this.#meetings.push({ region, block }),
       regionLeft: (cpu: number, record: number) => onRegionLeft?.(this.#ownerOf(cpu).regionExit(record)),

@@ -1,5 +1,5 @@
 import type { Builder, GuestAccess, HostPlace } from '../ir/builder.ts';
-import { defineHelper } from '../ir/define.ts';
+import { declareHostFunction, defineHelper } from '../ir/define.ts';
 import type { Val } from '../ir/val.ts';
 import { getField as get, putField as put } from '../isa/fields.ts';
 import { raiseIn } from '../isa/memory.ts';
@@ -14,6 +14,11 @@ const PAGE_MASK = ~0xfffn;
 /** Offsets in the largest large page that CPUID offers: 4 MiB. */
 const LARGE_MASK = 0x3f_ffffn;
 
+/** Tells a debugger of an access: linear address, bytes, bits of {@link ACCESS}. */
+const watchedAccess = declareHostFunction('watchedAccess', { params: ['i64', 'i32', 'i32'] });
+/** Whether a debugger watches a part of the page at a linear address. */
+const watchesPage = declareHostFunction('watchesPage', { params: ['i64'], result: 'i32' });
+
 /** The entry of the current context's TLB where `address` is looked for. */
 function entryOf(b: Builder, address: Val): Val {
   return get(b, STATE.tlb).add(entryOffset(address));
@@ -25,6 +30,7 @@ const fillTlb = defineHelper('fillTlb', { params: ['i64', 'i64'] }, (b, address,
   const gpa = translation.and(PAGE_MASK);
   const flags = b.call(flagsOf, gpa);
   b.if(slow.or(flags.and(PAGE_DEVICE | PAGE_ABSENT)), () => b.return());
+  b.if(get(b, STATE.watching), () => b.if(b.call(watchesPage, address), () => b.return()));
   const page = address.and(PAGE_MASK);
   const bits = translation.wrap();
   b.if(bits.and(TRANSLATION.large), () => {
@@ -86,6 +92,7 @@ const translateData = defineHelper(
     });
     const misaligned = address.wrap().and(bytes.sub(1)).ne(0);
     b.if(anyEnabled(get(b, STATE.dr7).wrap()), () => void b.call(noteDataBreakpoints, address, bytes, access));
+    b.if(get(b, STATE.watching), () => void b.call(watchedAccess, address, bytes, access));
     b.if(get(b, STATE.alignmentChecked).and(misaligned).and(access.and(ACCESS.system).eqz()), () =>
       raiseIn(b, VECTOR_OF.AC, 0),
     );

@@ -1,6 +1,7 @@
 import { STATE } from '../isa/registers.ts';
 import { PAGE_BYTES, PAGE_MONITORED, type PageAccess } from '../machine/guest-memory.ts';
 import type { DeviceState, RunExit } from '../machine/interfaces.ts';
+import type { Breakpoint, Watchpoint } from './debug-points.ts';
 import type { Vcpu } from './vcpu.ts';
 
 /** Instructions that a processor executes before another that has something to do gets its turn. */
@@ -21,6 +22,8 @@ export class VcpuSet {
   #current = 0;
   #turnLeft = TURN;
   #endRequested = false;
+  /** The processor that executes one instruction for a debugger. */
+  #stepping: number | undefined;
   /** The page that each processor monitors. */
   #monitored: number[];
 
@@ -55,10 +58,12 @@ export class VcpuSet {
 
   /** Runs at most `instructions` instructions in all; `halted` when none has anything to do. */
   run(instructions: number): RunExit {
+    if (this.#stepping !== undefined) return this.#step(this.#stepping);
     if (this.all.length === 1) return this.all[0].run(instructions);
     this.#endRequested = false;
     let left = instructions;
-    while (left > 0 && !this.#endRequested) {
+    let fruitless = 0;
+    while (left > 0 && !this.#endRequested && fruitless <= this.all.length) {
       if (!this.#chooseCurrent()) return HALTED;
       const vcpu = this.current;
       const before = vcpu.retired;
@@ -66,9 +71,34 @@ export class VcpuSet {
       const used = vcpu.retired - before;
       left -= used;
       this.#turnLeft -= used;
-      if (exit.kind === 'pageIn' || exit.kind === 'shutdown') return exit;
+      if (exit.kind === 'halted') this.#turnLeft = 0;
+      else if (exit.kind !== 'budget') return exit;
+      fruitless = used === 0 ? fruitless + 1 : 0;
     }
-    return BUDGET;
+    return fruitless > this.all.length ? HALTED : BUDGET;
+  }
+
+  /** Has the next {@link run} execute one instruction of one processor. */
+  stepNext(number: number): void {
+    this.#stepping = number;
+  }
+
+  #step(number: number): RunExit {
+    this.#current = number;
+    const exit = this.all[number].step();
+    if (exit.kind === 'debug' || exit.kind === 'shutdown') this.#stepping = undefined;
+    return exit;
+  }
+
+  /** Says where a debugger wants guest code to stop. It must not be running. */
+  setDebugPoints(breakpoints: readonly Breakpoint[], watchpoints: readonly Watchpoint[]): void {
+    const { debug, cache } = this.#code;
+    const watched = debug.watches || watchpoints.length > 0;
+    if (debug.set(breakpoints, watchpoints)) cache.flush();
+    for (const vcpu of this.all) {
+      vcpu.state.setU32(STATE.watching, debug.watches ? 1 : 0);
+      if (watched) vcpu.forgetTranslations();
+    }
   }
 
   /** Ends {@link run} before the next instruction. */

@@ -2,7 +2,8 @@ import { requireVersion } from '../base/state-version.ts';
 import { FLAG, HALT, SHADOW, STATE, VECTOR_OF } from '../isa/registers.ts';
 import type { SystemCall } from '../isa/system-calls.ts';
 import { type DeviceState, PageAbsent, type RunExit, type VirtualCpu } from '../machine/interfaces.ts';
-import { executionHits, hasBreakpoints } from './breakpoints.ts';
+import { executionHits, hasBreakpoints, linearRip } from './breakpoints.ts';
+import type { DebugStop } from './debug-points.ts';
 import { Engine, type EngineExit, type TranslationsRecord } from './engine.ts';
 import type { CpuEnvironment, CpuOptions } from './environment.ts';
 import { MachineCode, type MachineMemory } from './machine-code.ts';
@@ -25,6 +26,7 @@ import { EnginePort } from './system-port.ts';
 const STATE_VERSION = 1;
 const BUDGET: RunExit = { kind: 'budget' };
 const HALTED: RunExit = { kind: 'halted' };
+const DEBUG: RunExit = { kind: 'debug' };
 /** DR6 bit of a single-step trap (SDM 3B, 17.2.3). */
 const DR6_BS = 1 << 14;
 
@@ -64,6 +66,10 @@ export class Vcpu implements VirtualCpu {
   #waitsForStartUp = false;
   #running = false;
   #initRequested = false;
+  #stepping = false;
+  /** Retired count at which a debugger's breakpoint has been told of and does not stop again. */
+  #passedAt = -1;
+  #debugStop: DebugStop | undefined;
 
   constructor(memory: MachineMemory, environment: CpuEnvironment, options: CpuOptions) {
     this.#environment = environment;
@@ -88,6 +94,11 @@ export class Vcpu implements VirtualCpu {
   /** Whether it waits for a start-up IPI. */
   get waitsForStartUp(): boolean {
     return this.#waitsForStartUp;
+  }
+
+  /** Whether an NMI would be delivered: none is being handled. */
+  get acceptsNmi(): boolean {
+    return this.state.u32(STATE.nmiBlocked) === 0;
   }
 
   /** EFLAGS.IF */
@@ -184,6 +195,24 @@ export class Vcpu implements VirtualCpu {
     return `${bits}-bit code at CPL ${state.u32(STATE.cpl)}, RIP 0x${state.u64(STATE.rip).toString(16)}${waits}`;
   }
 
+  /** Why {@link run} came back with `debug`, once. */
+  takeDebugStop(): DebugStop | undefined {
+    const stop = this.#debugStop;
+    this.#debugStop = undefined;
+    return stop;
+  }
+
+  /** Executes one instruction, whatever stops there, without an interrupt before it unless it waits for one. */
+  step(): RunExit {
+    this.#stepping = true;
+    this.#passedAt = this.engine.retired;
+    const exit = this.run(1);
+    this.#stepping = false;
+    if (exit.kind !== 'budget') return exit;
+    this.#debugStop = { kind: 'step' };
+    return DEBUG;
+  }
+
   run(instructions: number): RunExit {
     if (this.#waitsForStartUp) return HALTED;
     this.#running = true;
@@ -206,8 +235,10 @@ export class Vcpu implements VirtualCpu {
         this.#clearSpentResumeFlag();
         this.#takeInterrupt();
         if (this.halted) return HALTED;
+        if (this.#meetsBreakpoint()) return DEBUG;
         const exit = this.#slice(Math.min(MOST_AT_ONCE, end - this.engine.retired));
         if (exit !== undefined) return exit;
+        if (this.#meetsWatchpoint()) return DEBUG;
         if (this.#endRequested) break;
       }
       return BUDGET;
@@ -218,18 +249,35 @@ export class Vcpu implements VirtualCpu {
     }
   }
 
+  #meetsBreakpoint(): boolean {
+    const { debug } = this.engine.machineCode;
+    if (!debug.stopsCode || this.#passedAt === this.engine.retired) return false;
+    const point = debug.at(linearRip(this.state));
+    if (point === undefined) return false;
+    this.#passedAt = this.engine.retired;
+    this.#debugStop = { kind: 'breakpoint', hardware: point.hardware };
+    return true;
+  }
+
+  #meetsWatchpoint(): boolean {
+    const met = this.engine.machineCode.debug.take();
+    if (met !== undefined) this.#debugStop = met;
+    return met !== undefined;
+  }
+
   /** Runs until something happens, or exactly to the end of the budget. */
   #slice(budget: number): RunExit | undefined {
     const { engine } = this;
     const debugged = (this.state.u32(STATE.eflags) & FLAG.TF) !== 0 || hasBreakpoints(this.state);
     if (debugged) return this.#debugStep();
-    const step = this.#interruptsHeld();
+    const step = this.#interruptsHeld() || this.#stepping;
     engine.mode.setSingle(step);
     const before = engine.retired;
     let exit = engine.run(step ? 1 : budget);
-    if (exit.kind === 'event' && engine.retired === before && !this.halted && !this.#endRequested) {
+    const stays = engine.retired === before && !this.halted && !this.#endRequested;
+    if (stays && (exit.kind === 'event' || exit.kind === 'breakpoint')) {
       engine.mode.setSingle(true);
-      exit = engine.run(step ? 1 : budget);
+      exit = engine.run(step || engine.machineCode.debug.stopsCode ? 1 : budget);
     }
     return this.#afterRun(exit);
   }
@@ -337,7 +385,7 @@ export class Vcpu implements VirtualCpu {
   /** Delivers the NMI or interrupt that the processor accepts now, if there is one. */
   #takeInterrupt(): void {
     const { state } = this;
-    if (this.#interruptsHeld()) return;
+    if (this.#interruptsHeld() || (this.#stepping && !this.halted)) return;
     if (state.u32(STATE.nmiBlocked) === 0 && this.#environment.takeNmi()) {
       state.setU32(STATE.halted, 0);
       this.#deliverBetween({ kind: 'nmi' });

@@ -163,6 +163,8 @@ const ENGINE = {
   simdFault: u32('simdFault'),
   /** 0 where x87 instructions may run, else #NM (CR0.EM or CR0.TS); MMX ones raise #UD under CR0.EM. Follows the context. */
   fpuFault: u32('fpuFault'),
+  /** 1: a debugger watches memory, and is told of accesses that take the slow path. */
+  watching: u32('watching'),
   /** Page walks for data, for statistics. */
   tlbMisses: u64('tlbMisses'),
   /** Instructions that translated regions have executed; counted only where it is asked for. */

@@ -148,6 +148,8 @@ export type RunExit =
   | { readonly kind: 'budget' }
   | { readonly kind: 'halted' }
   | { readonly kind: 'pageIn'; readonly gpa: number }
+  /** A breakpoint, watchpoint or step of a debugger. */
+  | { readonly kind: 'debug' }
   | {
       readonly kind: 'shutdown';
       readonly reason: 'powerOff' | 'reset' | 'tripleFault' | 'panic' | 'debugExit';

@@ -29,9 +29,12 @@ export interface VmStats {
 export interface VmControl {
   readonly status: VmStatus;
   readonly stats: VmStats;
+  /** Processors. */
+  readonly cpuCount: number;
   /** One line for people that says where the guest is. */
   describe(): string;
-  /** Stops guest time and execution before it resolves; does nothing to a machine that does not run. */
+  /** Stops guest time and execution before it resolves; does nothing to a machine that does not run. One that has not started starts
+   * paused. */
   pause(): Promise<void>;
   /** Goes on after {@link pause}; does nothing to a machine that is not paused. */
   resume(): Promise<void>;

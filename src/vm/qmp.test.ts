@@ -5,6 +5,7 @@ import { QmpSession } from './qmp.ts';
 
 /** A machine that only remembers what it was told. */
 class FakeVm implements VmControl {
+  readonly cpuCount = 2;
   status: VmStatus = 'running';
   readonly stats = { instructions: 0n, guestNanos: 0n };
   readonly told: string[] = [];

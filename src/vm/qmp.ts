@@ -39,6 +39,9 @@ const COMMANDS: Readonly<Record<string, Command>> = {
   'query-status': {
     run: (_session, { vm }) => ({ status: vm.status, singlestep: false, running: vm.status === 'running' }),
   },
+  'query-cpus-fast': {
+    run: (_session, { vm }) => Array.from({ length: vm.cpuCount }, (_, number) => cpuFacts(number)),
+  },
   stop: { run: (_session, { vm }) => vm.pause() },
   cont: { run: (_session, { vm }) => vm.resume() },
   system_reset: { run: (_session, { vm }) => vm.reset() },
@@ -119,6 +122,17 @@ const SHUTDOWN_REASONS: Readonly<Record<ShutdownReason, string>> = {
   panic: 'guest-panic',
   debugExit: 'guest-shutdown',
 };
+
+/** A processor, as QEMU tells of one: the cores of one package. */
+function cpuFacts(number: number): Fields {
+  return {
+    'cpu-index': number,
+    'qom-path': `/machine/unattached/device[${number}]`,
+    'thread-id': 1,
+    target: 'x86_64',
+    props: { 'socket-id': 0, 'core-id': number, 'thread-id': 0 },
+  };
+}
 
 function versionOf(version: string): Fields {
   return { qemu: QEMU_VERSION, package: `Vitrine ${version}` };

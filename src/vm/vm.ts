@@ -5,6 +5,7 @@ import type { RunExit } from '../machine/interfaces.ts';
 import type { VmConfig } from './config.ts';
 import type { VmConsole } from './console.ts';
 import type { VmControl, VmEvent, VmStats, VmStatus } from './control.ts';
+import type { VmDebugger } from './debugger.ts';
 import { EventLoop } from './event-loop.ts';
 import type { Peripherals } from './peripherals.ts';
 import type { VmDrives } from './qmp-block.ts';
@@ -66,6 +67,7 @@ export class Vm implements VmControl {
   /** What waits for the end of the slice. */
   #deferred: (() => void)[] = [];
   #console: Promise<VmConsole> | undefined;
+  #debugger: Promise<VmDebugger> | undefined;
   /** The snapshot that is being made. */
   #snapshots: Promise<void> = Promise.resolve();
 
@@ -113,6 +115,10 @@ export class Vm implements VmControl {
     return { instructions: BigInt(this.#machine.retired), guestNanos: this.#machine.clock.nowNanos(), details };
   }
 
+  get cpuCount(): number {
+    return this.#machine.vcpus.all.length;
+  }
+
   /** Runs the guest until it shuts down. */
   run(): Promise<Shutdown> {
     this.#running ??= this.#runUntilShutdown();
@@ -124,8 +130,10 @@ export class Vm implements VmControl {
   }
 
   async pause(): Promise<void> {
-    if (this.#status !== 'running') return;
+    const starts = this.#running === undefined;
+    if (!starts && this.#status !== 'running') return;
     this.#pausing ??= Promise.withResolvers();
+    if (starts) return;
     this.#loop.wake();
     await this.#pausing.promise;
   }
@@ -185,6 +193,12 @@ export class Vm implements VmControl {
     return made;
   }
 
+  /** What a debugger does to the machine. What it needs is loaded with the first call. */
+  debugger(): Promise<VmDebugger> {
+    this.#debugger ??= import('./debugger.ts').then(({ VmDebugger }) => new VmDebugger(this, this.#machine));
+    return this.#debugger;
+  }
+
   /** A 64-bit hash of all that the guest's future depends on. Under the virtual clock the same run has the same hashes. */
   stateHash(): bigint {
     this.#requireBetweenSlices();
@@ -231,6 +245,7 @@ export class Vm implements VmControl {
         if (exit.reason === 'reset' && !this.#config.noReboot) await this.#rebootByGuest();
         else return this.#shutDown(exit);
       } else if (exit.kind === 'halted') await this.#idle();
+      else if (exit.kind === 'debug') this.#pausing ??= Promise.withResolvers();
       else if (exit.kind === 'pageIn') await this.#machine.pageIn(exit.gpa);
       else if (exit.kind === 'hostWork') await this.#loop.sleep(LONGEST_SLEEP_MILLIS);
       else await this.#loop.turn();
