@@ -29,7 +29,7 @@ export interface CpuEnvironment {
    * @throws {GuestFault} @throws {GuestPageIn}
    */
   firmwareCall?(): boolean;
-  /** A processor spins until another has done something: the others are to run. Called only while STATE.pauseYields is set. */
+  /** A processor spins until another has done something: the others are to run. Called only where STATE.pauseYields is set. */
   pause?(): void;
   /** The processor monitors the line at `gpa` from now on: the next write to its page must be told ({@link firstWrite}). */
   monitor?(gpa: number): void;

@@ -32,6 +32,7 @@ export class VcpuSet {
     this.all = all;
     this.#isAwake = isAwake;
     this.#monitored = all.map(() => NOT_MONITORING);
+    for (const { state } of all) state.setU32(STATE.pauseYields, all.length > 1 ? 1 : 0);
   }
 
   /** The processor whose turn it is. */
@@ -110,10 +111,9 @@ export class VcpuSet {
   /** Something that a processor may wait for has happened: it looks before its next instruction. */
   requestEvent(number: number): void {
     if (number === this.#current) this.current.requestStop();
-    else this.#letPauseYield();
   }
 
-  /** PAUSE of the processor whose turn it is: the others are to run. */
+  /** PAUSE of the processor whose turn it is: those others that are awake run now. */
   pause(): void {
     this.#turnLeft = 0;
     this.current.requestEnd();
@@ -134,7 +134,6 @@ export class VcpuSet {
       this.#monitored[number] = NOT_MONITORING;
       this.all[number].monitorTriggered();
     });
-    this.#letPauseYield();
   }
 
   /** Sets which bits of physical addresses count: all, or all but bit 20. */
@@ -225,13 +224,7 @@ export class VcpuSet {
       this.#current = next;
       this.#turnLeft = TURN;
     }
-    const othersAwake = this.all.some((_, number) => number !== this.#current && this.#isAwake(number));
-    this.current.state.setU32(STATE.pauseYields, othersAwake ? 1 : 0);
     return true;
-  }
-
-  #letPauseYield(): void {
-    if (this.all.length > 1) this.current.state.setU32(STATE.pauseYields, 1);
   }
 
   #watch(page: number): void {

@@ -169,7 +169,7 @@ const ENGINE = {
   tlbMisses: u64('tlbMisses'),
   /** Instructions that translated regions have executed; counted only where it is asked for. */
   regionInstructions: u64('regionInstructions'),
-  /** 1: other processors have something to do, and PAUSE lets them. */
+  /** 1: there are other processors, which PAUSE lets run. */
   pauseYields: u32('pauseYields'),
 } as const;
 

@@ -47,8 +47,8 @@ export function makeTestMachine(options: Pick<PcMachineOptions, 'boot'> & Partia
 
 /** Runs to an exact instruction count; idle time is skipped. @throws {Error} the run ends before, or nothing wakes the processor */
 export function runTo(machine: PcMachine, count: number): void {
-  while (machine.vcpu.retired < count) {
-    const exit = machine.run(count - machine.vcpu.retired);
+  while (machine.retired < count) {
+    const exit = machine.run(count - machine.retired);
     const wakes = machine.awake || (machine.vcpu.acceptsInterrupts && machine.skipIdle());
     const goesOn = exit.kind === 'budget' || (exit.kind === 'halted' && wakes);
     if (!goesOn) throw new Error(`the run ended: ${JSON.stringify(exit)}, ${machine.vcpu.describe()}`);
@@ -62,7 +62,7 @@ export async function runToShutdown(machine: PcMachine, limit: number): Promise<
     const exit = machine.run(TURN);
     if (exit.kind === 'hostWork') await machine.hostWork.drain();
     const asleep = exit.kind === 'halted' && !machine.awake && !machine.skipIdle();
-    if (asleep || machine.vcpu.retired > limit) throw new Error(`the guest does not end: ${machine.vcpu.describe()}`);
+    if (asleep || machine.retired > limit) throw new Error(`the guest does not end: ${machine.vcpu.describe()}`);
     await new Promise((resolve) => setImmediate(resolve));
   }
 }
