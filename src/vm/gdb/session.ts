@@ -1,8 +1,7 @@
-import type { DebugStop, WatchType } from '../../cpu/debug-points.ts';
-import type { Vcpu } from '../../cpu/vcpu.ts';
+import { type GdbRegister, type RegisterSet, registersFor } from '../../boards/debug/gdb-registers.ts';
+import type { DebugStop, Vcpu, WatchType } from '../../boards/debug/machine-debugger.ts';
 import type { VmDebugger } from '../debugger.ts';
 import { framePacket, fromHex, PacketReader, type Received, toHex, unescapeBinary } from './packets.ts';
-import { type GdbRegister, type RegisterSet, registersFor } from './registers.ts';
 import { targetXml } from './target-xml.ts';
 
 /** Signals in GDB's numbers. */

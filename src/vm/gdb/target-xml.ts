@@ -1,4 +1,4 @@
-import type { GdbRegister, RegisterSet } from './registers.ts';
+import type { GdbRegister, RegisterSet } from '../../boards/debug/gdb-registers.ts';
 
 const FLAG_BITS = [
   ...[
