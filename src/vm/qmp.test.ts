@@ -122,8 +122,10 @@ describe('QmpSession', () => {
     const [{ return: commands }] = (await ask({ execute: 'query-commands' })) as [{ return: { name: string }[] }];
     const names = commands.map(({ name }) => name).sort();
     const expected =
-      'blockdev-change-medium cont eject human-monitor-command input-send-event qmp_capabilities query-block ' +
-      'query-commands query-status query-version quit screendump send-key stop system_powerdown system_reset';
+      'blockdev-change-medium cont eject human-monitor-command input-send-event job-dismiss qmp_capabilities ' +
+      'query-block query-commands query-cpus-fast query-jobs query-status query-version quit screendump send-key ' +
+      'snapshot-save stop system_powerdown system_reset vitrine-info vitrine-serial-listen vitrine-serial-type ' +
+      'vitrine-snapshot';
     assert.equal(names.join(' '), expected);
   });
 
