@@ -134,9 +134,9 @@ describe('bad input to vitrine run', () => {
     [['--qmp', 'nowhere'], 2, '--qmp: found "nowhere", expected unix:PATH or tcp:HOST:PORT'],
     [['--bogus'], 2, '--bogus: found an unknown option, expected one that vitrine run --help lists'],
     [
-      ['--pcap', 'a'],
+      ['--rtc', 'a'],
       2,
-      '--pcap: found an option this version does not support, expected one that vitrine run --help lists',
+      '--rtc: found an option this version does not support, expected one that vitrine run --help lists',
     ],
     [['--memory'], 2, '--memory: found no value, expected --memory <SIZE>'],
     [
