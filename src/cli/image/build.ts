@@ -126,11 +126,12 @@ async function makeDisk(
   return disk;
 }
 
-/** The command that makes a file system of the root folder `$1`. */
+/** The command that makes a file system of the root folder `$1`, without what is mounted in it, such as /proc. */
 function makeFileSystem({ fileSystemId }: DebianSystem, disk: string, sizeBytes: number): string {
   const kibibytes = Math.floor((sizeBytes - PARTITION_START_BYTES) / 1024);
   const options = `-q -F -t ext4 -L debian -U ${fileSystemId} -E offset=${PARTITION_START_BYTES}`;
-  return `PATH=$PATH:/usr/sbin:/sbin mke2fs ${options} -d "$1" ${shellQuote(disk)} ${kibibytes}k`;
+  const make = `PATH=$PATH:/usr/sbin:/sbin mke2fs ${options} -d "$1/mnt" ${shellQuote(disk)} ${kibibytes}k`;
+  return `mount --bind "$1" "$1/mnt" && ${make} && umount "$1/mnt"`;
 }
 
 /** Installs the packages into a folder of its own. It finds a way that this user may go: root, or a user name space. */
