@@ -1,6 +1,8 @@
 import type { Alarm, Clock } from '../machine/interfaces.ts';
 
 const NANOS_PER_MILLI = 1e6;
+/** What rounding may take from a time: the alarm would else fire again and again just before a timer is due. */
+const ROUNDING_MILLIS = 0.001;
 
 /** One of the timers of a {@link Timers}. */
 export interface Timer {
@@ -51,7 +53,7 @@ export class Timers {
 
   #fireDue(): void {
     this.#alarmMillis = Number.POSITIVE_INFINITY;
-    const now = this.nowMillis;
+    const now = this.nowMillis + ROUNDING_MILLIS;
     const due = [...this.#armed].filter(({ dueMillis }) => dueMillis <= now);
     for (const timer of due) {
       if (this.#armed.delete(timer)) timer.fire();
