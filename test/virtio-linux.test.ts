@@ -152,8 +152,7 @@ describe('Linux with virtio, e1000 and a shared folder', { timeout: 900_000 }, (
     assert.equal(said('scsi-names'), 'DISK             DVD-ROM');
     assert.equal(said('scsi-before'), `${sha256(new Uint8Array(DISK_BYTES))}  -`);
     const afterwards = new Uint8Array(DISK_BYTES);
-    afterwards.set(disk.bytes.subarray(65536, 1 << 20), (8 << 16) + 65536);
-    for (let i = 0; i < 65536; i++) afterwards[(8 << 16) + i] = byteOfDisk(i); // discarded since from the other disk
+    afterwards.set(disk.bytes.subarray(0, 1 << 20), 8 << 16);
     assert.equal(said('scsi-after'), `${sha256(afterwards)}  -`);
     assert.ok(scsiDisk.log.includes('flush'));
     assert.equal(said('scsi-discard'), 'status 0');

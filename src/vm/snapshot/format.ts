@@ -43,7 +43,7 @@ export const deflateCodec: SnapshotCodec = {
  * piece (see {@link Piece}; u64 offset, u32 stored, u32 length, u64 hash), u64 length of the file, u64 hash of the trailer
  * up to here, magic. The index is JSON, see `SnapshotIndex`.
  */
-export const MAGIC = new TextEncoder().encode('VITRINE\x1a');
+export const MAGIC: Uint8Array = new TextEncoder().encode('VITRINE\x1a');
 /** The format that is written and read. */
 export const FORMAT_VERSION = 2;
 export const HEADER_BYTES = 16;
