@@ -206,6 +206,7 @@ describe('options of vitrine run', () => {
       debugExitPort: 0xf4,
       networks: [{ model: 'virtio', mac: '52:54:0:12:34:56' }],
       shares: [{ tag: 'src', readOnly: true }],
+      statistics: false,
     });
   });
 
@@ -221,6 +222,7 @@ describe('options of vitrine run', () => {
       noReboot: false,
       networks: [{ model: 'e1000', mac: '52:54:0:12:34:56' }],
       shares: [],
+      statistics: false,
     });
   });
 
@@ -228,7 +230,7 @@ describe('options of vitrine run', () => {
     const { complaints } = await vitrine(['run', kernel('powerOff'), '--stats']);
     assert.match(
       complaints,
-      /start-up seconds .*\n.*instructions 1000000\n.*guest seconds 2.000\n.*host seconds .*\n.*MIPS .*\n$/,
+      /start-up seconds .*\n.*instructions 1000000\n.*guest seconds 2.000\n.*host seconds .*\n.*MIPS .*\n/,
     );
   });
 
