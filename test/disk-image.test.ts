@@ -213,7 +213,7 @@ describe('vitrine image check', { skip: NO_QEMU_IMG }, () => {
 
 describe('vitrine image says in one line', () => {
   const cases: readonly (readonly [args: readonly string[], status: number, message: RegExp])[] = [
-    [[], 1, /^vitrine: found no verb, expected one of create, info, .*seed; see vitrine image --help\n$/],
+    [[], 1, /^vitrine: found no verb, expected one of create, info, .*build; see vitrine image --help\n$/],
     [['walk'], 1, /^vitrine: unknown command 'walk'; see/],
     [['create', 'x'], 1, /^vitrine: Image creation needs a size parameter\n$/],
     [['create', '-f', 'qcow2', 'x', '5x'], 1, /^vitrine: found "5x", expected a size such as 512M\n$/],
