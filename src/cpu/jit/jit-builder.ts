@@ -75,11 +75,6 @@ export class JitBuilder extends Builder {
     this.flagSource = undefined;
   }
 
-  /** Whether the words of the flags are still to be computed. */
-  get hasPendingFlags(): boolean {
-    return this.#flags !== NOTHING;
-  }
-
   /** Records the computation of the flags' words, which stays to be done elsewhere too. */
   storeFlags(): void {
     const { result, carry } = this.#flags;
@@ -324,7 +319,7 @@ export class JitBuilder extends Builder {
   }
 
   #lane(vector: Val, type: Type, bytes: number, at: number): Val {
-    const lane = (shape: string) => this.opWithImmediate(`${shape}`, BigInt(at / bytes), vector);
+    const lane = (shape: string) => this.opWithImmediate(shape, BigInt(at / bytes), vector);
     switch (type) {
       case 'v128':
         return bytes === 16 ? vector : this.#lowLane(vector, bytes);

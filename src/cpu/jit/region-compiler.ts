@@ -221,7 +221,7 @@ class RegionCompiler {
     // From here on it names nothing; loops around other entries would take it for one of theirs.
     if (this.#named.has(node)) b.set(this.#target, 0);
     this.#pay(block);
-    for (let i = 0; i < block.instructions.length; i++) this.#instruction(block, i);
+    for (let i = 0; i < block.instructions.length; i++) this.#instruction(node, i);
     if (goesOn(block)) this.#goTo(block.next, node, offsetBehind(block));
   }
 
@@ -236,7 +236,8 @@ class RegionCompiler {
     put(b, STATE.budget, left);
   }
 
-  #instruction(block: RegionBlock, i: number): void {
+  #instruction(node: number, i: number): void {
+    const block = this.#region.blocks[node];
     const { decoded, nextOffset } = block.instructions[i];
     this.#recordAddress = block.block.address + (i + 1) * RECORD_BYTES;
     this.#unexecuted = block.instructions.length - i;
@@ -247,7 +248,6 @@ class RegionCompiler {
     }
     this.#b.startInstruction();
     const shape = shapeOf(decoded, this.#region.mode);
-    const node = this.#region.blocks.indexOf(block);
     const lift = new JitLift(this.#b, this.#flags, shape, decoded, nextOffset, {
       bail: (reason) => this.#bail(reason),
       leave: () => this.#look(),

@@ -48,25 +48,21 @@ export interface TranslatorStats {
 /** A translated region, in the place of the blocks at which it is entered. */
 class InstalledRegion implements Derived {
   readonly slot: number;
-  readonly #region: Region;
+  readonly region: Region;
   readonly #remove: (region: InstalledRegion) => void;
 
   constructor(slot: number, region: Region, remove: (region: InstalledRegion) => void) {
     this.slot = slot;
-    this.#region = region;
+    this.region = region;
     this.#remove = remove;
   }
 
-  get region(): Region {
-    return this.#region;
-  }
-
   get blocks(): Block[] {
-    return this.#region.blocks.map(({ block }) => block);
+    return this.region.blocks.map(({ block }) => block);
   }
 
   get entries(): (readonly [block: Block, label: number])[] {
-    return this.#region.entries.map((place) => [this.#region.blocks[place].block, labelOf(place)]);
+    return this.region.entries.map((place) => [this.region.blocks[place].block, labelOf(place)]);
   }
 
   drop(): void {
