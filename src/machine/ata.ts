@@ -21,6 +21,7 @@ export const ATA_ERROR = { icrc: 0x80, unc: 0x40, mc: 0x20, idnf: 0x10, mcr: 0x0
 export const ATA_DEVICE = { lba: 0x40, second: 0x10 } as const;
 
 const REGISTERS = 8;
+const DIAGNOSTIC_PASSED = 1;
 const STATE_VERSION = 1;
 
 /** A drive's registers. Each but the last holds two bytes: what was written last, and what before. */
@@ -39,6 +40,15 @@ export class TaskFile {
   /** Sets the current byte of each register from the sector count on, as a drive does. */
   set(count: number, lbaLow: number, lbaMid: number, lbaHigh: number): void {
     this.current.set([count, lbaLow, lbaMid, lbaHigh], ATA_REG.count);
+  }
+
+  /** What a drive shows after a reset or a diagnostic that it has passed. @param signature tells what drive it is */
+  sign(signature: readonly [count: number, lbaLow: number, lbaMid: number, lbaHigh: number], status: number): void {
+    this.previous.fill(0);
+    this.set(...signature);
+    this.current[ATA_REG.device] = 0;
+    this.error = DIAGNOSTIC_PASSED;
+    this.status = status;
   }
 
   /** The address in 28 bits. */

@@ -32,7 +32,6 @@ const PIO_CHUNK_SECTORS = 128;
 const DMA_CHUNK_SECTORS = 512;
 const READY = ATA_STATUS.drdy | ATA_STATUS.dsc;
 const SIGNATURE = [1, 1, 0, 0] as const;
-const DIAGNOSTIC_PASSED = 1;
 const POWER_ACTIVE = 0xff;
 const MOST_SECTORS_PER_TRACK = 63;
 const MOST_LBA28 = 0x0fffffff;
@@ -143,11 +142,7 @@ export class AtaDisk implements AtaDrive {
   }
 
   #sign(): void {
-    this.taskFile.previous.fill(0);
-    this.taskFile.set(...SIGNATURE);
-    this.taskFile.current[ATA_REG.device] = 0;
-    this.taskFile.error = DIAGNOSTIC_PASSED;
-    this.taskFile.status = READY;
+    this.taskFile.sign(SIGNATURE, READY);
   }
 
   #perform(command: Command): void {

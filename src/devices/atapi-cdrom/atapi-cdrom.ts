@@ -18,7 +18,6 @@ import { CD_SECTOR_BYTES, identifyPacket, RAW_SECTOR_BYTES, rawSector } from './
 import { ATAPI_CDROM_VERSION, type AtapiCdromState, type Job } from './state.ts';
 
 const SIGNATURE = [1, 1, 0x14, 0xeb] as const;
-const DIAGNOSTIC_PASSED = 1;
 const POWER_ACTIVE = 0xff;
 const PACKET_BYTES = 12;
 const MOST_PIO_BYTES = 0xfffe;
@@ -146,11 +145,7 @@ export class AtapiCdrom implements AtaDrive {
   }
 
   #sign(): void {
-    this.taskFile.previous.fill(0);
-    this.taskFile.set(...SIGNATURE);
-    this.taskFile.current[ATA_REG.device] = 0;
-    this.taskFile.error = DIAGNOSTIC_PASSED;
-    this.taskFile.status = 0;
+    this.taskFile.sign(SIGNATURE, 0);
   }
 
   #perform(command: number): void {
