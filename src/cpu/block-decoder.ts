@@ -2,7 +2,7 @@ import { tryDecode } from '../isa/decode.ts';
 import type { Decoded } from '../isa/operands.ts';
 import { SEG, SEGMENT, SEGMENT_BYTES, SEGMENTS, STATE, VECTOR_OF } from '../isa/registers.ts';
 import { PAGE_BYTES } from '../machine/guest-memory.ts';
-import type { CodeCache } from './code-cache.ts';
+import type { Block, CodeCache } from './code-cache.ts';
 import type { DebugPoints } from './debug-points.ts';
 import type { DecodedCode } from './decoded-code.ts';
 import { jumpCacheEntry, recordLink } from './dispatch.ts';
@@ -76,10 +76,25 @@ export class BlockDecoder {
     const linear = BigInt.asUintN(64, rip + base) & state.u64(STATE.linearMask);
     const gpa = this.#reader.translate(linear);
     if (!mode.single && this.#debug.mayStopAt(gpa % PAGE_BYTES)) throw BREAKPOINT;
-    const known = mode.flatCode ? this.#cache.find(gpa, mode.key) : undefined;
-    const block = known ?? this.#decode({ rip, linear, gpa, mode });
+    const start = { rip, linear, gpa, mode };
+    const block = this.#known(start)?.address ?? this.#decode(start);
     this.#remember(rip, linear, block);
     return block;
+  }
+
+  /** The block at `start` that is decoded already, unless its end is outside the segment now or in another page than it was. */
+  #known({ rip, linear, gpa, mode }: Start): Block | undefined {
+    const block = this.#cache.blockAt(gpa, mode.key) ?? this.#cache.crossingAt(gpa, mode.key);
+    if (block === undefined) return undefined;
+    const inPage = block.end - block.start;
+    if (rip + BigInt(inPage + (block.tail?.bytes ?? 0) - 1) > this.#state.u64(STATE.codeLimit)) return undefined;
+    if (block.tail === undefined) return block;
+    return this.#reader.translate(this.#linear(linear, inPage)) === block.tail.gpa ? block : undefined;
+  }
+
+  /** Linear address `offset` bytes behind `linear`. */
+  #linear(linear: bigint, offset: number): bigint {
+    return BigInt.asUintN(64, linear + BigInt(offset)) & this.#state.u64(STATE.linearMask);
   }
 
   #remember(rip: bigint, linear: bigint, block: number): void {
@@ -170,8 +185,7 @@ export class BlockDecoder {
     if (inPage < PAGE_BYTES) return this.#reader.fetch(start.gpa + offset);
     if (!first) throw NEXT_PAGE;
     if (this.#tailGpa === undefined) {
-      const next = BigInt.asUintN(64, start.linear + BigInt(offset - (inPage - PAGE_BYTES)));
-      this.#tailGpa = this.#reader.translate(next & this.#state.u64(STATE.linearMask));
+      this.#tailGpa = this.#reader.translate(this.#linear(start.linear, offset - (inPage - PAGE_BYTES)));
     }
     return this.#reader.fetch(this.#tailGpa + (inPage - PAGE_BYTES));
   }

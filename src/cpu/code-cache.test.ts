@@ -49,7 +49,7 @@ test('when the room for code is used up the jump cache forgets what lay there', 
   view.setUint32(entry + JUMP_CACHE.block, first, true);
   while (cache.flushes === 0) cache.allocate(2);
   assert.equal(view.getUint32(entry + JUMP_CACHE.key, true), 0);
-  assert.equal(cache.find(0, 256), undefined);
+  assert.equal(cache.blockAt(0, 256), undefined);
 });
 
 test('a link is made when its block is decoded, and cut when the block goes', () => {
@@ -62,4 +62,16 @@ test('a link is made when its block is decoded, and cut when the block goes', ()
   assert.deepEqual([links.get(3), links.get(4)], [address, address]);
   assert.ok(cache.invalidate(PAGE, 1));
   assert.deepEqual([links.get(3), links.get(4)], [0, 0]);
+});
+
+test('a block decoded again takes the place of the one that was there', () => {
+  for (const tailGpa of [undefined, 3 * PAGE]) {
+    const { cache } = bench();
+    const again = { ...block(PAGE), bytes: PAGE + 1, tailGpa };
+    for (let n = 0; n < 3; n++) cache.insert(cache.allocate(2), again);
+    assert.equal(cache.blocksNear(PAGE).length, 1);
+    const found = tailGpa === undefined ? cache.blockAt(PAGE, 256) : cache.crossingAt(PAGE, 256);
+    assert.equal(found, cache.blocksNear(PAGE)[0]);
+    assert.equal(cache.blocksNear(3 * PAGE).length, tailGpa === undefined ? 0 : 1);
+  }
 });

@@ -51,7 +51,10 @@ export class CodeCache {
   readonly #code: CodeFunctions;
   readonly #watchPage: (page: number) => void;
   readonly #byPage = new Map<number, Block[]>();
+  /** Blocks within a page: mode key, then guest-physical address. */
   readonly #byKey = new Map<number, Map<number, Block>>();
+  /** Blocks whose instruction crosses into another page, likewise. */
+  readonly #crossing = new Map<number, Map<number, Block>>();
   readonly #byAddress = new Map<number, Block>();
   /** Links waiting for a block: mode key, then guest-physical address. */
   readonly #wanted = new Map<number, Map<number, number[]>>();
@@ -112,12 +115,20 @@ export class CodeCache {
     this.#byAddress.set(address, entry);
     this.#register(block.gpa, entry);
     if (block.tailGpa !== undefined) this.#register(block.tailGpa, entry);
-    else this.#answerWanted(block.modeKey, block.gpa, entry);
+    this.#name(entry, block.modeKey);
+    if (block.tailGpa === undefined) this.#answerWanted(block.modeKey, block.gpa, entry);
   }
 
-  /** The block at an address and mode, if it can be linked to. */
-  find(gpa: number, modeKey: number): number | undefined {
-    return this.#byKey.get(modeKey)?.get(gpa)?.address;
+  /** Makes the block the one of its address and mode; one that was there could not be reached any more, and goes. */
+  #name(block: Block, modeKey: number): void {
+    const blocks = entryOf(this.#namesOf(block), modeKey, () => new Map<number, Block>());
+    const known = blocks.get(block.start);
+    if (known !== undefined) this.#remove(known);
+    blocks.set(block.start, block);
+  }
+
+  #namesOf(block: Block): Map<number, Map<number, Block>> {
+    return block.tail === undefined ? this.#byKey : this.#crossing;
   }
 
   /** The block whose header is at `address`, while it is valid. */
@@ -135,6 +146,11 @@ export class CodeCache {
   /** The block at an address and mode that can be linked to. */
   blockAt(gpa: number, modeKey: number): Block | undefined {
     return this.#byKey.get(modeKey)?.get(gpa);
+  }
+
+  /** The block at an address and mode whose instruction crosses into another page. */
+  crossingAt(gpa: number, modeKey: number): Block | undefined {
+    return this.#crossing.get(modeKey)?.get(gpa);
   }
 
   /** The blocks that have bytes in the page of an address. */
@@ -187,6 +203,7 @@ export class CodeCache {
     this.#byAddress.clear();
     this.#byPage.clear();
     this.#byKey.clear();
+    this.#crossing.clear();
     this.#wanted.clear();
     this.#code.clear();
     this.#next = this.#layout.records;
@@ -222,7 +239,6 @@ export class CodeCache {
   }
 
   #answerWanted(modeKey: number, gpa: number, block: Block): void {
-    entryOf(this.#byKey, modeKey, () => new Map<number, Block>()).set(gpa, block);
     const links = this.#wanted.get(modeKey);
     for (const link of links?.get(gpa) ?? []) this.#setLink(link, block);
     links?.delete(gpa);
@@ -244,7 +260,7 @@ export class CodeCache {
     for (let n = 1; n <= block.records; n++) {
       this.#code.setHandler(block.address + n * RECORD_BYTES, block.staleHandler);
     }
-    const byGpa = this.#byKey.get(modeKey);
+    const byGpa = this.#namesOf(block).get(modeKey);
     if (byGpa?.get(block.start) === block) byGpa.delete(block.start);
     this.#unregister(pageOf(block.start), block);
     if (block.tail !== undefined) this.#unregister(pageOf(block.tail.gpa), block);
