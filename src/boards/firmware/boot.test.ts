@@ -53,6 +53,27 @@ test('a CD starts its image without emulation, with the drive in DL', async () =
   assert.deepEqual(exit, { kind: 'shutdown', reason: 'debugExit', code: 0xe0 });
 });
 
+/** Asks (INT 13h, AX = 4B01h) what CD the drive in DL was booted from, and ends with the kind of its image, or with AH. */
+const ASK_FOR_CD = `
+  xor ax, ax
+  mov ds, ax
+  mov ax, 0x4b01
+  mov si, 0x9000
+  int 0x13
+  mov al, [0x9001]
+  jnc .end
+  mov al, ah
+.end:
+  ${EXIT}`;
+
+test('a drive says that it is a CD only when it is one', async () => {
+  const code = assemble(ASK_FOR_CD, { bits: 16, origin: 0x7c00 }).bytes;
+  const cd = await boot(new Uint8Array(0), {}, [driveOf('cdrom', bootCd(0, code))]);
+  assert.deepEqual(cd.exit, { kind: 'shutdown', reason: 'debugExit', code: 0 });
+  const disk = await boot(bootDisk(ASK_FOR_CD));
+  assert.deepEqual(disk.exit, { kind: 'shutdown', reason: 'debugExit', code: 1 });
+});
+
 test('a floppy that a CD stands for is drive 0 and is read by its geometry', async () => {
   const floppy = new Uint8Array(FLOPPY_BYTES);
   floppy.set(bootDisk(readAndTell(1, 2)).subarray(0, 512));

@@ -287,9 +287,13 @@ function extendedParameters({ c }: DiskCall, drive: Drive): number {
   return DISK_ERROR.none;
 }
 
-/** AH = 4Bh: ends the emulation of a disk by a CD's image, or only tells of it in the packet at DS:SI. */
+/**
+ * AH = 4Bh: ends the emulation of a disk by a CD's image, or only tells of it in the packet at DS:SI (El Torito
+ * specification, INT 13 function 4B). A drive that has nothing to do with a CD fails it: boot loaders ask so whether it is one.
+ */
 function terminateEmulation(call: DiskCall, drive: Drive): number {
   const { c } = call;
+  if (drive.kind !== DRIVE.cd && drive.kind !== DRIVE.emulated) return DISK_ERROR.badCommand;
   const at = c.address('ds', c.si, 0x13);
   const emulated = c.al === 0 ? removeEmulated(c) : drive.kind === DRIVE.emulated ? drive : undefined;
   const packet = new ByteWriter()
