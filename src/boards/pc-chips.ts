@@ -14,6 +14,7 @@ import { PciConfigPorts } from '../devices/pci-host/config-ports.ts';
 import { ResetControl } from '../devices/pci-host/reset-control.ts';
 import { SystemControlPortA } from '../devices/pci-host/system-control.ts';
 import { Piix4PmRegisters } from '../devices/piix4-pm/pm-registers.ts';
+import { PcSpeaker } from '../devices/pit8254/pc-speaker.ts';
 import { Pit8254 } from '../devices/pit8254/pit8254.ts';
 import { SystemControlPortB } from '../devices/pit8254/system-control-port-b.ts';
 import { PVPANIC_PANICKED, Pvpanic } from '../devices/pvpanic/pvpanic.ts';
@@ -21,7 +22,7 @@ import { Uart16550 } from '../devices/uart16550/uart16550.ts';
 import { type ProcessorRegisters, VmPort } from '../devices/vmport/vmport.ts';
 import type { BusWidth } from '../machine/bus.ts';
 import type { HostWork } from '../machine/host-work.ts';
-import type { CharPort, Clock, GuestMemory, RunExit } from '../machine/interfaces.ts';
+import type { AudioVoice, CharPort, Clock, GuestMemory, RunExit } from '../machine/interfaces.ts';
 import { WiredOr } from '../machine/irq.ts';
 import type { PciBus } from '../machine/pci.ts';
 import type { Interrupts } from './interrupts.ts';
@@ -41,6 +42,8 @@ export interface ChipOptions {
   readonly serial: readonly (CharPort | undefined)[];
   /** told when COM1 (0) or COM2 (1) can take input again */
   readonly onSerialSpace?: (port: number) => void;
+  /** makes the line of a chip that sounds; absent where nobody hears them */
+  readonly voice?: () => AudioVoice;
   /** where bytes written to ports 0xE9 and 0x402 go; the second is there only where someone listens */
   readonly debugOutput?: (byte: number) => void;
   /** the general registers of the processor, for the one chip that looks at them */
@@ -115,7 +118,7 @@ export function makeChips(options: ChipOptions, wiring: ChipWiring) {
       hostWork,
     }),
     pit,
-    portB: new SystemControlPortB(clock, pit),
+    portB: new SystemControlPortB(clock, pit, new PcSpeaker(clock, pit, options.voice?.())),
     hpet,
     coprocessorError: new CoprocessorError(interrupts.irq(PC_IRQ.coprocessor)),
     picSlave: pic.slave,

@@ -9,9 +9,17 @@ import { layOutMemory, type MemoryLayout } from '../cpu/memory-layout.ts';
 import { collectStatistics, type EngineStatistics } from '../cpu/statistics.ts';
 import { Vcpu } from '../cpu/vcpu.ts';
 import { VcpuSet } from '../cpu/vcpu-set.ts';
+import { AudioMixer } from '../machine/audio-mixer.ts';
 import { PAGE_BYTES, PAGE_MONITORED, PAGE_TRACKED, pcRamRegions, RamMemory } from '../machine/guest-memory.ts';
 import { HostWork } from '../machine/host-work.ts';
-import { type CharPort, type DeviceState, PageAbsent, type RunExit } from '../machine/interfaces.ts';
+import {
+  type AudioSink,
+  type AudioVoice,
+  type CharPort,
+  type DeviceState,
+  PageAbsent,
+  type RunExit,
+} from '../machine/interfaces.ts';
 import { LazyMemory, type PageSource } from '../machine/lazy-memory.ts';
 import { MemoryCapture } from '../machine/memory-capture.ts';
 import type { PciCard } from '../machine/pci-slot.ts';
@@ -54,6 +62,8 @@ export interface PcMachineOptions extends CardOptions {
   readonly boot: KernelBoot | LateKernelBoot | FirmwareBoot;
   /** Where messages on the debug ports go. */
   readonly debugOutput?: (byte: number) => void;
+  /** Where sound goes; absent: nobody hears it. */
+  readonly audio?: AudioSink;
   /** When given, hot code is translated. */
   readonly jit?: JitOptions;
   /** Whether the memory can be shared with other threads. */
@@ -443,6 +453,7 @@ export class PcMachine {
       serial: options.serial,
       debugExitPort: options.debugExitPort,
       debugOutput: options.debugOutput,
+      voice: options.audio && voicesOf(options.audio),
       registers: {
         get: (register) => this.vcpus.current.state.gpr32(register),
         set: (register, value) => this.vcpus.current.state.setGpr32(register, value),
@@ -463,6 +474,12 @@ export class PcMachine {
 function processorsOf(state: DeviceState): DeviceState {
   if (state.processors !== undefined) return state.processors as DeviceState;
   return { version: 1, vcpus: [state.vcpu], current: 0, turnLeft: 0, monitored: [-1] };
+}
+
+/** Makes the lines of chips that sound. */
+function voicesOf(sink: AudioSink): () => AudioVoice {
+  const mixer = new AudioMixer(sink);
+  return () => mixer.voice();
 }
 
 /** The option ROMs among the files for the firmware, by the names that SeaBIOS gives them. */

@@ -91,6 +91,11 @@ function defineRun(): Command {
 }
 
 function runOptions(): Option[] {
+  return [...bootOptions(), ...deviceOptions(), ...executionOptions()];
+}
+
+/** What the machine is and starts from. */
+function bootOptions(): Option[] {
   return [
     new Option('--name <NAME>', 'a name, by which vitrine info, snapshot, fork, exec and others find the machine'),
     new Option('--snapshot <FILE>', 'go on from a snapshot, which brings its memory, disks and most options with it'),
@@ -106,6 +111,12 @@ function runOptions(): Option[] {
     new Option('--firmware-vars <FILE>', "the firmware's variables: a copy of OVMF_VARS.fd, which the machine writes"),
     new Option('--boot <MEDIA>', 'what the firmware boots from: cd, disk, floppy, net, several with commas; menu asks'),
     new Option('--option-rom <FILE>', "a ROM that the firmware starts, as a network card's").argParser(collect),
+  ];
+}
+
+/** What the machine is connected to. */
+function deviceOptions(): Option[] {
+  return [
     new Option(
       '--disk <FILE>',
       'a disk: FILE[,format=FORMAT][,bus=ide|ahci|virtio|scsi][,readonly][,overlay[=FILE]]',
@@ -125,6 +136,17 @@ function runOptions(): Option[] {
     )
       .default(undefined, 'stdio')
       .argParser(collect),
+    new Option(
+      '--display <TARGET>',
+      'where the screen is shown: none, web or vnc:HOST:PORT[,password-file=FILE]',
+    ).default(undefined, 'none'),
+    new Option('--audio <TARGET>', "where the guest's sound goes: wav:FILE or none").default(undefined, 'none'),
+  ];
+}
+
+/** How the machine runs and is controlled. */
+function executionOptions(): Option[] {
+  return [
     new Option('--accel <ENGINE>', 'how guest code is executed: jit (translated) or interp (interpreted)').default(
       'jit',
     ),
@@ -141,10 +163,6 @@ function runOptions(): Option[] {
       'let gdb debug the guest: tcp:HOST:PORT or unix:PATH; with ,wait it starts when told to',
     ),
     new Option('--qmp <ADDRESS>', 'listen for the QEMU Machine Protocol: unix:PATH or tcp:HOST:PORT'),
-    new Option(
-      '--display <TARGET>',
-      'where the screen is shown: none, web or vnc:HOST:PORT[,password-file=FILE]',
-    ).default(undefined, 'none'),
     new Option('--screenshot-at-exit <FILE>', "write the screen's last picture to a PNG file"),
     new Option('--stats', 'print counters at the end'),
     new Option('--verbose', 'print the phases of the boot, and stack traces of failures'),

@@ -55,6 +55,7 @@ export interface RawRunOptions {
   readonly qmp?: string;
   readonly gdb?: string;
   readonly display?: string;
+  readonly audio?: string;
   readonly screenshotAtExit?: string;
   readonly stats?: boolean;
   readonly verbose?: boolean;
@@ -100,6 +101,8 @@ export interface RunOptions {
   readonly qmp?: SocketAddress;
   readonly gdb?: GdbOption;
   readonly display: DisplayTarget;
+  /** The WAV file that gets the guest's sound. */
+  readonly audio?: FileOption;
   /** The PNG file that gets the screen's last picture. */
   readonly screenshotAtExit?: string;
   readonly stats: boolean;
@@ -154,6 +157,7 @@ export function readRunOptions(image: string | undefined, raw: RawRunOptions, ho
     gdb: optional(raw.gdb, (text) => parseGdb('--gdb', text)),
     qmp: optional(raw.qmp, (text) => parseSocketAddress('--qmp', text)),
     display: parseDisplay('--display', raw.display ?? 'none'),
+    audio: readAudio(raw.audio),
     screenshotAtExit: raw.screenshotAtExit,
     stats: raw.stats ?? false,
     verbose: raw.verbose ?? false,
@@ -238,6 +242,12 @@ function readSerial(texts: readonly string[] | undefined, display = 'none'): Ser
   const stdio = targets.filter(({ kind }) => kind === 'stdio');
   if (stdio.length > 1) throw new UsageError('--serial', 'stdio twice', 'stdio for one serial line only');
   return targets;
+}
+
+function readAudio(text = 'none'): FileOption | undefined {
+  const path = /^wav:(.+)$/.exec(text)?.[1];
+  if (path === undefined && text !== 'none') throw new UsageError('--audio', quote(text), 'wav:FILE or none');
+  return optional(path, (path) => ({ option: '--audio', path }));
 }
 
 function readFloppies(paths: readonly string[]): FileOption[] {

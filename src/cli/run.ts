@@ -12,7 +12,7 @@ import { CliError, STATUS } from './errors.ts';
 import { type Guest, loadGuest } from './guest.ts';
 import { loadMachine, type Machine, type MakeMachine } from './machine.ts';
 import { type OpenNetworks, openNetworks } from './networks.ts';
-import { type RawRunOptions, type RunOptions, readRunOptions } from './run-options.ts';
+import { type FileOption, type RawRunOptions, type RunOptions, readRunOptions } from './run-options.ts';
 import { openSerialLine } from './serial-lines.ts';
 import type { openSavedRun, SavedRun } from './snapshots.ts';
 import { millisSinceStart } from './start-time.ts';
@@ -62,6 +62,7 @@ async function runGuest(
 ): Promise<Finished> {
   const outside = new OutsideEnding();
   const lines = await openLines(options, outside);
+  const audio = options.audio && (await openAudio(options.audio, outside));
   const drives = await openMedia(options, guest);
   const variables = await openFirmwareVariables(options);
   let networks: OpenNetworks | undefined;
@@ -77,6 +78,7 @@ async function runGuest(
       drives: drives?.media,
       networks: networks.cards,
       shares,
+      audio,
     });
     progress.reached('machine ready');
     const sampling = options.stats ? await sampleHost() : undefined;
@@ -86,6 +88,7 @@ async function runGuest(
     return { ending, stats: machine.stats, startMillis, hostMillis, hostLines: (await sampling?.finish()) ?? [] };
   } finally {
     for (const line of [...lines.serial, lines.debugConsole]) line?.close();
+    audio?.close();
     networks?.close();
     await drives?.close();
     await variables?.close();
@@ -147,6 +150,11 @@ async function openFirmwareVariables({ firmwareVariables }: RunOptions) {
 
 function withVariables(guest: Guest, variables: FlashFile | undefined): Guest {
   return guest.firmware && variables ? { ...guest, firmware: { ...guest.firmware, variables } } : guest;
+}
+
+/** As {@link openMedia}, for sound. */
+async function openAudio(file: FileOption, outside: OutsideEnding) {
+  return (await import('./audio.ts')).openWavFile(file, outside);
 }
 
 /** As {@link openMedia}, for folders. */

@@ -143,6 +143,24 @@ export interface CharPort {
   onByte(receive: (byte: number) => boolean): void;
 }
 
+/** Where a machine's sound goes: the host's side. */
+export interface AudioSink {
+  /** Frames a second that it wants. */
+  readonly rateHz: number;
+  /** Takes sound that follows what it got before; time in which nothing plays is left out.
+   * @param samples interleaved stereo, signed 16 bits; valid only during the call */
+  play(samples: Int16Array): void;
+}
+
+/** A sound chip's line to the {@link AudioSink}. */
+export interface AudioVoice {
+  /** Takes sound that follows what this voice got before: a second of frames in a second of guest time.
+   * @param samples interleaved stereo, signed 16 bits  @param rateHz frames a second */
+  play(samples: Int16Array, rateHz: number): void;
+  /** The chip is silent until it plays again. */
+  stop(): void;
+}
+
 /** Why guest code stopped executing. */
 export type RunExit =
   | { readonly kind: 'budget' }

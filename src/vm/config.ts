@@ -1,7 +1,7 @@
 import type { PcNetwork, PcShare } from '../boards/cards.ts';
 import type { PcDrive } from '../boards/drives.ts';
 import type { FirmwareBoot } from '../boards/firmware-boot.ts';
-import type { CharPort } from '../machine/interfaces.ts';
+import type { AudioSink, CharPort } from '../machine/interfaces.ts';
 import type { SnapshotFile } from './snapshot/reader.ts';
 
 /** The host's own time, as the machine's clocks need it. */
@@ -49,6 +49,8 @@ export interface VmConfig {
   readonly networks?: readonly PcNetwork[];
   /** Folders that the guest can mount. */
   readonly shares?: readonly PcShare[];
+  /** Where the guest's sound goes; absent: nobody hears it. */
+  readonly audio?: AudioSink;
   readonly host: HostTime;
   /** `jit`: hot guest code is translated to WebAssembly, the default; `interp`: all of it is interpreted. */
   readonly accel?: 'jit' | 'interp';

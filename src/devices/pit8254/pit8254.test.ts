@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { IrqLine } from '../../machine/interfaces.ts';
 import { ManualClock } from '../../machine/manual-clock.ts';
+import { PcSpeaker } from './pc-speaker.ts';
 import { PIT_HZ, Pit8254 } from './pit8254.ts';
 import { SystemControlPortB } from './system-control-port-b.ts';
 
@@ -10,7 +11,7 @@ class Bench {
   readonly edges: { tick: number; level: boolean }[] = [];
   level = false;
   readonly pit = new Pit8254(this.clock, this.line());
-  readonly portB = new SystemControlPortB(this.clock, this.pit);
+  readonly portB = new SystemControlPortB(this.clock, this.pit, new PcSpeaker(this.clock, this.pit, undefined));
 
   #onIrq(level: boolean): void {
     if (level !== this.level) this.edges.push({ tick: this.tick, level });

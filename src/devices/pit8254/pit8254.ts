@@ -29,28 +29,52 @@ export class Pit8254 implements Device {
   readonly #counters = [new Counter(true), new Counter(true), new Counter(false)];
   #irqLevel = false;
   #irqTick: number | null = null;
+  #beforeTone: () => void = () => {};
 
   /** @param irq OUT of counter 0 (IRQ0) */
   constructor(clock: Clock, irq: IrqLine) {
     this.#clock = clock;
     this.#irq = irq;
-    this.#alarm = clock.createAlarm(() => this.#deliverDueEdge(this.#tick()));
+    this.#alarm = clock.createAlarm(() => this.#deliverDueEdge(this.tick));
+  }
+
+  /** The present tick: cycles of the counters' clock since power-on. */
+  get tick(): number {
+    return Number((this.#clock.nowNanos() * PIT_HZ_BIG) / NANOS_PER_SECOND);
   }
 
   /** The level of OUT 2, which port 61h shows and the speaker plays. */
   get out2(): boolean {
-    return this.#counters[2].output(this.#tick());
+    this.#beforeTone();
+    return this.toneAt(this.tick);
+  }
+
+  /** The level of OUT 2 at a tick. Ticks that are asked for never go backwards: see {@link beforeTone}. */
+  toneAt(tick: number): boolean {
+    return this.#counters[2].output(tick);
+  }
+
+  /** The next tick at which OUT 2 changes, null when it stays. Strobes of one tick do not count. */
+  nextToneEdge(tick: number): number | null {
+    return this.#counters[2].nextEdge(tick);
+  }
+
+  /** @param listen told before counter 2 is looked at or changed: the last chance to ask what it gave until then */
+  beforeTone(listen: () => void): void {
+    this.#beforeTone = listen;
   }
 
   read(offset: number, _size: number): number {
     const channel = offset & 3;
-    return channel === CONTROL_OFFSET ? 0xff : this.#counters[channel].readByte(this.#tick());
+    this.#beforeTone();
+    return channel === CONTROL_OFFSET ? 0xff : this.#counters[channel].readByte(this.tick);
   }
 
   write(offset: number, _size: number, value: number): void {
-    const tick = this.#tick();
+    const tick = this.tick;
     const byte = value & 0xff;
     const channel = offset & 3;
+    this.#beforeTone();
     this.#deliverDueEdge(tick);
     if (channel !== CONTROL_OFFSET) this.#counters[channel].writeByte(byte, tick);
     else if (byte >> 6 === READ_BACK) this.#readBack(byte, tick);
@@ -75,11 +99,8 @@ export class Pit8254 implements Device {
   }
 
   #setGate2(level: boolean): void {
-    this.#counters[2].setGate(level, this.#tick());
-  }
-
-  #tick(): number {
-    return Number((this.#clock.nowNanos() * PIT_HZ_BIG) / NANOS_PER_SECOND);
+    this.#beforeTone();
+    this.#counters[2].setGate(level, this.tick);
   }
 
   #readBack(command: number, tick: number): void {

@@ -1,9 +1,11 @@
 import { requireVersion } from '../../base/state-version.ts';
 import type { Clock, Device, DeviceState } from '../../machine/interfaces.ts';
+import type { PcSpeaker } from './pc-speaker.ts';
 import type { Pit8254 } from './pit8254.ts';
 import { PORT_B_VERSION, type PortBState } from './state.ts';
 
 const TIMER2_GATE = 0x01;
+const SPEAKER_DATA = 0x02;
 const WRITABLE = 0x0f;
 const REFRESH_TOGGLE = 0x10;
 const TIMER2_OUT = 0x20;
@@ -19,11 +21,13 @@ const REFRESH_NANOS = 15_085n;
 export class SystemControlPortB implements Device {
   readonly #clock: Clock;
   readonly #pit: Pit8254;
+  readonly #speaker: PcSpeaker;
   #control = 0;
 
-  constructor(clock: Clock, pit: Pit8254) {
+  constructor(clock: Clock, pit: Pit8254, speaker: PcSpeaker) {
     this.#clock = clock;
     this.#pit = pit;
+    this.#speaker = speaker;
   }
 
   read(_offset: number, _size: number): number {
@@ -34,6 +38,7 @@ export class SystemControlPortB implements Device {
   write(_offset: number, _size: number, value: number): void {
     this.#control = value & WRITABLE;
     this.#pit.gate2.set((value & TIMER2_GATE) !== 0);
+    this.#speaker.enabled = (value & SPEAKER_DATA) !== 0;
   }
 
   save(): PortBState {
@@ -43,5 +48,6 @@ export class SystemControlPortB implements Device {
   restore(state: DeviceState): void {
     requireVersion('SystemControlPortB', state.version, PORT_B_VERSION);
     this.#control = (state as PortBState).control;
+    this.#speaker.restart((this.#control & SPEAKER_DATA) !== 0);
   }
 }
