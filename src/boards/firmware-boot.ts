@@ -52,3 +52,8 @@ function addBootMenu({ configuration }: PcBoard, millis: number | undefined): vo
   configuration.addItem(FW_CFG_KEY.bootMenu, new ByteWriter().u16(millis === undefined ? 0 : 1).finish());
   if (millis !== undefined) configuration.addFile('etc/boot-menu-wait', new ByteWriter().u32(millis).finish());
 }
+
+/** The option ROMs among the files for the firmware, by the names that SeaBIOS gives them. */
+export function optionRoms({ files = [] }: FirmwareBoot): Uint8Array[] {
+  return files.filter(([name]) => name.startsWith('genroms/')).map(([, bytes]) => bytes);
+}

@@ -9,17 +9,9 @@ import { layOutMemory, type MemoryLayout } from '../cpu/memory-layout.ts';
 import { collectStatistics, type EngineStatistics } from '../cpu/statistics.ts';
 import { Vcpu } from '../cpu/vcpu.ts';
 import { VcpuSet } from '../cpu/vcpu-set.ts';
-import { AudioMixer } from '../machine/audio-mixer.ts';
 import { PAGE_BYTES, PAGE_MONITORED, PAGE_TRACKED, pcRamRegions, RamMemory } from '../machine/guest-memory.ts';
 import { HostWork } from '../machine/host-work.ts';
-import {
-  type AudioSink,
-  type AudioVoice,
-  type CharPort,
-  type DeviceState,
-  PageAbsent,
-  type RunExit,
-} from '../machine/interfaces.ts';
+import { type AudioSink, type CharPort, type DeviceState, PageAbsent, type RunExit } from '../machine/interfaces.ts';
 import { LazyMemory, type PageSource } from '../machine/lazy-memory.ts';
 import { MemoryCapture } from '../machine/memory-capture.ts';
 import type { PciCard } from '../machine/pci-slot.ts';
@@ -32,9 +24,10 @@ import { directBoot } from './direct-boot.ts';
 import { DisplayCard, type DisplaySource } from './display-card.ts';
 import type { PcDrive } from './drives.ts';
 import { BuiltinBios } from './firmware/builtin.ts';
-import { DEFAULT_BOOT_ORDER, type FirmwareBoot, prepareFirmware } from './firmware-boot.ts';
+import { DEFAULT_BOOT_ORDER, type FirmwareBoot, optionRoms, prepareFirmware } from './firmware-boot.ts';
 import type { BootOptions } from './loaders/index.ts';
 import { PcBoard, type Shutdown } from './pc.ts';
+import { type SoundModel, voicesOf } from './sound-card.ts';
 import { startCpu } from './start-cpu.ts';
 import { TabletCard } from './tablet.ts';
 import { ClockTsc } from './tsc.ts';
@@ -64,6 +57,7 @@ export interface PcMachineOptions extends CardOptions {
   readonly debugOutput?: (byte: number) => void;
   /** Where sound goes; absent: nobody hears it. */
   readonly audio?: AudioSink;
+  readonly sound?: SoundModel;
   /** When given, hot code is translated. */
   readonly jit?: JitOptions;
   /** Whether the memory can be shared with other threads. */
@@ -453,7 +447,8 @@ export class PcMachine {
       serial: options.serial,
       debugExitPort: options.debugExitPort,
       debugOutput: options.debugOutput,
-      voice: options.audio && voicesOf(options.audio),
+      voice: voicesOf(options.audio),
+      sound: options.sound,
       registers: {
         get: (register) => this.vcpus.current.state.gpr32(register),
         set: (register, value) => this.vcpus.current.state.setGpr32(register, value),
@@ -474,17 +469,6 @@ export class PcMachine {
 function processorsOf(state: DeviceState): DeviceState {
   if (state.processors !== undefined) return state.processors as DeviceState;
   return { version: 1, vcpus: [state.vcpu], current: 0, turnLeft: 0, monitored: [-1] };
-}
-
-/** Makes the lines of chips that sound. */
-function voicesOf(sink: AudioSink): () => AudioVoice {
-  const mixer = new AudioMixer(sink);
-  return () => mixer.voice();
-}
-
-/** The option ROMs among the files for the firmware, by the names that SeaBIOS gives them. */
-function optionRoms({ files = [] }: FirmwareBoot): Uint8Array[] {
-  return files.filter(([name]) => name.startsWith('genroms/')).map(([, bytes]) => bytes);
 }
 
 /** The ROM that was given to the machine, if there is one. */

@@ -92,6 +92,15 @@ export function pirqOf(slot: number, pin: number): number {
 /** The ISA DMA channel of the floppy controller. */
 export const PC_FLOPPY_DMA = 2;
 
+/** The Sound Blaster 16: its place, and the bits of its set-up registers that say so. */
+export const PC_SB16 = {
+  port: 0x220,
+  irq: 5,
+  dmaBytes: 1,
+  dmaWords: 5,
+  jumpers: { interruptSetup: 0x02, dmaSetup: 0x22 },
+} as const;
+
 /** PCI slots and functions of the board's own chips. */
 export const PC_SLOT = {
   hostBridge: [0, 0],

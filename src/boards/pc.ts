@@ -21,6 +21,7 @@ import { type InterruptOptions, Interrupts } from './interrupts.ts';
 import { type ChipOptions, makeChips, type PcChips, PORT_MAP, type Shutdown } from './pc-chips.ts';
 import { APIC_PAGE_BYTES, PC_MEMORY, PC_PORTS, PC_SLOT, pirqOf } from './pc-map.ts';
 import { type CpuPort, ProcessorSocket } from './processor-socket.ts';
+import { plugSb16, type SoundModel } from './sound-card.ts';
 
 export type { Shutdown };
 
@@ -39,6 +40,8 @@ export interface PcOptions extends ChipOptions, InterruptOptions {
   readonly variables?: FlashStore;
   /** disks, and media in the CD and floppy drives */
   readonly drives?: readonly PcDrive[];
+  /** the sound card */
+  readonly sound?: SoundModel;
   /** the PCI cards */
   readonly cards?: readonly PciCard[];
   /** brings a page of guest memory in; absent where none is ever absent */
@@ -75,6 +78,7 @@ export class PcBoard {
   readonly #chips: PcChips;
   readonly #pirqs: readonly WiredOr[];
   readonly #variables: CfiFlash | undefined;
+  readonly #isaCards: readonly (readonly [name: string, part: SavedPart])[];
   readonly #atPowerOn: DeviceState;
 
   constructor(options: PcOptions) {
@@ -96,6 +100,7 @@ export class PcBoard {
     });
     for (const processor of this.processors) processor.connectCoprocessor(this.#chips.coprocessorError);
     this.#mapChips(options);
+    this.#isaCards = this.#plugIsaCards(options);
     const piix3 = new Piix3(Array.from({ length: 16 }, (_, irq) => this.#interrupts.irq(irq)));
     this.#pirqs = piix3.pirqs.map((pirq) => new WiredOr(pirq));
     const [, pmLength] = PC_PORTS.powerManagement;
@@ -206,6 +211,13 @@ export class PcBoard {
     this.pci.attach(slot, fn, card);
   }
 
+  #plugIsaCards({ clock, hostWork, voice, sound }: PcOptions): (readonly [name: string, part: SavedPart])[] {
+    if (sound !== 'sb16') return [];
+    const irq = (number: number) => this.isaInterrupt(number);
+    const dma = (number: number) => this.#chips.isaDma.channel(number);
+    return [['sb16', plugSb16({ clock, hostWork, voice, ports: this.ports, irq, dma })]];
+  }
+
   #mapChips({ debugExitPort, debugOutput }: PcOptions): void {
     const chips = this.#chips;
     if (debugOutput) this.ports.map(...PC_PORTS.firmwareDebug, chips.debugPort, 'firmwareDebug', 1);
@@ -231,6 +243,7 @@ export class PcBoard {
     if (this.#variables) chips.push(['variables', this.#variables]);
     return [
       ...functions,
+      ...this.#isaCards,
       ...chips,
       ...localApics.map((apic, n) => [numbered('localApic', n), apic] as const),
       ...this.processors.map((processor, n) => [numbered('processor', n), processor] as const),

@@ -1,5 +1,5 @@
 import type { SocketAddress } from '../host/node/listen.ts';
-import { MEMORY_LIMITS, MOST_CPUS } from '../vm/config.ts';
+import { MEMORY_LIMITS, MOST_CPUS, SOUND_MODELS, type SoundModel } from '../vm/config.ts';
 import type { BootMedium } from '../vm/index.ts';
 import { type CdOption, type DiskOption, parseCd, parseDisk } from './drive-options.ts';
 import { UsageError } from './errors.ts';
@@ -55,6 +55,8 @@ export interface RawRunOptions {
   readonly qmp?: string;
   readonly gdb?: string;
   readonly display?: string;
+  /** default none */
+  readonly sound?: string;
   readonly audio?: string;
   readonly screenshotAtExit?: string;
   readonly stats?: boolean;
@@ -101,6 +103,7 @@ export interface RunOptions {
   readonly qmp?: SocketAddress;
   readonly gdb?: GdbOption;
   readonly display: DisplayTarget;
+  readonly sound?: SoundModel;
   /** The WAV file that gets the guest's sound. */
   readonly audio?: FileOption;
   /** The PNG file that gets the screen's last picture. */
@@ -157,6 +160,7 @@ export function readRunOptions(image: string | undefined, raw: RawRunOptions, ho
     gdb: optional(raw.gdb, (text) => parseGdb('--gdb', text)),
     qmp: optional(raw.qmp, (text) => parseSocketAddress('--qmp', text)),
     display: parseDisplay('--display', raw.display ?? 'none'),
+    sound: readSound(raw.sound),
     audio: readAudio(raw.audio),
     screenshotAtExit: raw.screenshotAtExit,
     stats: raw.stats ?? false,
@@ -242,6 +246,11 @@ function readSerial(texts: readonly string[] | undefined, display = 'none'): Ser
   const stdio = targets.filter(({ kind }) => kind === 'stdio');
   if (stdio.length > 1) throw new UsageError('--serial', 'stdio twice', 'stdio for one serial line only');
   return targets;
+}
+
+function readSound(text = 'none'): SoundModel | undefined {
+  const word = parseWord('--sound', text, [...SOUND_MODELS, 'none']);
+  return word === 'none' ? undefined : word;
 }
 
 function readAudio(text = 'none'): FileOption | undefined {

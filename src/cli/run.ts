@@ -169,6 +169,7 @@ function configOf(options: RunOptions, guest: Guest, serial: readonly (CharPort 
     cpuCount: options.cpuCount,
     accel: options.accel === 'interp' ? 'interp' : undefined,
     clock: options.clock,
+    sound: options.sound,
     seed: options.seed ?? defaultSeed(options.clock),
     noReboot: options.noReboot,
     debugExitPort: options.debugExitPort,

@@ -12,7 +12,7 @@ import { quote } from './values.ts';
 /** Options that a snapshot brings with it. */
 const SAVED_OPTIONS = [
   ...['kernel', 'initrd', 'append', 'firmware', 'firmwareVars', 'boot', 'disk', 'cdrom', 'floppy'],
-  ...['memory', 'cpus', 'clock', 'seed', 'debugExit'],
+  ...['memory', 'cpus', 'clock', 'seed', 'sound', 'debugExit'],
 ] as const satisfies readonly (keyof RawRunOptions)[];
 
 /** What the command line leaves in a snapshot for itself. */
@@ -68,11 +68,12 @@ export async function openSavedRun(path: string, image: string | undefined, raw:
   try {
     const configuration = configurationIn(snapshot);
     const outside = configuration.outside as Outside | null;
-    const { memoryBytes, cpuCount = 1, clock, noReboot, debugExitPort } = configuration;
+    const { memoryBytes, cpuCount = 1, clock, sound, noReboot, debugExitPort } = configuration;
     const ofSnapshot: Partial<RawRunOptions> = {
       memory: `${memoryBytes / 1024}k`,
       cpus: `${cpuCount}`,
       clock,
+      sound: sound ?? undefined,
       reboot: raw.reboot && !noReboot,
       debugExit: debugExitPort === null ? undefined : `${debugExitPort}`,
       net: raw.net ?? outside?.net,

@@ -93,9 +93,6 @@ class MixedVoice implements AudioVoice {
 
   stop(): void {
     this.playing = false;
-    this.#phase = 0;
-    this.#left = 0;
-    this.#right = 0;
     this.#passOn();
   }
 }

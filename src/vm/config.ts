@@ -1,6 +1,7 @@
 import type { PcNetwork, PcShare } from '../boards/cards.ts';
 import type { PcDrive } from '../boards/drives.ts';
 import type { FirmwareBoot } from '../boards/firmware-boot.ts';
+import type { SoundModel } from '../boards/sound-card.ts';
 import type { AudioSink, CharPort } from '../machine/interfaces.ts';
 import type { SnapshotFile } from './snapshot/reader.ts';
 
@@ -49,6 +50,8 @@ export interface VmConfig {
   readonly networks?: readonly PcNetwork[];
   /** Folders that the guest can mount. */
   readonly shares?: readonly PcShare[];
+  /** The sound card, beside the speaker that every PC has; default none. */
+  readonly sound?: SoundModel;
   /** Where the guest's sound goes; absent: nobody hears it. */
   readonly audio?: AudioSink;
   readonly host: HostTime;
@@ -61,6 +64,7 @@ export interface VmConfig {
 }
 
 export { MOST_CPUS } from '../boards/pc-map.ts';
+export { SOUND_MODELS, type SoundModel } from '../boards/sound-card.ts';
 
 /** The smallest and the largest RAM of a machine, in bytes; the host may have less. */
 export const MEMORY_LIMITS = { minBytes: 8 * 2 ** 20, maxBytes: 15 * 2 ** 30 } as const;

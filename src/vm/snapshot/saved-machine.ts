@@ -23,6 +23,8 @@ export interface SavedConfiguration {
   /** Absent: one. */
   readonly cpuCount?: number;
   readonly clock: VmConfig['clock'];
+  /** Absent: none. */
+  readonly sound?: VmConfig['sound'] | null;
   readonly seed: bigint;
   readonly noReboot: boolean;
   readonly debugExitPort: number | null;
@@ -144,6 +146,7 @@ function describe(config: VmConfig, outside: unknown): SavedConfiguration {
     memoryBytes: config.memoryBytes,
     cpuCount: config.cpuCount ?? 1,
     clock: config.clock,
+    sound: config.sound ?? null,
     seed: config.seed,
     noReboot: config.noReboot,
     debugExitPort: config.debugExitPort ?? null,
