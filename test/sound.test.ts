@@ -1,29 +1,23 @@
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
-import { multibootKernel } from './guests/multiboot.ts';
-import { frequencyOf, readWave } from './sound/wave.ts';
+import {
+  BLASTER_RATES,
+  BLASTER_TONES,
+  EXIT_PORT,
+  SPEAKER_TONE_HZ,
+  soundBlasterGuest,
+  speakerGuest,
+} from './sound/guests.ts';
+import { frequencyOf, readWave, type Wave } from './sound/wave.ts';
 import { projectRoot } from './source-files.ts';
 
-const TIMER_HZ = 1_193_182;
-const TONE_HZ = 440;
-
-/** Plays a tone on the PC's speaker for ever. */
-const BEEPS = `
-  mov al, 0xb6
-  out 0x43, al
-  mov al, ${Math.round(TIMER_HZ / TONE_HZ) & 0xff}
-  out 0x42, al
-  mov al, ${Math.round(TIMER_HZ / TONE_HZ) >> 8}
-  out 0x42, al
-  in al, 0x61
-  or al, 3
-  out 0x61, al
-stay: jmp stay`;
+/** The status that the guest's exit with 0 gives. */
+const SUCCESS = 1;
 
 describe('sound in a WAV file', { timeout: 60_000 }, () => {
   let folder = '';
@@ -33,22 +27,52 @@ describe('sound in a WAV file', { timeout: 60_000 }, () => {
   after(() => rm(folder, { recursive: true }));
 
   /** Starts a machine whose sound goes to a file. */
-  async function start(source: string, ...options: string[]) {
+  async function start(guest: Uint8Array, ...options: string[]) {
     const [kernel, wav] = [join(folder, 'kernel'), join(folder, 'sound.wav')];
-    await writeFile(kernel, multibootKernel(source));
+    await writeFile(kernel, guest);
     const args = ['run', kernel, '--serial', 'none', '--memory', '32M', '--audio', `wav:${wav}`, ...options];
     return { child: spawn(process.execPath, [join(projectRoot, 'bin/vitrine'), ...args]), wav };
   }
 
   it("has the speaker's tone, and is whole when the machine is ended by Ctrl-C", async () => {
-    const { child, wav } = await start(BEEPS);
-    const isLong = async () => (await stat(wav).catch(() => undefined))?.size ?? 0;
-    while ((await isLong()) < 100_000) await new Promise((resolve) => setTimeout(resolve, 50));
+    const { child, wav } = await start(speakerGuest());
+    const lengthNow = async () => (await stat(wav).catch(() => undefined))?.size ?? 0;
+    while ((await lengthNow()) < 100_000) await new Promise((resolve) => setTimeout(resolve, 50));
     child.kill('SIGINT');
     assert.deepEqual(await once(child, 'close'), [130, null]);
     const { rateHz, left, right } = readWave(await readFile(wav));
     assert.ok(left.length >= rateHz / 2);
     assert.deepEqual(left, right);
-    assert.ok(Math.abs(frequencyOf(left, rateHz) - TONE_HZ) < 1, `${frequencyOf(left, rateHz)} Hz`);
+    assert.ok(Math.abs(frequencyOf(left, rateHz) - SPEAKER_TONE_HZ) < 1, `${frequencyOf(left, rateHz)} Hz`);
+  });
+
+  /** Looks for the tones of the Sound Blaster guest. */
+  function checkBlaster({ rateHz, left, right }: Wave): void {
+    const half = Math.floor(rateHz / 2);
+    const middle = Math.round(rateHz * ((6 * 4000) / BLASTER_RATES.mono));
+    const near = (samples: Int16Array, expected: number) =>
+      assert.ok(Math.abs(frequencyOf(samples, rateHz) - expected) < 2, `${frequencyOf(samples, rateHz)} Hz`);
+    near(left.subarray(0, half), BLASTER_TONES.mono);
+    near(right.subarray(0, half), BLASTER_TONES.mono);
+    near(left.subarray(middle + 2000, middle + half), BLASTER_TONES.left);
+    near(right.subarray(middle + 2000, middle + half), BLASTER_TONES.right);
+  }
+
+  it('has what a Sound Blaster 16 plays by DMA', async () => {
+    const { child, wav } = await start(soundBlasterGuest(), '--sound', 'sb16', '--debug-exit', `${EXIT_PORT}`);
+    assert.deepEqual(await once(child, 'close'), [SUCCESS, null]);
+    checkBlaster(readWave(await readFile(wav)));
+  });
+
+  it('has the same sound under QEMU', async (t) => {
+    if (spawnSync('qemu-system-x86_64', ['--version']).status !== 0) return t.skip('no qemu-system-x86_64 here');
+    const [kernel, wav] = [join(folder, 'kernel'), join(folder, 'qemu.wav')];
+    await writeFile(kernel, soundBlasterGuest());
+    const machine = ['-machine', 'pc,accel=tcg', '-nodefaults', '-display', 'none', '-kernel', kernel];
+    const sound = ['-audiodev', `wav,id=wav,path=${wav}`, '-device', 'sb16,audiodev=wav'];
+    const exit = ['-device', `isa-debug-exit,iobase=${EXIT_PORT},iosize=4`];
+    const run = spawnSync('qemu-system-x86_64', [...machine, ...sound, ...exit], { timeout: 30_000 });
+    assert.equal(run.status, SUCCESS, String(run.stderr));
+    checkBlaster(readWave(await readFile(wav)));
   });
 });

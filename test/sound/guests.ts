@@ -1,0 +1,156 @@
+import { multibootKernel } from '../guests/multiboot.ts';
+
+const TIMER_HZ = 1_193_182;
+/** Port of isa-debug-exit: what ends the run. */
+export const EXIT_PORT = 0x501;
+export const SPEAKER_TONE_HZ = 440;
+/** Tones of {@link soundBlasterGuest}: 8-bit mono first, then 16-bit stereo. */
+export const BLASTER_TONES = { mono: 441, left: 882, right: 441 } as const;
+export const BLASTER_RATES = { mono: 22_050, stereo: 44_100 } as const;
+
+const BYTE_BUFFER = 0x20000;
+const WORD_BUFFER = 0x30000;
+const BLOCK_UNITS = 4_000;
+const BLOCKS_OF_BUFFER = 2;
+
+const outs = (writes: readonly (readonly [port: number, ...values: number[]])[]) =>
+  writes
+    .flatMap(([port, ...values]) => values.map((value) => `  mov al, ${value}\n  mov dx, ${port}\n  out dx, al`))
+    .join('\n');
+
+/** Plays a tone on the PC's speaker for ever. */
+export function speakerGuest(): Uint8Array {
+  const count = Math.round(TIMER_HZ / SPEAKER_TONE_HZ);
+  return multibootKernel(`${outs([
+    [0x43, 0xb6],
+    [0x42, count & 0xff, count >> 8],
+    [0x61, 3],
+  ])}
+stay: jmp stay`);
+}
+
+/** Fills memory with a square wave. @param value `ebx`: the first half's samples  @param step bytes from one sample to the next */
+function fill(
+  label: string,
+  at: number,
+  step: number,
+  count: number,
+  period: number,
+  values: readonly [string, string],
+) {
+  return `
+  mov edi, ${at}
+  mov ecx, ${count}
+  xor ebx, ebx
+${label}:
+  mov ${values[0]}
+  cmp ebx, ${period / 2}
+  jb ${label}_store
+  mov ${values[1]}
+${label}_store:
+  mov ${step === 1 ? '[edi], al' : '[edi], ax'}
+  add edi, ${step}
+  inc ebx
+  cmp ebx, ${period}
+  jb ${label}_next
+  xor ebx, ebx
+${label}_next:
+  loop ${label}`;
+}
+
+/** Sends bytes to the DSP when it takes them. */
+const dsp = (...bytes: readonly number[]) => bytes.map((byte) => `  mov al, ${byte}\n  call dsp_write`).join('\n');
+
+/** Waits until so many blocks have ended, each told by the mixer and acknowledged at a port. */
+const waitForBlocks = (label: string, count: number, status: number, port: number) => `
+  mov ecx, ${count}
+${label}:
+  mov dx, 0x224
+  mov al, 0x82
+  out dx, al
+  inc dx
+  in al, dx
+  test al, ${status}
+  jz ${label}
+  mov dx, ${port}
+  in al, dx
+  loop ${label}`;
+
+const length = (units: number) => [(units - 1) & 0xff, (units - 1) >> 8] as const;
+
+/** Plays two tones on a Sound Blaster 16, a second each, by DMA with auto-initialisation, and ends the run with 0. */
+export function soundBlasterGuest(): Uint8Array {
+  const units = BLOCK_UNITS * BLOCKS_OF_BUFFER;
+  const stereoPeriod = (hertz: number) => BLASTER_RATES.stereo / hertz;
+  return multibootKernel(`
+  mov esp, 0x7000
+${fill('bytes', BYTE_BUFFER, 1, units, BLASTER_RATES.mono / BLASTER_TONES.mono, ['al, 0xc0', 'al, 0x40'])}
+${fill('lefts', WORD_BUFFER, 4, units / 2, stereoPeriod(BLASTER_TONES.left), ['ax, 0x3000', 'ax, 0xd000'])}
+${fill('rights', WORD_BUFFER + 2, 4, units / 2, stereoPeriod(BLASTER_TONES.right), ['ax, 0x1000', 'ax, 0xf000'])}
+${outs([[0x226, 1]])}
+  mov ecx, 1000
+hold:
+  in al, dx
+  loop hold
+${outs([[0x226, 0]])}
+  mov dx, 0x22e
+ready:
+  in al, dx
+  test al, 0x80
+  jz ready
+  mov dx, 0x22a
+  in al, dx
+  cmp al, 0xaa
+  jne wrong
+${[0x30, 0x31, 0x32, 0x33]
+  .map((index) =>
+    outs([
+      [0x224, index],
+      [0x225, 0xf8],
+    ]),
+  )
+  .join('\n')}
+${outs([
+  [0x0a, 5],
+  [0x0c, 0],
+  [0x0b, 0x59],
+  [0x02, BYTE_BUFFER & 0xff, (BYTE_BUFFER >> 8) & 0xff],
+  [0x83, BYTE_BUFFER >> 16],
+  [0x03, ...length(units)],
+  [0x0a, 1],
+])}
+${dsp(0xd1, 0x41, BLASTER_RATES.mono >> 8, BLASTER_RATES.mono & 0xff, 0xc6, 0x00, ...length(BLOCK_UNITS))}
+${waitForBlocks('mono', 5, 1, 0x22e)}
+${dsp(0xda)}
+${waitForBlocks('last', 1, 1, 0x22e)}
+${outs([
+  [0xd4, 5],
+  [0xd8, 0],
+  [0xd6, 0x59],
+  [0xc4, (WORD_BUFFER >> 1) & 0xff, (WORD_BUFFER >> 9) & 0xff],
+  [0x8b, WORD_BUFFER >> 16],
+  [0xc6, ...length(units)],
+  [0xd4, 1],
+])}
+${dsp(0x41, BLASTER_RATES.stereo >> 8, BLASTER_RATES.stereo & 0xff, 0xb6, 0x30, ...length(BLOCK_UNITS))}
+${waitForBlocks('stereo', 20, 2, 0x22f)}
+${dsp(0xd5)}
+  mov eax, 0
+  jmp finish
+wrong:
+  mov eax, 1
+finish:
+  mov dx, ${EXIT_PORT}
+  out dx, al
+stay: jmp stay
+dsp_write:
+  mov ah, al
+  mov dx, 0x22c
+busy:
+  in al, dx
+  test al, 0x80
+  jnz busy
+  mov al, ah
+  out dx, al
+  ret`);
+}
