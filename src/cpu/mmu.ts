@@ -3,7 +3,7 @@ import { declareHostFunction, defineHelper } from '../ir/define.ts';
 import type { Val } from '../ir/val.ts';
 import { getField as get, putField as put } from '../isa/fields.ts';
 import { raiseIn } from '../isa/memory.ts';
-import { EFER, SEG, STATE, VECTOR_OF } from '../isa/registers.ts';
+import { CR4, EFER, SEG, STATE, VECTOR_OF } from '../isa/registers.ts';
 import { PAGE_ABSENT, PAGE_DEVICE } from '../machine/guest-memory.ts';
 import { anyEnabled, noteDataBreakpoints } from './breakpoints.ts';
 import { translateAny } from './page-walk.ts';
@@ -24,11 +24,23 @@ function entryOf(b: Builder, address: Val): Val {
   return get(b, STATE.tlb).add(entryOffset(address));
 }
 
-/** Enters a translation into the current context's TLB, as far as the page's flags let guest code at it directly. */
-const fillTlb = defineHelper('fillTlb', { params: ['i64', 'i64'] }, (b, address, translation) => {
-  const slow = get(b, STATE.tlb).eq(get(b, STATE.tlbArea).add(CONTEXT.slow * TLB_BYTES));
+/** Address of a context's TLB. */
+function tlbOf(b: Builder, context: number): Val {
+  return get(b, STATE.tlbArea).add(context * TLB_BYTES);
+}
+
+/** The TLB that an access looks into and fills: the processor's own accesses use the supervisor's, whatever runs. */
+function tlbFor(b: Builder, access: Val): Val {
+  const smap = get(b, STATE.cr4).wrap().and(CR4.SMAP);
+  const supervisor = tlbOf(b, CONTEXT.supervisorSmap).selectIf(smap, tlbOf(b, CONTEXT.supervisor));
+  return supervisor.selectIf(access.and(ACCESS.system), get(b, STATE.tlb));
+}
+
+/** Enters a translation into a TLB's entry, as far as the page's flags let guest code at it directly. */
+const fillTlb = defineHelper('fillTlb', { params: ['i64', 'i64', 'i32'] }, (b, address, translation, entry) => {
   const gpa = translation.and(PAGE_MASK);
   const flags = b.call(flagsOf, gpa);
+  const slow = entry.geU(tlbOf(b, CONTEXT.slow));
   b.if(slow.or(flags.and(PAGE_DEVICE | PAGE_ABSENT)), () => b.return());
   b.if(get(b, STATE.watching), () => b.if(b.call(watchesPage, address), () => b.return()));
   const page = address.and(PAGE_MASK);
@@ -38,7 +50,6 @@ const fillTlb = defineHelper('fillTlb', { params: ['i64', 'i64'] }, (b, address,
     b.if(low.ltU(get(b, STATE.largeLow)), () => put(b, STATE.largeLow, low));
     b.if(high.gtU(get(b, STATE.largeHigh)), () => put(b, STATE.largeHigh, high));
   });
-  const entry = entryOf(b, address);
   b.store(8, entry, TLB.addend, b.call(hostAddress, gpa).sub(page));
   b.store(4, entry, TLB.page, gpa.shrU(12).wrap());
   b.store(8, entry, TLB.readTag, page);
@@ -56,9 +67,7 @@ export const translate = defineHelper(
   'translate',
   { params: ['i64', 'i32'], result: 'i64', mayFault: true },
   (b, address, access) => {
-    const system = access.and(ACCESS.system).ne(0);
-    b.if(system, () => b.return(b.call(translateAny, address, access).and(PAGE_MASK).or(address.and(0xfffn))));
-    const entry = entryOf(b, address);
+    const entry = tlbFor(b, access).add(entryOffset(address));
     const page = address.and(PAGE_MASK);
     const write = access.and(ACCESS.write);
     const denied = write.and(b.load('i32', 4, entry, TLB.flags).xor(TLB_FLAG.writable));
@@ -69,7 +78,7 @@ export const translate = defineHelper(
     });
     put(b, STATE.tlbMisses, get(b, STATE.tlbMisses).add(1n));
     const translation = b.call(translateAny, address, access);
-    b.call(fillTlb, address, translation);
+    b.call(fillTlb, address, translation, entry);
     return translation.and(PAGE_MASK).or(address.and(0xfffn));
   },
 );

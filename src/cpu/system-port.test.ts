@@ -34,7 +34,7 @@ function paged() {
   state.setU64(STATE.cr3, BigInt(DIRECTORY));
   const port = new EnginePort(engine, NO_DEVICES, OPTIONS);
   port.contextChanged();
-  return { port, ram, flags: new Uint8Array(memory.buffer, layout.pageFlags, layout.pageCount) };
+  return { port, state, ram, flags: new Uint8Array(memory.buffer, layout.pageFlags, layout.pageCount) };
 }
 
 /** Stores that move the page which the second one goes to. */
@@ -64,4 +64,23 @@ test('an item across two pages goes to both', () => {
   port.storeAll([{ address: BigInt(PAGE + 0xffe), value: 0x44332211n }], 4, 'system');
   assert.equal(ram.getUint16(PAGE + 0xffe, true), 0x2211);
   assert.equal(ram.getUint16(PAGE + 0x3000, true), 0x4433);
+});
+
+test('the tables are walked once for the accesses of the processor itself, and again when they have changed', () => {
+  const { port, state, ram } = paged();
+  const address = BigInt(PAGE + 8);
+  const read = () => port.load(address, 4, 'system');
+  ram.setUint32(PAGE + 8, 0x1111, true);
+  ram.setUint32(PAGE + 0x1008, 0x2222, true);
+  assert.equal(read(), 0x1111n);
+  const walks = state.u64(STATE.tlbMisses);
+  port.store(address, 4, 0x3333n, 'system');
+  const walksForWrite = state.u64(STATE.tlbMisses) - walks;
+  assert.equal(walksForWrite, 1n, 'the page was not dirty yet');
+  port.storeAll([{ address, value: 0x4444n }], 4, 'system');
+  assert.equal(read(), 0x4444n);
+  assert.equal(state.u64(STATE.tlbMisses), walks + walksForWrite);
+  ram.setUint32(ENTRY, (PAGE + 0x1000) | PRESENT_WRITABLE, true);
+  port.invalidatePage(address);
+  assert.equal(read(), 0x2222n);
 });

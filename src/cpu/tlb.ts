@@ -52,7 +52,7 @@ export const ALL_TLB_BYTES = 2 * CONTEXTS * TLB_BYTES;
 export const ACCESS = {
   write: 1,
   execute: 2,
-  /** By the processor for its own tables: supervisor whatever the CPL, never cached. */
+  /** By the processor for its own tables: supervisor whatever the CPL. */
   system: 4,
 } as const;
 
