@@ -1,3 +1,4 @@
+import { Ac97 } from '../devices/ac97/ac97.ts';
 import { AHCI_PORTS, Ahci } from '../devices/ahci/ahci.ts';
 import { AtaDisk } from '../devices/ata-disk/ata-disk.ts';
 import { E1000 } from '../devices/e1000/e1000.ts';
@@ -11,11 +12,12 @@ import { VirtioRng } from '../devices/virtio/rng.ts';
 import { SCSI_TARGETS } from '../devices/virtio/scsi.ts';
 import { VirtioPci } from '../devices/virtio/virtio-pci.ts';
 import { DiskQueue } from '../machine/disk-queue.ts';
-import type { Clock, NetPort } from '../machine/interfaces.ts';
+import type { AudioVoice, Clock, NetPort } from '../machine/interfaces.ts';
 import type { PciFunction } from '../machine/pci.ts';
 import type { PciCard, PciSlot } from '../machine/pci-slot.ts';
 import type { PcDrive } from './drives.ts';
 import { PC_CARD_SLOTS } from './pc-map.ts';
+import type { SoundModel } from './sound-card.ts';
 
 /** Makes a network card of a model. */
 type MakeNic = (network: PcNetwork, slot: PciSlot) => PciFunction;
@@ -51,6 +53,9 @@ export interface CardOptions {
   readonly drives?: readonly PcDrive[];
   readonly networks?: readonly PcNetwork[];
   readonly shares?: readonly PcShare[];
+  readonly sound?: SoundModel;
+  /** Makes the line of a chip that sounds; absent where nobody hears it. */
+  readonly voice?: () => AudioVoice;
 }
 
 /** How many of each kind a machine can have. */
@@ -67,7 +72,8 @@ export const MOST_CARDS = {
  * @param random 64 random bits, for the guest's entropy
  * @throws {RangeError} there are more of a kind than slots for it
  */
-export function makeCards({ drives = [], networks = [], shares = [] }: CardOptions, random: () => bigint): PciCard[] {
+export function makeCards(options: CardOptions, random: () => bigint): PciCard[] {
+  const { drives = [], networks = [], shares = [], sound, voice } = options;
   const disks = drives.filter(({ kind, bus }) => kind === 'disk' && bus === 'virtio');
   const ahciDisks = drives.filter(({ kind, bus }) => kind === 'disk' && bus === 'ahci');
   return [
@@ -75,6 +81,7 @@ export function makeCards({ drives = [], networks = [], shares = [] }: CardOptio
     ...inSlots(PC_CARD_SLOTS.ahci, ahciDisks.length > 0 ? [ahciDisks] : [], makeAhci),
     ...inSlots(PC_CARD_SLOTS.virtioDisk, disks, (disk, slot, index) => makeDisk(disk, slot, index)),
     ...inSlots(PC_CARD_SLOTS.share, shares, (share, slot) => makeShare(share, slot)),
+    ...inSlots(PC_CARD_SLOTS.sound, sound === 'ac97' ? [voice?.()] : [], (line, slot) => new Ac97(line, slot)),
     ...inSlots(PC_CARD_SLOTS.entropy, [random], (source, slot) => makeRng(source, slot)),
   ];
 }

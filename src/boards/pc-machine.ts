@@ -27,7 +27,7 @@ import { BuiltinBios } from './firmware/builtin.ts';
 import { DEFAULT_BOOT_ORDER, type FirmwareBoot, optionRoms, prepareFirmware } from './firmware-boot.ts';
 import type { BootOptions } from './loaders/index.ts';
 import { PcBoard, type Shutdown } from './pc.ts';
-import { type SoundModel, voicesOf } from './sound-card.ts';
+import { voicesOf } from './sound-card.ts';
 import { startCpu } from './start-cpu.ts';
 import { TabletCard } from './tablet.ts';
 import { ClockTsc } from './tsc.ts';
@@ -42,7 +42,7 @@ export interface LateKernelBoot {
 }
 
 /** What a PC is made of. */
-export interface PcMachineOptions extends CardOptions {
+export interface PcMachineOptions extends Omit<CardOptions, 'voice'> {
   readonly memoryBytes: number;
   /** Processors, 1 to MOST_CPUS; default 1. */
   readonly cpuCount?: number;
@@ -57,7 +57,6 @@ export interface PcMachineOptions extends CardOptions {
   readonly debugOutput?: (byte: number) => void;
   /** Where sound goes; absent: nobody hears it. */
   readonly audio?: AudioSink;
-  readonly sound?: SoundModel;
   /** When given, hot code is translated. */
   readonly jit?: JitOptions;
   /** Whether the memory can be shared with other threads. */
@@ -151,9 +150,14 @@ export class PcMachine {
     this.#wake = options.wake;
     const display = new DisplayCard(new MappedVideoMemory(machine.memory, layout, () => this.vcpus));
     this.tablet = new TabletCard();
-    const cards = makeCards(options, () => this.#random.next());
+    const voice = voicesOf(options.audio);
+    const cards = makeCards({ ...options, voice }, () => this.#random.next());
     this.#bios = this.#makeBios(options);
-    this.board = this.#makeBoard({ ...options, cards: [display, this.tablet, ...cards, ...(options.cards ?? [])] });
+    this.board = this.#makeBoard({
+      ...options,
+      voice,
+      cards: [display, this.tablet, ...cards, ...(options.cards ?? [])],
+    });
     this.display = display.connect(this.board.ports, this.board.mmio);
     this.vcpus = this.#makeVcpus(machine, options);
     this.reset();
@@ -424,7 +428,7 @@ export class PcMachine {
     });
   }
 
-  #makeBoard(options: PcMachineOptions): PcBoard {
+  #makeBoard(options: PcMachineOptions & Pick<CardOptions, 'voice'>): PcBoard {
     return new PcBoard({
       clock: this.clock,
       memory: this.ram,
@@ -447,7 +451,7 @@ export class PcMachine {
       serial: options.serial,
       debugExitPort: options.debugExitPort,
       debugOutput: options.debugOutput,
-      voice: voicesOf(options.audio),
+      voice: options.voice,
       sound: options.sound,
       registers: {
         get: (register) => this.vcpus.current.state.gpr32(register),

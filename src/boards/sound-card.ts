@@ -7,7 +7,7 @@ import type { IsaDmaChannel } from '../machine/isa-dma.ts';
 import { PC_SB16 } from './pc-map.ts';
 
 /** Sound cards that a machine can have. */
-export const SOUND_MODELS = ['sb16'] as const;
+export const SOUND_MODELS = ['sb16', 'ac97'] as const;
 export type SoundModel = (typeof SOUND_MODELS)[number];
 
 /** What an ISA sound card is connected to. */

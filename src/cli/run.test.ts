@@ -119,7 +119,7 @@ describe('bad input to vitrine run', () => {
     [['--memory', 'lots'], 2, '--memory: found "lots", expected a size such as 512M or 2G'],
     [['--memory', '-5'], 2, '--memory: found "-5", expected a size such as 512M or 2G'],
     [['--memory', '8193K'], 2, '--memory: found "8193K", expected a multiple of 4K'],
-    [['--sound', 'gus'], 2, '--sound: found "gus", expected sb16 or none'],
+    [['--sound', 'gus'], 2, '--sound: found "gus", expected sb16 or ac97 or none'],
     [['--audio', 'mp3:x'], 2, '--audio: found "mp3:x", expected wav:FILE or none'],
     [['--accel', 'kvm'], 2, '--accel: found "kvm", expected jit or interp'],
     [['--clock', 'sun'], 2, '--clock: found "sun", expected host or virtual'],

@@ -1,3 +1,4 @@
+import { Ac97 } from '../../src/devices/ac97/ac97.ts';
 import { ScsiCdrom } from '../../src/devices/atapi-cdrom/scsi-cdrom.ts';
 import { E1000 } from '../../src/devices/e1000/e1000.ts';
 import { REG as E1000_REG } from '../../src/devices/e1000/registers.ts';
@@ -23,6 +24,7 @@ import type { FileFacts, SharedFolder } from '../../src/machine/shared-folder.ts
 import { TestDisk } from '../../src/machine/test-disk.case.ts';
 import type { TestNet } from '../../src/machine/test-net.case.ts';
 import type { HostileSubject } from './hostile-device.ts';
+import { FUZZED_VOICE, makeSb16, makeSpeaker } from './isa-card.ts';
 
 const MAC = Uint8Array.of(0x52, 0x54, 0, 1, 2, 3);
 const DISK_BYTES = 1 << 20;
@@ -136,4 +138,11 @@ export const DEVICE_SUBJECTS: readonly HostileSubject[] = [
     make: (slot, net) => new Ne2000Pci(net, MAC, slot),
     registers: Array.from({ length: 0x20 }, (_, index) => index),
   },
+  {
+    name: 'ac97',
+    make: (slot) => new Ac97(FUZZED_VOICE, slot),
+    registers: Array.from({ length: 0x40 }, (_, index) => index),
+  },
+  { name: 'sb16', make: makeSb16, registers: Array.from({ length: 0x10 }, (_, index) => index).concat(12, 12, 12, 12) },
+  { name: 'speaker', make: makeSpeaker, registers: [0, 1, 2, 2, 3] },
 ];

@@ -3,6 +3,7 @@ import { SplitMix64 } from '../../src/base/random.ts';
 import { MmioBus, PortBus } from '../../src/machine/bus.ts';
 import { PAGE_ABSENT, PAGE_BYTES, RamMemory } from '../../src/machine/guest-memory.ts';
 import { HostWork } from '../../src/machine/host-work.ts';
+import { PageAbsent } from '../../src/machine/interfaces.ts';
 import { ManualClock } from '../../src/machine/manual-clock.ts';
 import type { PciFunction } from '../../src/machine/pci.ts';
 import { type PciSlot, windowsOn } from '../../src/machine/pci-slot.ts';
@@ -93,7 +94,17 @@ class HostileGuest {
   async settle(): Promise<void> {
     await this.hostWork.drain();
     for (let turn = 0; turn < 4; turn++) await undefined;
-    this.hostWork.deliver();
+    this.#deliver();
+  }
+
+  #deliver(): void {
+    try {
+      this.hostWork.deliver();
+    } catch (error) {
+      if (!(error instanceof PageAbsent)) throw error;
+      this.#flags[Math.floor(error.gpa / PAGE_BYTES)] = 0;
+      this.#deliver();
+    }
   }
 
   /** @throws {Error} memory beside the guest's has changed, or the state is too large, or cannot be restored */

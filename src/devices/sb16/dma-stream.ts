@@ -2,6 +2,7 @@ import { requireVersion } from '../../base/state-version.ts';
 import type { HostWork } from '../../machine/host-work.ts';
 import type { Alarm, AudioVoice, Clock, DeviceState } from '../../machine/interfaces.ts';
 import type { IsaDmaChannel } from '../../machine/isa-dma.ts';
+import { SamplePace, type SamplePaceState } from '../../machine/sample-pace.ts';
 import { fillWithSilence, SampleReader } from './samples.ts';
 
 /** What the DSP moves between memory and its converters. A unit is a byte, or a word of 16-bit transfers. */
@@ -37,15 +38,13 @@ export interface StreamWiring {
 const PERIODS_HZ = 200;
 /** More than this is moved at once by nobody: the guest's time has leapt. */
 const MOST_UNITS = 16_384;
-const NANOS_PER_SECOND = 1_000_000_000n;
 const STATE_VERSION = 1;
 
 interface StreamState extends DeviceState {
   readonly transfer: Transfer | null;
   readonly paused: boolean;
   readonly leftUnits: number;
-  readonly originNanos: bigint;
-  readonly doneUnits: number;
+  readonly pace: SamplePaceState;
   /** The left side of a frame whose right one has not come. */
   readonly left: number | null;
 }
@@ -54,17 +53,16 @@ interface StreamState extends DeviceState {
 export class DmaStream {
   readonly #wiring: StreamWiring;
   readonly #alarm: Alarm;
+  readonly #pace: SamplePace;
   readonly #samples = new SampleReader();
   readonly #buffer = new Uint8Array(MOST_UNITS * 2);
   #transfer: Transfer | null = null;
   #paused = false;
   #leftUnits = 0;
-  /** When the pace began to be counted, and what was moved since. */
-  #originNanos = 0n;
-  #doneUnits = 0;
 
   constructor(wiring: StreamWiring) {
     this.#wiring = wiring;
+    this.#pace = new SamplePace(wiring.clock);
     this.#alarm = wiring.clock.createAlarm(() => wiring.hostWork.access(() => this.#move()));
   }
 
@@ -84,7 +82,7 @@ export class DmaStream {
 
   resume(): void {
     this.#paused = false;
-    this.#keepPaceFromNow();
+    this.#pace.begin();
     this.#arm();
   }
 
@@ -104,51 +102,41 @@ export class DmaStream {
       transfer: this.#transfer,
       paused: this.#paused,
       leftUnits: this.#leftUnits,
-      originNanos: this.#originNanos,
-      doneUnits: this.#doneUnits,
+      pace: this.#pace.save(),
       left: this.#samples.left,
     };
   }
 
   restore(state: DeviceState): void {
     requireVersion('DmaStream', state.version, STATE_VERSION);
-    const { transfer, paused, leftUnits, originNanos, doneUnits, left } = state as StreamState;
+    const { transfer, paused, leftUnits, pace, left } = state as StreamState;
     this.#alarm.cancel();
     this.#wiring.voice?.stop();
     this.#samples.left = left;
     this.#transfer = transfer;
     this.#paused = paused;
     this.#leftUnits = leftUnits;
-    this.#originNanos = originNanos;
-    this.#doneUnits = doneUnits;
+    this.#pace.restore(pace);
     this.#arm();
-  }
-
-  #keepPaceFromNow(): void {
-    this.#originNanos = this.#wiring.clock.nowNanos();
-    this.#doneUnits = 0;
   }
 
   #arm(): void {
     if (!this.#transfer || this.#paused) return;
     const { unitsHz } = this.#transfer;
-    const next = this.#doneUnits + Math.min(this.#leftUnits, Math.ceil(unitsHz / PERIODS_HZ));
-    const rate = BigInt(unitsHz);
-    this.#alarm.arm(this.#originNanos + (BigInt(next) * NANOS_PER_SECOND + rate - 1n) / rate);
+    const units = Math.min(this.#leftUnits, Math.ceil(unitsHz / PERIODS_HZ));
+    this.#alarm.arm(this.#pace.deadlineNanos(units, unitsHz));
   }
 
   /** Moves what is due. @throws {PageAbsent} nothing has happened yet */
   #move(): void {
     if (!this.#transfer || this.#paused) return;
-    const { unitsHz } = this.#transfer;
-    const elapsed = this.#wiring.clock.nowNanos() - this.#originNanos;
-    const due = Number((elapsed * BigInt(unitsHz)) / NANOS_PER_SECOND) - this.#doneUnits;
+    const due = this.#pace.due(this.#transfer.unitsHz);
     const units = Math.min(due, this.#leftUnits, MOST_UNITS);
     if (units > 0) {
       const moved = this.#moveUnits(this.#transfer, units);
-      this.#doneUnits += moved;
+      this.#pace.take(moved);
       this.#leftUnits -= moved;
-      if (moved < units || due > MOST_UNITS) this.#keepPaceFromNow();
+      if (moved < units || due > MOST_UNITS) this.#pace.begin();
       if (this.#leftUnits === 0) this.#endBlock(this.#transfer);
     }
     this.#arm();
