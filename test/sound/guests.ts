@@ -78,6 +78,12 @@ ${label}:
 
 const length = (units: number) => [(units - 1) & 0xff, (units - 1) >> 8] as const;
 
+/** What ends the run with AL. */
+const FINISH = `
+  mov dx, ${EXIT_PORT}
+  out dx, al
+stay: jmp stay`;
+
 /** Plays two tones on a Sound Blaster 16, a second each, by DMA with auto-initialisation, and ends the run with 0. */
 export function soundBlasterGuest(): Uint8Array {
   const units = BLOCK_UNITS * BLOCKS_OF_BUFFER;
@@ -139,10 +145,7 @@ ${dsp(0xd5)}
   jmp finish
 wrong:
   mov eax, 1
-finish:
-  mov dx, ${EXIT_PORT}
-  out dx, al
-stay: jmp stay
+finish:${FINISH}
 dsp_write:
   mov ah, al
   mov dx, 0x22c
@@ -153,4 +156,96 @@ busy:
   mov al, ah
   out dx, al
   ret`);
+}
+
+const AC97_IDENTITY = 0x24158086;
+const RING = 0x1f000;
+/** Most samples of a buffer, in whole periods of both tones. */
+const BUFFER_FRAMES = 22_000;
+const BUFFERS = 2;
+
+/** Finds the AC'97 controller: BX gets the mixer's ports, BP those of the bus masters. */
+const FIND_AC97 = `
+  mov ecx, 0x80000000
+search:
+  mov eax, ecx
+  mov dx, 0xcf8
+  out dx, eax
+  mov dx, 0xcfc
+  in eax, dx
+  cmp eax, ${AC97_IDENTITY}
+  je found
+  add ecx, 0x800
+  cmp ecx, 0x80010000
+  jb search
+  mov al, 1
+  jmp finish
+found:
+  lea eax, [ecx + 0x10]
+  mov dx, 0xcf8
+  out dx, eax
+  mov dx, 0xcfc
+  in eax, dx
+  mov ebx, eax
+  and ebx, 0xfffc
+  lea eax, [ecx + 0x14]
+  mov dx, 0xcf8
+  out dx, eax
+  mov dx, 0xcfc
+  in eax, dx
+  mov ebp, eax
+  and ebp, 0xfffc
+  lea eax, [ecx + 4]
+  mov dx, 0xcf8
+  out dx, eax
+  mov dx, 0xcfc
+  mov ax, 7
+  out dx, ax`;
+
+const mixer = (register: number, value: number) => `
+  lea edx, [ebx + ${register}]
+  mov ax, ${value}
+  out dx, ax`;
+
+const master = (register: number, accumulator: 'al' | 'eax', value: number) => `
+  lea edx, [ebp + ${register}]
+  mov ${accumulator}, ${value}
+  out dx, ${accumulator}`;
+
+/** Plays two tones at once on an AC'97 card, at {@link BLASTER_RATES}.stereo, and ends the run with 0 once all buffers have been played. */
+export function ac97Guest(): Uint8Array {
+  const period = (hertz: number) => BLASTER_RATES.stereo / hertz;
+  const descriptors = Array.from(
+    { length: BUFFERS },
+    (_, n) => `
+  mov dword [${RING + n * 8}], ${WORD_BUFFER}
+  mov dword [${RING + n * 8 + 4}], ${BUFFER_FRAMES * 2}`,
+  );
+  return multibootKernel(`
+  mov esp, 0x7000
+${fill('lefts', WORD_BUFFER, 4, BUFFER_FRAMES, period(BLASTER_TONES.left), ['ax, 0x3000', 'ax, 0xd000'])}
+${fill('rights', WORD_BUFFER + 2, 4, BUFFER_FRAMES, period(BLASTER_TONES.right), ['ax, 0x1000', 'ax, 0xf000'])}
+${descriptors.join('\n')}
+${FIND_AC97}
+${master(0x2c, 'eax', 2)}
+codec:
+  lea edx, [ebp + 0x30]
+  in eax, dx
+  test eax, 0x100
+  jz codec
+${mixer(0x02, 0)}
+${mixer(0x18, 0x0808)}
+${mixer(0x2a, 1)}
+${mixer(0x2c, BLASTER_RATES.stereo)}
+${master(0x1b, 'al', 2)}
+${master(0x10, 'eax', RING)}
+${master(0x15, 'al', BUFFERS - 1)}
+${master(0x1b, 'al', 1)}
+play:
+  lea edx, [ebp + 0x16]
+  in ax, dx
+  test ax, 4
+  jz play
+  mov al, 0
+finish:${FINISH}`);
 }
