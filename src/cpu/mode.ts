@@ -1,8 +1,21 @@
-import { CR0, CR4, EFER, FLAG, SEG, SEGMENT, SEGMENT_BYTES, SEGMENTS, STATE, VECTOR_OF } from '../isa/registers.ts';
+import type { Field } from '../isa/layout.ts';
+import {
+  CR0,
+  CR4,
+  EFER,
+  FLAG,
+  RIGHTS,
+  SEG,
+  SEGMENT,
+  SEGMENT_BYTES,
+  SEGMENTS,
+  STATE,
+  VECTOR_OF,
+} from '../isa/registers.ts';
 import { hasBreakpoints } from './breakpoints.ts';
 import type { CodeMode } from './handlers.ts';
 import { JUMP_CACHE } from './records.ts';
-import { type CpuState, RIGHTS } from './state.ts';
+import type { CpuState } from './state.ts';
 import { CONTEXT, TLB_BYTES } from './tlb.ts';
 
 /** Bits of a mode key, above the code size (bits 0–1) and the stack size (bits 2–3), both as 0, 1, 2 for 16, 32, 64. */
@@ -79,12 +92,12 @@ export class ModeTracker {
     state.setU64(STATE.linearMask, long ? 0xffff_ffff_ffff_ffffn : 0xffff_ffffn);
     const limit = this.#segment(SEG.CS, SEGMENT.limit);
     state.setU64(STATE.codeLimit, long ? 0xffff_ffff_ffff_ffffn : BigInt(limit));
-    const tlbWith = (ac: boolean) => state.u32(STATE.tlbArea) + this.#context(ac) * TLB_BYTES;
-    state.setU32(STATE.tlbAcClear, tlbWith(false));
-    state.setU32(STATE.tlbAcSet, tlbWith(true));
+    this.#setTlbs();
     const ac = (state.u32(STATE.eflags) & FLAG.AC) !== 0;
-    state.setU32(STATE.alignmentChecked, this.#checksAlignment(ac) ? 1 : 0);
+    const isUser = state.u32(STATE.cpl) === 3;
+    state.setU32(STATE.alignmentChecked, ac && isUser && this.#checksAlignment() ? 1 : 0);
     state.setU32(STATE.tlb, state.u32(ac ? STATE.tlbAcSet : STATE.tlbAcClear));
+    state.setU32(STATE.quickCalls, long && !hasBreakpoints(state) ? 1 : 0);
     state.setU32(STATE.simdFault, this.#simdFault());
     state.setU32(STATE.fpuFault, state.low(STATE.cr0) & (CR0.EM | CR0.TS) ? VECTOR_OF.NM : 0);
     this.#setCodeKey();
@@ -136,32 +149,51 @@ export class ModeTracker {
     );
   }
 
-  #checksAlignment(ac: boolean): boolean {
-    const state = this.#state;
-    return ac && state.u32(STATE.cpl) === 3 && (state.low(STATE.cr0) & CR0.AM) !== 0;
+  /** Whether EFLAGS.AC asks for alignment at level 3. */
+  #checksAlignment(): boolean {
+    return (this.#state.low(STATE.cr0) & CR0.AM) !== 0;
   }
 
-  /** @param ac EFLAGS.AC */
-  #context(ac: boolean): number {
+  /** Says what TLBs serve which level, and the current one. */
+  #setTlbs(): void {
     const state = this.#state;
-    if (this.#checksAlignment(ac) || hasBreakpoints(state)) return CONTEXT.slow;
-    if (state.u32(STATE.cpl) === 3) return CONTEXT.user;
-    return !ac && state.low(STATE.cr4) & CR4.SMAP ? CONTEXT.supervisorSmap : CONTEXT.supervisor;
+    const area = state.u32(STATE.tlbArea);
+    const slow = hasBreakpoints(state);
+    const set = (field: Field, context: number) =>
+      state.setU32(field, area + (slow ? CONTEXT.slow : context) * TLB_BYTES);
+    set(STATE.tlbAcClear0, state.low(STATE.cr4) & CR4.SMAP ? CONTEXT.supervisorSmap : CONTEXT.supervisor);
+    set(STATE.tlbAcSet0, CONTEXT.supervisor);
+    set(STATE.tlbAcClear3, CONTEXT.user);
+    set(STATE.tlbAcSet3, this.#checksAlignment() ? CONTEXT.slow : CONTEXT.user);
+    const isUser = state.u32(STATE.cpl) === 3;
+    state.setU32(STATE.tlbAcClear, state.u32(isUser ? STATE.tlbAcClear3 : STATE.tlbAcClear0));
+    state.setU32(STATE.tlbAcSet, state.u32(isUser ? STATE.tlbAcSet3 : STATE.tlbAcSet0));
   }
 
   #setCodeKey(): void {
     const { key, flatCode, bits } = this.#mode;
-    const user = this.#state.u32(STATE.cpl) === 3 ? 1 : 0;
-    const free = !flatCode && bits !== 64;
-    const plain = key * 2 + user;
-    const name = free ? `${plain}:${this.#base(SEG.CS)}:${this.#segment(SEG.CS, SEGMENT.limit)}` : plain;
+    if (this.#codeKeys.size >= KEYS - 2) this.#startOver();
+    const state = this.#state;
+    if (bits === 64) {
+      const [key0, key3] = [this.#codeKeyOf(key * 2), this.#codeKeyOf(key * 2 + 1)];
+      state.setU32(STATE.codeKey0, key0);
+      state.setU32(STATE.codeKey3, key3);
+      state.setU32(STATE.codeKey, state.u32(STATE.cpl) === 3 ? key3 : key0);
+      return;
+    }
+    const plain = key * 2 + (state.u32(STATE.cpl) === 3 ? 1 : 0);
+    const name = flatCode ? plain : `${plain}:${this.#base(SEG.CS)}:${this.#segment(SEG.CS, SEGMENT.limit)}`;
+    state.setU32(STATE.codeKey, this.#codeKeyOf(name));
+  }
+
+  /** The key of a kind of code in this generation: a new one where it has none. */
+  #codeKeyOf(name: string | number): number {
     let index = this.#codeKeys.get(name);
     if (index === undefined) {
-      if (this.#codeKeys.size >= KEYS - 1) this.#startOver();
       index = this.#codeKeys.size + 1;
       this.#codeKeys.set(name, index);
     }
-    this.#state.setU32(STATE.codeKey, this.#generation * KEYS + index);
+    return this.#generation * KEYS + index;
   }
 
   /** Numbers have run out: forget all, and empty the jump cache, so that old keys cannot match. */

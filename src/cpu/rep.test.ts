@@ -1,9 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { CR0, FLAG, SEG, STATE } from '../isa/registers.ts';
+import { CR0, FLAG, RIGHTS, SEG, STATE } from '../isa/registers.ts';
 import { layOutMemory } from './memory-layout.ts';
 import { NO_DEVICES } from './no-devices.case.ts';
-import { RIGHTS } from './state.ts';
 import { Vcpu } from './vcpu.ts';
 
 const RAM_BYTES = 1 << 20;

@@ -3,6 +3,7 @@ import {
   ARITHMETIC_FLAGS,
   FLAG,
   GPR,
+  RIGHTS,
   SEGMENT,
   SEGMENT_BYTES,
   SEGMENTS,
@@ -21,23 +22,6 @@ export interface SegmentValue {
   /** Bits 8–23 of the descriptor's second word: type, S, DPL, P, limit 19–16 (zero here), AVL, L, D/B, G. */
   readonly rights: number;
 }
-
-/** Bits of a segment's rights (SDM 3A, 3.4.5). */
-export const RIGHTS = {
-  accessed: 1,
-  /** Data: writable. Code: readable. */
-  writable: 2,
-  /** Data: expand-down. Code: conforming. */
-  expandDown: 4,
-  code: 8,
-  /** Code or data rather than a system segment. */
-  notSystem: 16,
-  dplShift: 5,
-  present: 1 << 7,
-  long: 1 << 13,
-  big: 1 << 14,
-  granular: 1 << 15,
-} as const;
 
 /** A segment register that holds a null selector. */
 export const NULL_SEGMENT: SegmentValue = { selector: 0, base: 0n, limit: 0, rights: 0 };

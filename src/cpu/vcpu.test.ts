@@ -1,10 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { CR0, SEG, STATE } from '../isa/registers.ts';
+import { CR0, RIGHTS, SEG, STATE } from '../isa/registers.ts';
 import type { CpuEnvironment } from './environment.ts';
 import { layOutMemory } from './memory-layout.ts';
 import { NO_DEVICES } from './no-devices.case.ts';
-import { RIGHTS } from './state.ts';
 import { Vcpu } from './vcpu.ts';
 
 const RAM_BYTES = 2 << 20;
@@ -96,4 +95,35 @@ test('a budget of more than 32 bits is not cut short', () => {
   const { vcpu } = realMode([...new Array<number>(10).fill(0x40), 0xf4]); // inc ax, ten times; hlt
   assert.deepEqual(vcpu.run(2 ** 32 + 3), { kind: 'halted' });
   assert.equal(vcpu.retired, 11);
+});
+
+test('an interrupt that comes with the end of a slice right behind STI waits for one instruction', () => {
+  let pending = false;
+  const { vcpu } = realMode([0xfb, 0x40, 0x40], {
+    interruptPending: () => pending,
+    acknowledgeInterrupt: () => {
+      pending = false;
+      return 0x20;
+    },
+  }); // sti; inc ax; inc ax
+  vcpu.run(1);
+  assert.equal(vcpu.acceptsInterrupts, true);
+  pending = true;
+  vcpu.run(1);
+  assert.deepEqual([vcpu.state.gpr32(0), pending], [1, true], 'INC AX is executed first');
+  vcpu.run(1);
+  assert.deepEqual([vcpu.state.gpr32(0), pending], [1, false]);
+});
+
+test('an interrupt that waited is taken one instruction behind STI', () => {
+  let pending = true;
+  const { vcpu } = realMode([0xfb, 0x40, 0x40, 0x40], {
+    interruptPending: () => pending,
+    acknowledgeInterrupt: () => {
+      pending = false;
+      return 0x20;
+    },
+  }); // sti; inc ax, three times
+  vcpu.run(3);
+  assert.deepEqual([vcpu.state.gpr32(0), pending], [1, false]);
 });

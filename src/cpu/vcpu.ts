@@ -1,5 +1,5 @@
 import { requireVersion } from '../base/state-version.ts';
-import { FLAG, HALT, SHADOW, STATE, VECTOR_OF } from '../isa/registers.ts';
+import { FLAG, HALT, NO_STI, SHADOW, STATE, VECTOR_OF } from '../isa/registers.ts';
 import type { SystemCall } from '../isa/system-calls.ts';
 import { type DeviceState, PageAbsent, type RunExit, type VirtualCpu } from '../machine/interfaces.ts';
 import { executionHits, hasBreakpoints, linearRip } from './breakpoints.ts';
@@ -273,13 +273,27 @@ export class Vcpu implements VirtualCpu {
     const step = this.#interruptsHeld() || this.#stepping;
     engine.mode.setSingle(step);
     const before = engine.retired;
-    let exit = engine.run(step ? 1 : budget);
+    let exit = this.#runEngine(step ? 1 : budget);
     const stays = engine.retired === before && !this.halted && !this.#endRequested;
     if (stays && (exit.kind === 'event' || exit.kind === 'breakpoint')) {
       engine.mode.setSingle(true);
-      exit = engine.run(step || engine.machineCode.debug.stopsCode ? 1 : budget);
+      exit = this.#runEngine(step || engine.machineCode.debug.stopsCode ? 1 : budget);
     }
     return this.#afterRun(exit);
+  }
+
+  /** Runs guest code, which must come back where it lets in an interrupt that waits. An STI may hold off others behind it. */
+  #runEngine(budget: number): EngineExit {
+    const { engine, state } = this;
+    const before = engine.retired;
+    state.setU32(STATE.interruptWaits, this.#environment.interruptPending() ? 1 : 0);
+    state.setU32(STATE.stiBudget, NO_STI);
+    try {
+      return engine.run(budget);
+    } finally {
+      const left = state.u32(STATE.stiBudget);
+      if (left !== NO_STI) this.#shadowAt = before + budget - left;
+    }
   }
 
   #afterRun(exit: EngineExit): RunExit | undefined {
@@ -320,7 +334,7 @@ export class Vcpu implements VirtualCpu {
     state.setU32(STATE.restarted, 0);
     engine.mode.setSingle(true);
     const before = engine.retired;
-    const exit = engine.run(1);
+    const exit = this.#runEngine(1);
     if (exit.kind !== 'event' || engine.retired === before) return this.#afterRun(exit);
     if (this.#debugHeldAt === engine.retired) return undefined;
     const stepped = eflags & FLAG.TF && !context.trapDelivered;

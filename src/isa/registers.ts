@@ -152,6 +152,19 @@ const ENGINE = {
   video: u64('video'),
   videoStart: u64('videoStart'),
   videoEnd: u64('videoEnd'),
+  /** 1: SYSCALL and SYSRET between 64-bit code of levels 0 and 3 need nothing but the fields here. Follows the context. */
+  quickCalls: u32('quickCalls'),
+  /** What `codeKey`, `tlbAcClear` and `tlbAcSet` are in 64-bit code of level 0 and of level 3. */
+  codeKey0: u32('codeKey0'),
+  codeKey3: u32('codeKey3'),
+  tlbAcClear0: u32('tlbAcClear0'),
+  tlbAcSet0: u32('tlbAcSet0'),
+  tlbAcClear3: u32('tlbAcClear3'),
+  tlbAcSet3: u32('tlbAcSet3'),
+  /** 1: an interrupt waited when guest code was entered: who sets IF must come back. */
+  interruptWaits: u32('interruptWaits'),
+  /** The budget when STI last set IF in this slice, or {@link NO_STI}: interrupts are held off for the next instruction. */
+  stiBudget: u32('stiBudget'),
   /** What a system helper hands back. */
   systemResult: u64('systemResult'),
   /** Scratch for helpers that give more than one value; saved nowhere. */
@@ -175,6 +188,9 @@ const ENGINE = {
 
 /** What holds off interrupts for one instruction; a load of SS holds off debug exceptions too (SDM 3A, 6.8.3). */
 export const SHADOW = { sti: 1, stackSegment: 2 } as const;
+
+/** What `stiBudget` is while STI has not set IF. No budget is as large. */
+export const NO_STI = 0xffffffff;
 
 /** By what the processor waits: MWAIT also ends with a write to what is monitored. */
 export const HALT = { hlt: 1, mwait: 2 } as const;
@@ -234,6 +250,37 @@ export const FLAG = {
 } as const;
 /** The six arithmetic flags. */
 export const ARITHMETIC_FLAGS = FLAG.CF | FLAG.PF | FLAG.AF | FLAG.ZF | FLAG.SF | FLAG.OF;
+
+/** Bits of EFLAGS that exist and can be written; bit 1 is always set. */
+export const EFLAGS_WRITABLE = 0x3f7fd5;
+
+/** Bits of a segment's rights (SDM 3A, 3.4.5). */
+export const RIGHTS = {
+  accessed: 1,
+  /** Data: writable. Code: readable. */
+  writable: 2,
+  /** Data: expand-down. Code: conforming. */
+  expandDown: 4,
+  code: 8,
+  /** Code or data rather than a system segment. */
+  notSystem: 16,
+  dplShift: 5,
+  present: 1 << 7,
+  long: 1 << 13,
+  big: 1 << 14,
+  granular: 1 << 15,
+} as const;
+
+/** What SYSRET takes of R11: all flags but RF and VM (SDM 2, SYSRET). */
+export const SYSRET_FLAGS = EFLAGS_WRITABLE & ~(FLAG.RF | FLAG.VM);
+
+const FLAT_DATA = RIGHTS.present | RIGHTS.notSystem | RIGHTS.writable | RIGHTS.accessed | RIGHTS.granular;
+/** Rights of the flat segments that SYSCALL and its kin load without a descriptor table (SDM 2), but for their DPL. */
+export const FLAT_RIGHTS = {
+  data: FLAT_DATA | RIGHTS.big,
+  code32: FLAT_DATA | RIGHTS.code | RIGHTS.big,
+  code64: FLAT_DATA | RIGHTS.code | RIGHTS.long,
+} as const;
 
 /** Exception vectors (SDM 3A, table 6-1). */
 export const VECTOR_OF = {

@@ -1,7 +1,7 @@
 /** The modes in which hostile code starts, and registers for each. */
 
-import { type CpuState, RIGHTS, type SegmentValue } from '../../src/cpu/state.ts';
-import { CR0, CR4, EFER, FLAG, SEG, STATE, VECTOR } from '../../src/isa/registers.ts';
+import type { CpuState, SegmentValue } from '../../src/cpu/state.ts';
+import { CR0, CR4, EFER, FLAG, RIGHTS, SEG, STATE, VECTOR } from '../../src/isa/registers.ts';
 import { type Bits, cornerInteger, type Random } from '../oracle/initial-state.ts';
 import { type ImageOptions, PLACES, SELECTOR } from './guest-image.ts';
 

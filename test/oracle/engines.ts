@@ -6,10 +6,10 @@ import type { CodeMode } from '../../src/cpu/handlers.ts';
 import { type JitOptions, MachineCode } from '../../src/cpu/machine-code.ts';
 import { layOutMemory } from '../../src/cpu/memory-layout.ts';
 import { NO_DEVICES } from '../../src/cpu/no-devices.case.ts';
-import { type CpuState, NULL_SEGMENT, RIGHTS } from '../../src/cpu/state.ts';
+import { type CpuState, NULL_SEGMENT } from '../../src/cpu/state.ts';
 import { GuestFault } from '../../src/cpu/system/port.ts';
 import { fpuTranscendental } from '../../src/cpu/system/transcendental.ts';
-import { CR0, CR4, EFER, SEG, STATE, VECTOR_OF, X87_EXPONENT } from '../../src/isa/registers.ts';
+import { CR0, CR4, EFER, RIGHTS, SEG, STATE, VECTOR_OF, X87_EXPONENT } from '../../src/isa/registers.ts';
 import type { SystemCall } from '../../src/isa/system-calls.ts';
 import {
   type Bits,

@@ -6,9 +6,9 @@ import { gunzipSync } from 'node:zlib';
 import type { CpuEnvironment } from '../../src/cpu/environment.ts';
 import { layOutMemory } from '../../src/cpu/memory-layout.ts';
 import { NO_DEVICES } from '../../src/cpu/no-devices.case.ts';
-import { type CpuState, RIGHTS } from '../../src/cpu/state.ts';
+import type { CpuState } from '../../src/cpu/state.ts';
 import { Vcpu } from '../../src/cpu/vcpu.ts';
-import { SEG, STATE } from '../../src/isa/registers.ts';
+import { RIGHTS, SEG, STATE } from '../../src/isa/registers.ts';
 
 const REGISTERS = ['ax', 'cx', 'dx', 'bx', 'sp', 'bp', 'si', 'di'] as const;
 const SEGMENTS = [

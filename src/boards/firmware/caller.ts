@@ -1,4 +1,3 @@
-import { RIGHTS } from '../../cpu/state.ts';
 import {
   generalProtection,
   isLongMode,
@@ -9,7 +8,7 @@ import {
   usesDescriptors,
 } from '../../cpu/system/context.ts';
 import { portIn, portOut } from '../../cpu/system/io.ts';
-import { FLAG, SEG, STATE } from '../../isa/registers.ts';
+import { FLAG, RIGHTS, SEG, STATE } from '../../isa/registers.ts';
 
 const [AX, CX, DX, BX, SP, BP, SI, DI] = [0, 1, 2, 3, 4, 5, 6, 7];
 /** Offset of the flags in the frame that an interrupt leaves on a 16-bit stack. */

@@ -3,6 +3,7 @@ import {
   CR0,
   EFER,
   FLAG,
+  RIGHTS,
   SEG,
   SEGMENT,
   SEGMENT_BYTES,
@@ -10,12 +11,9 @@ import {
   STATE,
   VECTOR_OF,
 } from '../../isa/registers.ts';
-import { type CpuState, RIGHTS } from '../state.ts';
+import type { CpuState } from '../state.ts';
 import type { MsrStorage } from './msr-storage.ts';
 import { GuestFault, type SystemPort } from './port.ts';
-
-/** Bits of EFLAGS that exist and can be written; bit 1 is always set. */
-export const EFLAGS_WRITABLE = 0x3f7fd5;
 
 /** What the processor is told about itself. */
 export interface ProcessorOptions {

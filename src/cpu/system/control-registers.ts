@@ -1,7 +1,6 @@
 import { PHYSICAL_BITS } from '../../isa/cpuid.ts';
-import { CR0, CR4, EFER, SEG, STATE } from '../../isa/registers.ts';
+import { CR0, CR4, EFER, RIGHTS, SEG, STATE } from '../../isa/registers.ts';
 import type { CpuState } from '../state.ts';
-import { RIGHTS } from '../state.ts';
 import { generalProtection, is64BitCode, isLongMode, type SystemContext, segmentRights } from './context.ts';
 import { CR8_AS_MSR } from './port.ts';
 

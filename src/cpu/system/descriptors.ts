@@ -1,5 +1,5 @@
-import { SEG, STATE } from '../../isa/registers.ts';
-import { RIGHTS, type SegmentValue } from '../state.ts';
+import { RIGHTS, SEG, STATE } from '../../isa/registers.ts';
+import type { SegmentValue } from '../state.ts';
 import { isLongMode, type SystemContext, segmentBase, segmentLimit, segmentRights } from './context.ts';
 
 /** Types of system descriptors and gates (SDM 3A, table 3-2). In IA-32e mode those with bit 3 set are the 64-bit ones. */

@@ -1,8 +1,7 @@
-import { CR4, FLAG, SEG, STATE } from '../../isa/registers.ts';
+import { CR4, EFLAGS_WRITABLE, FLAG, SEG, STATE } from '../../isa/registers.ts';
 import { checkRealRip, checkRip, enterCode, enterRealCode, isCode64, returnTarget } from './code-segments.ts';
 import {
   changeFlags,
-  EFLAGS_WRITABLE,
   generalProtection,
   ioPrivilege,
   is64BitCode,

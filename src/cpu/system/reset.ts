@@ -1,7 +1,7 @@
 import { SIGNATURE } from '../../isa/cpuid.ts';
 import type { Field } from '../../isa/layout.ts';
-import { CR0, CR4, EFER, MASK, SEG, STATE, VECTOR, X87 } from '../../isa/registers.ts';
-import { type CpuState, RIGHTS, type SegmentValue } from '../state.ts';
+import { CR0, CR4, EFER, MASK, RIGHTS, SEG, STATE, VECTOR, X87 } from '../../isa/registers.ts';
+import type { CpuState, SegmentValue } from '../state.ts';
 import type { SystemContext } from './context.ts';
 import { DR6_FIXED, DR7_FIXED } from './debug.ts';
 import { MSR } from './msr-numbers.ts';

@@ -1,5 +1,5 @@
-import { SEG, SHADOW, STATE, VECTOR_OF } from '../../isa/registers.ts';
-import { type CpuState, NULL_SEGMENT, RIGHTS, type SegmentValue } from '../state.ts';
+import { RIGHTS, SEG, SHADOW, STATE, VECTOR_OF } from '../../isa/registers.ts';
+import { type CpuState, NULL_SEGMENT, type SegmentValue } from '../state.ts';
 import {
   generalProtection,
   is64BitCode,

@@ -1,5 +1,5 @@
-import { SEG, VECTOR_OF } from '../../isa/registers.ts';
-import { RIGHTS, type SegmentValue } from '../state.ts';
+import { RIGHTS, SEG, VECTOR_OF } from '../../isa/registers.ts';
+import type { SegmentValue } from '../state.ts';
 import { is64BitCode, isCanonical, isLongMode, type SystemContext } from './context.ts';
 import { GuestFault, type Privilege } from './port.ts';
 

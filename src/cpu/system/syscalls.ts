@@ -1,7 +1,6 @@
-import { EFER, FLAG, SEG, STATE } from '../../isa/registers.ts';
-import { RIGHTS, type SegmentValue } from '../state.ts';
+import { EFER, FLAG, FLAT_RIGHTS, RIGHTS, SEG, STATE, SYSRET_FLAGS } from '../../isa/registers.ts';
+import type { SegmentValue } from '../state.ts';
 import {
-  EFLAGS_WRITABLE,
   generalProtection,
   invalidOpcode,
   isCanonical,
@@ -15,13 +14,6 @@ const RDX = 2;
 const RSP = 4;
 const R11 = 11;
 
-const COMMON = RIGHTS.present | RIGHTS.notSystem | RIGHTS.writable | RIGHTS.accessed | RIGHTS.granular;
-const DATA = COMMON | RIGHTS.big;
-const CODE_32 = COMMON | RIGHTS.code | RIGHTS.big;
-const CODE_64 = COMMON | RIGHTS.code | RIGHTS.long;
-/** What SYSRET takes of R11: all flags but RF and VM (SDM 2, SYSRET). */
-const SYSRET_FLAGS = EFLAGS_WRITABLE & ~(FLAG.RF | FLAG.VM);
-
 /** The flat segments that these instructions load without a descriptor table; the selector's RPL is the level. */
 function flat(selector: number, rights: number): SegmentValue {
   const dpl = (selector & 3) << RIGHTS.dplShift;
@@ -32,7 +24,7 @@ function flat(selector: number, rights: number): SegmentValue {
 function enterFlat(cpu: SystemContext, cs: SegmentValue, ss: number, rip: bigint): void {
   const { state } = cpu;
   state.setSegment(SEG.CS, cs);
-  state.setSegment(SEG.SS, flat(ss, DATA));
+  state.setSegment(SEG.SS, flat(ss, FLAT_RIGHTS.data));
   state.setU32(STATE.cpl, cs.selector & 3);
   state.setU64(STATE.rip, rip);
 }
@@ -45,7 +37,12 @@ export function sysenter(cpu: SystemContext): void {
   const long = isLongMode(state);
   const mask = long ? 0xffffffffffffffffn : 0xffffffffn;
   state.setU32(STATE.eflags, state.u32(STATE.eflags) & ~(FLAG.VM | FLAG.IF | FLAG.RF));
-  enterFlat(cpu, flat(selector, long ? CODE_64 : CODE_32), selector + 8, state.u64(STATE.sysenterEip) & mask);
+  enterFlat(
+    cpu,
+    flat(selector, long ? FLAT_RIGHTS.code64 : FLAT_RIGHTS.code32),
+    selector + 8,
+    state.u64(STATE.sysenterEip) & mask,
+  );
   state.setGpr(RSP, state.u64(STATE.sysenterEsp) & mask);
   cpu.port.contextChanged();
 }
@@ -60,7 +57,7 @@ export function sysexit(cpu: SystemContext, size: number): void {
   if (long && !(isCanonical(rip) && isCanonical(rsp))) throw generalProtection();
   const selector = (base + (long ? 32 : 16)) | 3;
   const mask = long ? 0xffffffffffffffffn : 0xffffffffn;
-  enterFlat(cpu, flat(selector, long ? CODE_64 : CODE_32), selector + 8, rip & mask);
+  enterFlat(cpu, flat(selector, long ? FLAT_RIGHTS.code64 : FLAT_RIGHTS.code32), selector + 8, rip & mask);
   state.setGpr(RSP, rsp & mask);
   cpu.port.contextChanged();
 }
@@ -73,7 +70,7 @@ export function syscall(cpu: SystemContext): void {
   state.setGpr(RCX, state.u64(STATE.rip));
   state.setGpr32(R11, flags);
   const selector = Number((state.u64(STATE.star) >> 32n) & 0xfffcn);
-  enterFlat(cpu, flat(selector, CODE_64), selector + 8, state.u64(STATE.lstar));
+  enterFlat(cpu, flat(selector, FLAT_RIGHTS.code64), selector + 8, state.u64(STATE.lstar));
   state.eflags = flags & ~state.low(STATE.sfmask);
   cpu.port.contextChanged();
 }
@@ -91,7 +88,7 @@ export function sysret(cpu: SystemContext, size: number): void {
   const rip = state.gpr(RCX);
   if (long && !isCanonical(rip)) throw generalProtection();
   const base = Number(state.u64(STATE.star) >> 48n);
-  const code = flat((base + (long ? 16 : 0)) | 3, long ? CODE_64 : CODE_32);
+  const code = flat((base + (long ? 16 : 0)) | 3, long ? FLAT_RIGHTS.code64 : FLAT_RIGHTS.code32);
   enterFlat(cpu, code, (base + 8) | 3, long ? rip : rip & 0xffffffffn);
   state.eflags = state.gpr32(R11) & SYSRET_FLAGS;
   cpu.port.contextChanged();

@@ -1,5 +1,5 @@
-import { SEG, VECTOR_OF } from '../../isa/registers.ts';
-import { NULL_SEGMENT, RIGHTS, type SegmentValue } from '../state.ts';
+import { RIGHTS, SEG, VECTOR_OF } from '../../isa/registers.ts';
+import { NULL_SEGMENT, type SegmentValue } from '../state.ts';
 import { generalProtection, isCanonical, isLongMode, type SystemContext, selectorError } from './context.ts';
 import {
   type Descriptor,

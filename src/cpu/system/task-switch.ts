@@ -1,7 +1,6 @@
-import { CR0, FLAG, SEG, STATE, STATE_BYTES, VECTOR_OF } from '../../isa/registers.ts';
+import { CR0, EFLAGS_WRITABLE, FLAG, SEG, STATE, STATE_BYTES, VECTOR_OF } from '../../isa/registers.ts';
 import { type CpuState, NULL_SEGMENT, type SegmentValue } from '../state.ts';
 import {
-  EFLAGS_WRITABLE,
   generalProtection,
   isLongMode,
   isV86,
