@@ -78,6 +78,23 @@ test('a frame is received with its header, and the buffer is empty when it was r
   assert.equal(read(REG.cr, 1) & 1, 1);
 });
 
+test('a driver that acknowledges frames it has not read is told of them again', () => {
+  const setup = setUp();
+  const { net, slot, read, write } = setup;
+  start(setup);
+  net.arrive(testFrame(MAC, 60));
+  net.arrive(testFrame(MAC, 60));
+  write(REG.capr, 2, 68 - 16);
+  write(REG.isr, 2, ROK);
+  assert.deepEqual([slot.level, read(REG.isr, 2)], [false, 0]);
+  slot.clock.advanceTo(1_000_000n);
+  assert.deepEqual([slot.level, read(REG.isr, 2)], [true, ROK]);
+  write(REG.capr, 2, 2 * 68 - 16);
+  write(REG.isr, 2, ROK);
+  slot.clock.advanceTo(2_000_000n);
+  assert.deepEqual([slot.level, read(REG.isr, 2)], [false, 0]);
+});
+
 test('the ring wraps, or a frame goes over its end', () => {
   for (const [rcr, at] of [
     [0x0a, 0],

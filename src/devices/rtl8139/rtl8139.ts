@@ -37,6 +37,8 @@ const RECEIVED = { ok: 0x0001, broadcast: 0x2000, own: 0x4000, multicast: 0x8000
 const CAPR_LAG = 16;
 /** Frames that wait until a page of the ring has been brought in. */
 const MOST_WAITING = 64;
+/** How long a driver that has acknowledged frames before it read them is left alone: about a long frame's time on the wire. */
+const REMINDER_NANOS = 100_000n;
 const BMCR_SELF_CLEARING = 0x82;
 const STATE_VERSION = 1;
 
@@ -51,6 +53,11 @@ export class Rtl8139 implements PciFunction {
   readonly #transmit: () => void;
   readonly #receive: () => void;
   readonly #resume: Alarm;
+  /**
+   * Says that frames are in the ring when the driver has acknowledged them unread. On a wire the next frame would say so
+   * soon; here a burst comes at once, and a driver that stops reading in its middle would not be called again.
+   */
+  readonly #reminder: Alarm;
   #waiting: Uint8Array[] = [];
 
   /** @param mac six bytes, the address in the card's EEPROM */
@@ -67,6 +74,9 @@ export class Rtl8139 implements PciFunction {
     this.#resume = slot.clock.createAlarm(() => {
       this.#transmit();
       this.#receive();
+    });
+    this.#reminder = slot.clock.createAlarm(() => {
+      if (!this.#isEmpty) this.#raise(INT.rok);
     });
     const chip: Pick<Device, 'read' | 'write'> = {
       read: (offset, size) => this.#read(offset, size),
@@ -124,6 +134,7 @@ export class Rtl8139 implements PciFunction {
     this.#waiting = [...(state.waiting as Uint8Array[])];
     this.#config.restore(state.config as DeviceState);
     this.#resume.arm(this.#slot.clock.nowNanos());
+    this.#reminder.arm(this.#slot.clock.nowNanos() + REMINDER_NANOS);
   }
 
   /** A software reset keeps the address (5.6). */
@@ -131,6 +142,7 @@ export class Rtl8139 implements PciFunction {
     this.#bytes.fill(0, MAC_BYTES);
     for (const [offset, size, value] of RESET_VALUES) this.#set(offset, size, value);
     this.#waiting = [];
+    this.#reminder.cancel();
     this.#drivePin();
   }
 
@@ -165,11 +177,16 @@ export class Rtl8139 implements PciFunction {
 
   #writeWord(offset: number, size: number, value: number): void {
     const mask = size === 1 ? 0xff : 0xffff;
-    if (offset === REG.isr) this.#set(REG.isr, 2, this.#get(REG.isr, 2) & ~(value & mask));
+    if (offset === REG.isr) this.#acknowledge(value & mask);
     else if (offset === REG.imr) this.#set(REG.imr, size, value & INT_ALL);
     else if (offset === REG.capr && size === 2) this.#set(REG.capr, 2, value);
     this.#drivePin();
     this.#receive();
+  }
+
+  #acknowledge(causes: number): void {
+    this.#set(REG.isr, 2, this.#get(REG.isr, 2) & ~causes);
+    if (causes & INT.rok && !this.#isEmpty) this.#reminder.arm(this.#slot.clock.nowNanos() + REMINDER_NANOS);
   }
 
   #writeByte(offset: number, value: number): void {
