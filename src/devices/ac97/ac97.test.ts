@@ -137,6 +137,14 @@ test('a paused bus master goes on where it was', () => {
   assert.deepEqual(bench.heard, counting(480, 0));
 });
 
+test('the registers say to the sample how far a buffer is', () => {
+  const bench = new Bench();
+  bench.buffer(0, 480, 0);
+  bench.start(0);
+  bench.slot.clock.advanceTo(bench.slot.clock.nowNanos() + 1_500_000n);
+  assert.equal(bench.read(PO + PICB, 2), 960 - 2 * 72);
+});
+
 test('a reset of the registers keeps the enabled interrupts', () => {
   const bench = new Bench();
   bench.start(3);

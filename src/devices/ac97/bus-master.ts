@@ -101,8 +101,9 @@ export class AudioBusMaster {
     this.#arm();
   }
 
-  /** Its registers, as bytes. */
+  /** Its registers, as bytes: they say how far it is to the sample, since drivers measure the rate by them. */
   registers(): Uint8Array {
+    if (this.#running) this.#work();
     const bytes = new Uint8Array(BUS_MASTER_BYTES);
     const view = new DataView(bytes.buffer);
     view.setUint32(REG.bdbar, this.#r.bdbar, true);
