@@ -60,3 +60,21 @@ test('a page that is invalidated is walked for anew', () => {
   code.translate(GLOBAL);
   assert.deepEqual(walked, [GLOBAL, GLOBAL]);
 });
+
+test('a flush and an invalidation tell whose code was found by what they forget', () => {
+  const { code } = bench();
+  const [all, none] = [
+    { system: true, user: true },
+    { system: false, user: false },
+  ];
+  assert.deepEqual(code.flush(false), all);
+  code.translate(GLOBAL);
+  assert.deepEqual(code.flush(true), none);
+  code.translate(LOCAL);
+  assert.deepEqual(code.flush(true), { system: true, user: false });
+  assert.deepEqual(code.flush(true), none);
+  assert.deepEqual(code.invalidatePage(LOCAL), none);
+  assert.deepEqual(code.invalidatePage(GLOBAL), { system: true, user: false });
+  code.restore({ global: [], local: [], large: [] });
+  assert.deepEqual(code.invalidatePage(LOCAL), all, 'what was found before is not known');
+});

@@ -17,6 +17,14 @@ export interface CodeTranslationsRecord {
   readonly large: readonly number[];
 }
 
+/** By what is forgotten code may have been found: of the supervisor, of level 3. What remembers such code must forget it too. */
+export interface Forgotten {
+  readonly system: boolean;
+  readonly user: boolean;
+}
+
+const ALL: Forgotten = { system: true, user: true };
+
 /**
  * Where pages of code lie: an instruction TLB that forgets nothing until it is flushed. So tables are walked at the first
  * fetch from a page, however code was decoded and linked before. The TLBs for code in memory, which guest code asks,
@@ -34,6 +42,10 @@ export class CodeTranslations {
   /** Addresses of the entries in memory that are filled, with global pages and with others. */
   readonly #filledGlobal = new Set<number>();
   readonly #filledLocal = new Set<number>();
+  /** Whether there are, or have been since a flush that was told, pages that are not global. */
+  #hasLocal: { system: boolean; user: boolean } = { ...ALL };
+  /** Pages have been forgotten that nobody was told of. */
+  #overflowed = true;
 
   /**
    * @param view the whole memory
@@ -55,32 +67,39 @@ export class CodeTranslations {
   }
 
   /** Forgets everything, or all but global pages. */
-  flush(keepGlobal: boolean): void {
+  flush(keepGlobal: boolean): Forgotten {
+    const forgotten = keepGlobal && !this.#overflowed ? this.#hasLocal : ALL;
+    if (keepGlobal) this.#forgetLocal();
+    else this.#forget();
+    this.#hasLocal = { system: false, user: false };
+    this.#overflowed = false;
+    return forgotten;
+  }
+
+  #forgetLocal(): void {
     this.#local.clear();
     this.#emptyAll(this.#filledLocal);
-    if (keepGlobal) return;
+  }
+
+  #forget(): void {
+    this.#forgetLocal();
     this.#global.clear();
     this.#large.clear();
     this.#emptyAll(this.#filledGlobal);
   }
 
   /** Forgets the page at `linear`, and all pages of a large one that it may belong to. */
-  invalidatePage(linear: bigint): void {
+  invalidatePage(linear: bigint): Forgotten {
     const page = Number((linear >> 12n) & PAGE_NUMBER_MASK);
-    const keys = [page, page + PAGE_NUMBERS];
-    if (keys.some((key) => this.#large.has(stretchOf(key)))) {
-      this.flush(false);
-      return;
-    }
-    for (const key of keys) {
-      this.#global.delete(key);
-      this.#local.delete(key);
-    }
+    const keys = [page, page + PAGE_NUMBERS] as const;
+    if (this.#overflowed || keys.some((key) => this.#large.has(stretchOf(key)))) return this.flush(false);
+    const [system, user] = keys.map((key) => this.#global.delete(key) || this.#local.delete(key));
     const tag = BigInt.asUintN(64, linear) & ~0xfffn;
     for (let context = 0; context < CONTEXT.slow; context++) {
       const entry = this.#entryOf(this.#state.u32(STATE.tlbArea) + context * TLB_BYTES, page);
       if (this.#view.getBigUint64(entry + TLB.readTag, true) === tag) this.#empty(entry);
     }
+    return { system, user };
   }
 
   save(): CodeTranslationsRecord {
@@ -88,7 +107,8 @@ export class CodeTranslations {
   }
 
   restore(saved: CodeTranslationsRecord): void {
-    this.flush(false);
+    this.#forget();
+    this.#overflowed = true;
     for (const [key, page] of saved.global) this.#global.set(key, page);
     for (const [key, page] of saved.local) this.#local.set(key, page);
     for (const key of saved.large) this.#large.add(key);
@@ -100,10 +120,14 @@ export class CodeTranslations {
   }
 
   #enter(key: number, translation: bigint): number {
-    if (this.#global.size + this.#local.size >= MOST_PAGES) this.flush(false);
+    if (this.#global.size + this.#local.size >= MOST_PAGES) {
+      this.#forget();
+      this.#overflowed = true;
+    }
     const bits = Number(translation & 0xfffn);
     const page = Number(translation >> 12n);
     (bits & TRANSLATION.global ? this.#global : this.#local).set(key, page);
+    if ((bits & TRANSLATION.global) === 0) this.#hasLocal[key < PAGE_NUMBERS ? 'system' : 'user'] = true;
     if (bits & TRANSLATION.large) this.#large.add(stretchOf(key));
     return page;
   }

@@ -209,7 +209,7 @@ export class Engine implements CodeOwner {
   }
 
   codeInvalidated(): void {
-    this.mode.newGeneration();
+    this.mode.newGeneration({ system: true, user: true });
   }
 
   /**

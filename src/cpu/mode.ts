@@ -42,7 +42,7 @@ export function modeOf(key: number): KeyedMode {
   };
 }
 
-/** Code keys are `generation * KEYS + index of (mode, user, code segment)`. */
+/** Code keys are `generation * KEYS + index of (mode, user, code segment)`; level 3 and the others have generations of their own. */
 const KEYS = 4096;
 
 /** Keeps what engines derive from the architectural state: mode key, code key, TLB context, limits of code. */
@@ -50,7 +50,7 @@ export class ModeTracker {
   readonly #state: CpuState;
   readonly #modes = new Map<number, KeyedMode>();
   readonly #codeKeys = new Map<string | number, number>();
-  #generation = 0;
+  #generation = { system: 0, user: 0 };
   #single = false;
   #mode: KeyedMode = modeOf(0);
 
@@ -70,10 +70,13 @@ export class ModeTracker {
     this.update();
   }
 
-  /** Makes all jump-cache entries invalid: translations or code have changed. */
-  newGeneration(): void {
-    this.#generation++;
-    if ((this.#generation + 1) * KEYS > 0xffffffff) this.#startOver();
+  /** Makes the jump cache's entries for code of level 3, or of the others, invalid: translations or code have changed. */
+  newGeneration({ system, user }: { readonly system: boolean; readonly user: boolean }): void {
+    if (!system && !user) return;
+    if (system) this.#generation.system++;
+    if (user) this.#generation.user++;
+    const latest = Math.max(this.#generation.system, this.#generation.user);
+    if ((latest + 1) * KEYS > 0xffffffff) this.#startOver();
     this.#setCodeKey();
   }
 
@@ -175,31 +178,32 @@ export class ModeTracker {
     if (this.#codeKeys.size >= KEYS - 2) this.#startOver();
     const state = this.#state;
     if (bits === 64) {
-      const [key0, key3] = [this.#codeKeyOf(key * 2), this.#codeKeyOf(key * 2 + 1)];
+      const [key0, key3] = [this.#codeKeyOf(key * 2, 'system'), this.#codeKeyOf(key * 2 + 1, 'user')];
       state.setU32(STATE.codeKey0, key0);
       state.setU32(STATE.codeKey3, key3);
       state.setU32(STATE.codeKey, state.u32(STATE.cpl) === 3 ? key3 : key0);
       return;
     }
-    const plain = key * 2 + (state.u32(STATE.cpl) === 3 ? 1 : 0);
+    const ring = state.u32(STATE.cpl) === 3 ? 'user' : 'system';
+    const plain = key * 2 + (ring === 'user' ? 1 : 0);
     const name = flatCode ? plain : `${plain}:${this.#base(SEG.CS)}:${this.#segment(SEG.CS, SEGMENT.limit)}`;
-    state.setU32(STATE.codeKey, this.#codeKeyOf(name));
+    state.setU32(STATE.codeKey, this.#codeKeyOf(name, ring));
   }
 
   /** The key of a kind of code in this generation: a new one where it has none. */
-  #codeKeyOf(name: string | number): number {
+  #codeKeyOf(name: string | number, ring: 'system' | 'user'): number {
     let index = this.#codeKeys.get(name);
     if (index === undefined) {
       index = this.#codeKeys.size + 1;
       this.#codeKeys.set(name, index);
     }
-    return this.#generation * KEYS + index;
+    return this.#generation[ring] * KEYS + index;
   }
 
   /** Numbers have run out: forget all, and empty the jump cache, so that old keys cannot match. */
   #startOver(): void {
     this.#codeKeys.clear();
-    this.#generation = 0;
+    this.#generation = { system: 0, user: 0 };
     const { view } = this.#state;
     const cache = this.#state.u32(STATE.jumpCache);
     new Uint8Array(view.buffer, cache, JUMP_CACHE.entries * JUMP_CACHE.bytes).fill(0);

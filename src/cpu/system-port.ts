@@ -89,14 +89,12 @@ export class EnginePort implements SystemPort {
 
   flushTlb(what: 'all' | 'notGlobal'): void {
     this.#engine.mmu.flushTlbs(this.state.base, what === 'all' ? 0 : 1);
-    this.#engine.code.flush(what === 'notGlobal');
-    this.#engine.mode.newGeneration();
+    this.#engine.mode.newGeneration(this.#engine.code.flush(what === 'notGlobal'));
   }
 
   invalidatePage(address: bigint): void {
     this.#engine.mmu.flushPage(this.state.base, address);
-    this.#engine.code.invalidatePage(address);
-    this.#engine.mode.newGeneration();
+    this.#engine.mode.newGeneration(this.#engine.code.invalidatePage(address));
   }
 
   contextChanged(): void {
