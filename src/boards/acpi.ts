@@ -47,13 +47,15 @@ const ACCESS_DWORD = 3;
 export interface AcpiOptions {
   /** processors, 1 to 255, with local APIC identities from 0 */
   readonly cpuCount: number;
+  /** whether there is a parallel port; default false */
+  readonly parallel?: boolean;
 }
 
 /** Builds the ACPI tables (ACPI 6.5 chapter 5) with the commands that link them, once, for every way to boot. */
-export function buildAcpi({ cpuCount }: AcpiOptions): TableSet {
+export function buildAcpi({ cpuCount, parallel }: AcpiOptions): TableSet {
   const tables = new TableBlob();
   const facs = tables.addRaw(facsBytes());
-  const dsdt = tables.add('DSDT', 2, buildDsdt(cpuCount));
+  const dsdt = tables.add('DSDT', 2, buildDsdt(cpuCount, parallel));
   const fadt = tables.add('FACP', 3, fadtBody(facs, dsdt), FADT_POINTERS);
   const madt = tables.add('APIC', 3, madtBody(cpuCount));
   const hpet = tables.add('HPET', 1, hpetBody());

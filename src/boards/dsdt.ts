@@ -37,6 +37,8 @@ const ISA_CHIPS: readonly IsaChip[] = [
   { name: 'PWRM', id: 'PNP0C02', uid: 1, ports: [PC_PORTS.powerManagement], irqs: [] },
 ];
 
+const PARALLEL: IsaChip = { name: 'LPT1', id: 'PNP0400', ports: [PC_PORTS.parallel], irqs: [PC_IRQ.parallel] };
+
 /** Present, enabled, shown and working (ACPI 6.5 section 6.3.7). */
 const STATUS_WORKING = 0x0f;
 const STATUS_HIDDEN = 0x0b;
@@ -44,14 +46,18 @@ const SLOTS = 32;
 const PINS = 4;
 
 /** The body of the DSDT: the host bridge with its interrupts, the chips behind the ISA bridge, the processors, and S5. */
-export function buildDsdt(cpuCount: number): Uint8Array {
+export function buildDsdt(cpuCount: number, parallel = false): Uint8Array {
   return Uint8Array.from([
     ...name('_S5', packageOf(integer(0), integer(0), integer(0), integer(0))),
-    ...scope('_SB', hostBridge(), ...Array.from({ length: cpuCount }, (_, cpu) => processor(cpu))),
+    ...scope(
+      '_SB',
+      hostBridge(parallel ? [...ISA_CHIPS, PARALLEL] : ISA_CHIPS),
+      ...Array.from({ length: cpuCount }, (_, cpu) => processor(cpu)),
+    ),
   ]);
 }
 
-function hostBridge(): Aml {
+function hostBridge(chips: readonly IsaChip[]): Aml {
   return device(
     'PCI0',
     name('_HID', eisaId('PNP0A03')),
@@ -68,7 +74,7 @@ function hostBridge(): Aml {
       ),
     ),
     name('_PRT', packageOf(...interruptRoutes())),
-    isaBridge(),
+    isaBridge(chips),
   );
 }
 
@@ -84,9 +90,9 @@ function interruptRoutes(): Aml[] {
   return routes;
 }
 
-function isaBridge(): Aml {
+function isaBridge(chips: readonly IsaChip[]): Aml {
   const [slot, fn] = PC_SLOT.isaBridge;
-  return device('ISA', name('_ADR', integer(slot * 0x10000 + fn)), ...ISA_CHIPS.map(isaChip));
+  return device('ISA', name('_ADR', integer(slot * 0x10000 + fn)), ...chips.map(isaChip));
 }
 
 function isaChip(chip: IsaChip): Aml {

@@ -55,6 +55,8 @@ export interface PcMachineOptions extends Omit<CardOptions, 'voice'> {
   readonly boot: KernelBoot | LateKernelBoot | FirmwareBoot;
   /** Where messages on the debug ports go. */
   readonly debugOutput?: (byte: number) => void;
+  /** Takes what is printed on LPT1; absent: there is no such port. */
+  readonly parallel?: (byte: number) => void;
   /** Where sound goes; absent: nobody hears it. */
   readonly audio?: AudioSink;
   /** When given, hot code is translated. */
@@ -123,7 +125,7 @@ export class PcMachine {
     this.#seed = options.seed;
     this.#clockKind = options.clock;
     this.#cpuCount = options.cpuCount ?? 1;
-    this.#acpi = buildAcpi({ cpuCount: this.#cpuCount });
+    this.#acpi = buildAcpi({ cpuCount: this.#cpuCount, parallel: options.parallel !== undefined });
     const retired = () => BigInt(this.vcpus?.retired ?? 0);
     const earlier = () => this.vcpus?.requestEnd();
     this.clock =
@@ -451,6 +453,7 @@ export class PcMachine {
       serial: options.serial,
       debugExitPort: options.debugExitPort,
       debugOutput: options.debugOutput,
+      parallel: options.parallel,
       voice: options.voice,
       sound: options.sound,
       registers: {

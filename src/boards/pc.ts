@@ -3,6 +3,7 @@ import type { CfiFlash, FlashStore } from '../devices/cfi-flash/cfi-flash.ts';
 import { FwCfgItems } from '../devices/fw-cfg/items.ts';
 import { HPET_BYTES } from '../devices/hpet/hpet.ts';
 import type { I8042 } from '../devices/i8042/i8042.ts';
+import { ParallelPort } from '../devices/parallel-port/parallel-port.ts';
 import { I440fx } from '../devices/pci-host/i440fx.ts';
 import { Piix3 } from '../devices/pci-host/piix3.ts';
 import { Piix4Pm } from '../devices/piix4-pm/piix4-pm.ts';
@@ -19,7 +20,7 @@ import { type DriveBay, makeDrives, makeIde, type PcDrive, type PcDrives, scsiCa
 import { mapFirmware, mapVariables } from './firmware-rom.ts';
 import { type InterruptOptions, Interrupts } from './interrupts.ts';
 import { type ChipOptions, makeChips, type PcChips, PORT_MAP, type Shutdown } from './pc-chips.ts';
-import { APIC_PAGE_BYTES, PC_MEMORY, PC_PORTS, PC_SLOT, pirqOf } from './pc-map.ts';
+import { APIC_PAGE_BYTES, PC_IRQ, PC_MEMORY, PC_PORTS, PC_SLOT, pirqOf } from './pc-map.ts';
 import { type CpuPort, ProcessorSocket } from './processor-socket.ts';
 import { plugSb16, type SoundModel } from './sound-card.ts';
 
@@ -40,6 +41,8 @@ export interface PcOptions extends ChipOptions, InterruptOptions {
   readonly variables?: FlashStore;
   /** disks, and media in the CD and floppy drives */
   readonly drives?: readonly PcDrive[];
+  /** takes what is printed on LPT1; without it there is no such port */
+  readonly parallel?: (byte: number) => void;
   /** the sound card */
   readonly sound?: SoundModel;
   /** the PCI cards */
@@ -211,11 +214,17 @@ export class PcBoard {
     this.pci.attach(slot, fn, card);
   }
 
-  #plugIsaCards({ clock, hostWork, voice, sound }: PcOptions): (readonly [name: string, part: SavedPart])[] {
-    if (sound !== 'sb16') return [];
+  #plugIsaCards({ clock, hostWork, voice, sound, parallel }: PcOptions): [name: string, part: SavedPart][] {
+    const cards: [string, SavedPart][] = [];
     const irq = (number: number) => this.isaInterrupt(number);
     const dma = (number: number) => this.#chips.isaDma.channel(number);
-    return [['sb16', plugSb16({ clock, hostWork, voice, ports: this.ports, irq, dma })]];
+    if (sound === 'sb16') cards.push(['sb16', plugSb16({ clock, hostWork, voice, ports: this.ports, irq, dma })]);
+    if (parallel) {
+      const port = new ParallelPort(irq(PC_IRQ.parallel), parallel);
+      this.ports.map(...PC_PORTS.parallel, port, 'parallel', 1);
+      cards.push(['parallel', port]);
+    }
+    return cards;
   }
 
   #mapChips({ debugExitPort, debugOutput }: PcOptions): void {

@@ -140,6 +140,7 @@ function deviceOptions(): Option[] {
       '--display <TARGET>',
       'where the screen is shown: none, web or vnc:HOST:PORT[,password-file=FILE]',
     ).default(undefined, 'none'),
+    new Option('--parallel <TARGET>', 'add LPT1, and print to file:FILE, stdio, unix:PATH or none'),
     new Option('--sound <CARD>', 'a sound card: ac97, sb16 (port 220h, IRQ 5, DMA 1 and 5) or none').default(
       undefined,
       'none',

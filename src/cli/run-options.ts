@@ -55,6 +55,7 @@ export interface RawRunOptions {
   readonly qmp?: string;
   readonly gdb?: string;
   readonly display?: string;
+  readonly parallel?: string;
   /** default none */
   readonly sound?: string;
   readonly audio?: string;
@@ -103,6 +104,8 @@ export interface RunOptions {
   readonly qmp?: SocketAddress;
   readonly gdb?: GdbOption;
   readonly display: DisplayTarget;
+  /** Where what is printed goes. */
+  readonly parallel?: SerialTarget;
   readonly sound?: SoundModel;
   /** The WAV file that gets the guest's sound. */
   readonly audio?: FileOption;
@@ -160,6 +163,7 @@ export function readRunOptions(image: string | undefined, raw: RawRunOptions, ho
     gdb: optional(raw.gdb, (text) => parseGdb('--gdb', text)),
     qmp: optional(raw.qmp, (text) => parseSocketAddress('--qmp', text)),
     display: parseDisplay('--display', raw.display ?? 'none'),
+    parallel: optional(raw.parallel, (text) => parseSerial('--parallel', text)),
     sound: readSound(raw.sound),
     audio: readAudio(raw.audio),
     screenshotAtExit: raw.screenshotAtExit,

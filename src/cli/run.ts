@@ -69,12 +69,14 @@ async function runGuest(
   try {
     const serial = lines.serial.map((line, index) => (line && index === 0 ? progress.watch(line) : line));
     const debugOutput = lines.debugConsole && ((byte: number) => lines.debugConsole?.send(byte));
+    const parallel = options.parallel && ((byte: number) => lines.printer?.send(byte));
     const config = configOf(options, withVariables(guest, variables), serial);
     networks = await openNetworks(options.networks, config.seed, options.pcap);
     const shares = await openSharedFolders(options);
     const machine = await makeMachine({
       ...config,
       debugOutput,
+      parallel,
       drives: drives?.media,
       networks: networks.cards,
       shares,
@@ -87,7 +89,7 @@ async function runGuest(
     const hostMillis = millisSinceStart() - startMillis;
     return { ending, stats: machine.stats, startMillis, hostMillis, hostLines: (await sampling?.finish()) ?? [] };
   } finally {
-    for (const line of [...lines.serial, lines.debugConsole]) line?.close();
+    for (const line of [...lines.serial, lines.debugConsole, lines.printer]) line?.close();
     audio?.close();
     networks?.close();
     await drives?.close();
@@ -108,9 +110,11 @@ function tellProgress(line: string, { verbose }: RunOptions): void {
 interface Lines {
   readonly serial: readonly (HostCharPort | undefined)[];
   readonly debugConsole: HostCharPort | undefined;
+  readonly printer: HostCharPort | undefined;
 }
 
-async function openLines({ serial, debugConsole, name }: RunOptions, outside: OutsideEnding): Promise<Lines> {
+async function openLines(options: RunOptions, outside: OutsideEnding): Promise<Lines> {
+  const { serial, debugConsole, parallel, name } = options;
   outside.onSignals();
   outside.onClosedOutput();
   outside.onLostLauncher();
@@ -119,7 +123,11 @@ async function openLines({ serial, debugConsole, name }: RunOptions, outside: Ou
   const lines: (HostCharPort | undefined)[] = [];
   for (const target of serial) lines.push(await open('--serial', target));
   if (name !== undefined) lines[0] = new SharedLine(lines[0]);
-  return { serial: lines, debugConsole: debugConsole && (await open('--debugcon', debugConsole)) };
+  return {
+    serial: lines,
+    debugConsole: debugConsole && (await open('--debugcon', debugConsole)),
+    printer: parallel && (await open('--parallel', parallel)),
+  };
 }
 
 /** Opens the media that options name. What opens them is loaded only where there are any. */

@@ -68,11 +68,12 @@ export async function openSavedRun(path: string, image: string | undefined, raw:
   try {
     const configuration = configurationIn(snapshot);
     const outside = configuration.outside as Outside | null;
-    const { memoryBytes, cpuCount = 1, clock, sound, noReboot, debugExitPort } = configuration;
+    const { memoryBytes, cpuCount = 1, clock, parallel, sound, noReboot, debugExitPort } = configuration;
     const ofSnapshot: Partial<RawRunOptions> = {
       memory: `${memoryBytes / 1024}k`,
       cpus: `${cpuCount}`,
       clock,
+      parallel: parallel ? (raw.parallel ?? 'none') : undefined,
       sound: sound ?? undefined,
       reboot: raw.reboot && !noReboot,
       debugExit: debugExitPort === null ? undefined : `${debugExitPort}`,

@@ -50,6 +50,8 @@ export interface VmConfig {
   readonly networks?: readonly PcNetwork[];
   /** Folders that the guest can mount. */
   readonly shares?: readonly PcShare[];
+  /** Takes what is printed on LPT1; absent: there is no such port. */
+  readonly parallel?: (byte: number) => void;
   /** The sound card, beside the speaker that every PC has; default none. */
   readonly sound?: SoundModel;
   /** Where the guest's sound goes; absent: nobody hears it. */

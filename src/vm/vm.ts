@@ -91,6 +91,7 @@ export class Vm implements VmControl {
       drives: config.drives,
       networks: config.networks,
       shares: config.shares,
+      parallel: config.parallel,
       sound: config.sound,
       audio: config.audio,
       jit: config.accel === 'interp' ? undefined : { hotAfter: HOT_AFTER, countExits: config.statistics },

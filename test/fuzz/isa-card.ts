@@ -1,4 +1,5 @@
 import { IsaDma } from '../../src/devices/dma8237/isa-dma.ts';
+import { ParallelPort } from '../../src/devices/parallel-port/parallel-port.ts';
 import { PcSpeaker } from '../../src/devices/pit8254/pc-speaker.ts';
 import { Pit8254 } from '../../src/devices/pit8254/pit8254.ts';
 import { SystemControlPortB } from '../../src/devices/pit8254/system-control-port-b.ts';
@@ -79,6 +80,12 @@ export function makeSb16(slot: PciSlot): PciFunction {
       { ports: DMA_PAGES_PORTS, device: dma.pages },
     ],
   );
+}
+
+/** A parallel port. */
+export function makeParallelPort(slot: PciSlot): PciFunction {
+  const port = new ParallelPort(slot.interrupt, () => {});
+  return new IsaCard(slot, [port], [{ ports: 4, device: port }]);
 }
 
 /** The timer with the speaker behind it. */

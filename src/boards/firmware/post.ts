@@ -6,6 +6,7 @@ import { BDA, EBDA, EBDA_BYTES, EBDA_GPA, EBDA_SEGMENT } from './bda.ts';
 import type { Caller } from './caller.ts';
 import { readCmos } from './clock.ts';
 import { addDrive, DRIVE } from './disk/drives.ts';
+import { addPrinter } from './printer.ts';
 import type { BiosRom } from './rom.ts';
 
 const BIOS_SEGMENT = 0xf000;
@@ -127,6 +128,7 @@ function describeMachine(c: Caller): void {
     c.store(BDA.com + i * 2, 2, port);
     c.store(BDA.comTimeout + i, 1, 1);
   });
+  addPrinter(c);
   for (const at of [BDA.keyHead, BDA.keyTail, BDA.keyBufferStart]) c.store(at, 2, KEY_BUFFER);
   c.store(BDA.keyBufferEnd, 2, KEY_BUFFER_END);
   c.store(BDA.keyFlags3, 1, KEYBOARD_101);

@@ -55,8 +55,3 @@ function initialize(c: Caller, port: number, parameters: number): void {
   c.out(port + LCR, parameters & 0x1f);
   c.out(port + 1, 0);
 }
-
-/** INT 17h: a printer that is not there. */
-export function printer(c: Caller): void {
-  c.ah = c.ah <= 2 ? 0x01 : c.ah;
-}

@@ -23,6 +23,8 @@ export interface SavedConfiguration {
   /** Absent: one. */
   readonly cpuCount?: number;
   readonly clock: VmConfig['clock'];
+  /** Whether there is a parallel port; absent: no. */
+  readonly parallel?: boolean;
   /** Absent: none. */
   readonly sound?: VmConfig['sound'] | null;
   readonly seed: bigint;
@@ -146,6 +148,7 @@ function describe(config: VmConfig, outside: unknown): SavedConfiguration {
     memoryBytes: config.memoryBytes,
     cpuCount: config.cpuCount ?? 1,
     clock: config.clock,
+    parallel: config.parallel !== undefined,
     sound: config.sound ?? null,
     seed: config.seed,
     noReboot: config.noReboot,
