@@ -86,7 +86,7 @@ class FunctionEmitter {
     this.#localOf.delete(id);
     this.#freeLocals[this.#locals[local - this.#paramCount]].push(local);
   };
-  #position = 0;
+  #position: number;
   /** Open structured instructions, outermost first; labels for those that can be branched to. */
   readonly #open: (Label | undefined)[] = [];
 
@@ -95,6 +95,7 @@ class FunctionEmitter {
     this.#paramCount = fn.params.length + (fn.threaded ? 2 : 0);
     this.#context = context;
     this.#plan = new LocalPlan(fn);
+    this.#position = this.#plan.firstPosition;
   }
 
   emit(): Uint8Array {

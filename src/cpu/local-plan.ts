@@ -14,42 +14,53 @@ export const PLACE = {
   alias: 3,
 } as const;
 
-/** A loop that is being walked through: values from before it must outlive it when it uses them. */
-interface OpenLoop {
-  readonly start: number;
-  readonly outliving: number[];
+/** A loop: values from before it must outlive it when it uses them. */
+interface Loop {
+  /** Position of its statement; -1 while the walk is inside, where nothing from before it has been met. */
+  start: number;
+  readonly end: number;
+  readonly outer: Loop | undefined;
 }
+
+const NEVER = -1;
 
 /**
  * Decides for each value of a function whether it gets a local, and for how long. Statements are numbered in the order
- * of their text; the end of a loop has a number too. Whoever emits counts in the same way.
+ * of their text, from {@link firstPosition} on; the end of a loop has a number too. Whoever emits counts in the same way.
+ *
+ * Values are recorded before their uses, so one walk from the end sees all uses of a value before the value.
  */
 export class LocalPlan {
   /** Uses by what is executed regularly, and by what rarely is, by value. */
   readonly #hot: Uint32Array;
   readonly #cold: Uint32Array;
   readonly #place: Uint8Array;
-  readonly #defined: Int32Array;
+  /** Position of the last use of a value or variable, and the loop it lies in. */
   readonly #lastUse: Int32Array;
-  readonly #loops: OpenLoop[] = [];
-  /** Values that are variables, with their numbers, and where variables are set. */
-  readonly #reads: { readonly value: Val; readonly variable: Variable }[] = [];
-  readonly #sets = new Map<number, number[]>();
+  readonly #loopOfLast: (Loop | undefined)[];
+  /** Where each variable is set first, and the next place behind the walk where it is set. */
+  readonly #firstSet = new Map<Variable, number>();
+  #loop: Loop | undefined;
+  #position: number;
   /** What dies, in the order of positions, and where each position's begin. */
   #dying = new Int32Array(0);
   #dyingFrom = new Int32Array(0);
-  #position = 0;
 
   constructor(fn: IrFunction) {
     this.#hot = new Uint32Array(fn.idCount);
     this.#cold = new Uint32Array(fn.idCount);
     this.#place = new Uint8Array(fn.idCount);
-    this.#defined = new Int32Array(fn.idCount).fill(-1);
-    this.#lastUse = new Int32Array(fn.idCount).fill(-1);
-    this.#countUses(fn.body, false);
-    this.#walk(fn.body);
-    this.#findAliases();
-    this.#listDying();
+    this.#lastUse = new Int32Array(fn.idCount).fill(NEVER);
+    this.#loopOfLast = new Array<Loop | undefined>(fn.idCount);
+    this.#position = fn.positionCount;
+    this.#walk(fn.body, false);
+    for (const [{ id, lasting }, at] of this.#firstSet) if (!lasting) this.#outliveLoops(id, at);
+    this.#listDying(fn.positionCount);
+  }
+
+  /** Position of the first statement. */
+  get firstPosition(): number {
+    return this.#position;
   }
 
   place(value: Val): number {
@@ -67,135 +78,121 @@ export class LocalPlan {
     for (let i = this.#dyingFrom[position]; i < end; i++) visit(this.#dying[i]);
   }
 
-  /** Values are recorded before their uses, so one walk from the end sees all uses of a value before the value. */
-  #countUses(statements: readonly Stmt[], cold: boolean): void {
-    for (let i = statements.length - 1; i >= 0; i--) {
-      const s = statements[i];
-      if (s.kind === 'if') {
-        this.#countUses(s.otherwise, cold);
-        this.#countUses(s.consequent, cold || s.cold);
-      } else if (s.kind === 'block' || s.kind === 'loop') this.#countUses(s.body, cold);
-      if (s.kind === 'let') this.#countLet(s.value, cold);
-      else for (const value of operandsOf(s)) this.#count(value, cold ? 0 : 1, cold ? 1 : 0);
-    }
+  #walk(statements: readonly Stmt[], cold: boolean): void {
+    for (let i = statements.length - 1; i >= 0; i--) this.#statement(statements[i], cold);
   }
 
-  #countLet(value: Val, cold: boolean): void {
-    const [hot, rare] = [this.#hot[value.id], this.#cold[value.id]];
-    const { kind } = value.what;
-    if (kind === 'op') {
-      this.#place[value.id] = hot > 1 ? PLACE.local : hot + rare > 0 ? PLACE.inline : PLACE.none;
-      // What is computed where it is used is computed there each time.
-      for (const arg of value.args) {
-        if (hot > 1) this.#count(arg, cold ? 0 : 1, cold ? 1 : 0);
-        else if (hot + rare > 0) this.#count(arg, hot, Math.min(rare, 2));
+  #statement(s: Stmt, cold: boolean): void {
+    switch (s.kind) {
+      case 'let':
+        this.#let(s.value, --this.#position, cold);
+        return;
+      case 'set':
+        this.#set(s.variable, s.value, --this.#position, cold);
+        return;
+      case 'if':
+        this.#walk(s.otherwise, cold);
+        this.#walk(s.consequent, cold || s.cold);
+        break;
+      case 'block':
+        this.#walk(s.body, cold);
+        break;
+      case 'loop':
+        this.#walkLoop(s.body, cold);
+        return;
+    }
+    const at = --this.#position;
+    for (const value of operandsOf(s)) this.#use(value, at, cold);
+  }
+
+  #walkLoop(body: readonly Stmt[], cold: boolean): void {
+    const loop: Loop = { start: NEVER, end: --this.#position, outer: this.#loop };
+    this.#loop = loop;
+    this.#walk(body, cold);
+    this.#loop = loop.outer;
+    loop.start = --this.#position;
+  }
+
+  #let(value: Val, at: number, cold: boolean): void {
+    const { id, what, args } = value;
+    const [hot, rare] = [this.#hot[id], this.#cold[id]];
+    if (what.kind === 'op') {
+      if (hot + rare === 0) return;
+      if (hot <= 1) {
+        this.#place[id] = PLACE.inline;
+        for (const arg of args) this.#useWith(arg, id, hot, rare);
+        return;
       }
-      return;
-    }
-    if (hot + rare === 0 && kind !== 'call' && kind !== 'guestLoad') return;
-    this.#place[value.id] = PLACE.local;
-    for (const arg of value.args) this.#count(arg, cold ? 0 : 1, cold ? 1 : 0);
+    } else if (hot + rare === 0 && what.kind !== 'call' && what.kind !== 'guestLoad') return;
+    this.#place[id] = PLACE.local;
+    if (this.#lastUse[id] === NEVER) this.#lastUse[id] = at;
+    this.#outliveLoops(id, at);
+    if (what.kind === 'variable') this.#read(what.variable, id, at);
+    else for (const arg of args) this.#use(arg, at, cold);
   }
 
-  #count(value: Val, hot: number, cold: number): void {
-    this.#hot[value.id] += hot;
-    this.#cold[value.id] += cold;
+  /** A value that is what a variable is at `at`. */
+  #read(variable: Variable, id: number, at: number): void {
+    const nextSet = this.#firstSet.get(variable);
+    const isAlias = nextSet === undefined || nextSet >= this.#lastUse[id];
+    if (isAlias) this.#place[id] = PLACE.alias;
+    if (variable.lasting) return;
+    if (isAlias) this.#touch(variable.id, this.#lastUse[id], this.#loopOfLast[id]);
+    else this.#touch(variable.id, at, this.#loop);
   }
 
-  #walk(statements: readonly Stmt[]): void {
-    for (const s of statements) this.#statement(s);
+  #set(variable: Variable, value: Val, at: number, cold: boolean): void {
+    this.#firstSet.set(variable, at);
+    if (!variable.lasting) this.#touch(variable.id, at, this.#loop);
+    this.#use(value, at, cold);
   }
 
-  #statement(s: Stmt): void {
-    const at = this.#position++;
-    if (s.kind === 'let') this.#let(s.value, at);
-    else for (const value of operandsOf(s)) this.#use(value, at);
-    if (s.kind === 'set') this.#set(s.variable, at);
-    else if (s.kind === 'if') {
-      this.#walk(s.consequent);
-      this.#walk(s.otherwise);
-    } else if (s.kind === 'block') this.#walk(s.body);
-    else if (s.kind === 'loop') this.#loop(s.body, at);
+  #use(value: Val, at: number, cold: boolean): void {
+    const { id, args, what } = value;
+    if (args.length === 0 && isAlwaysThere(what.kind)) return;
+    if (cold) this.#cold[id]++;
+    else this.#hot[id]++;
+    this.#touch(id, at, this.#loop);
   }
 
-  #loop(body: readonly Stmt[], start: number): void {
-    const loop: OpenLoop = { start, outliving: [] };
-    this.#loops.push(loop);
-    this.#walk(body);
-    this.#loops.pop();
-    const end = this.#position++;
-    for (const id of loop.outliving) this.#touch(id, end);
-  }
-
-  #let(value: Val, at: number): void {
-    if (this.#place[value.id] !== PLACE.local) return;
-    for (const arg of value.args) this.#use(arg, at);
-    this.#defined[value.id] = at;
-    this.#lastUse[value.id] = at;
-    if (value.what.kind !== 'variable') return;
-    const { variable } = value.what;
-    if (!variable.lasting) this.#touch(variable.id, at);
-    this.#reads.push({ value, variable });
-  }
-
-  #set({ id, lasting }: Variable, at: number): void {
-    const sets = this.#sets.get(id);
-    if (sets === undefined) this.#sets.set(id, [at]);
-    else sets.push(at);
-    if (lasting) return;
-    if (this.#defined[id] < 0) this.#defined[id] = at;
-    this.#touch(id, at);
-  }
-
-  #use(value: Val, at: number): void {
-    const { kind } = value.what;
-    if (kind === 'const' || kind === 'param') return;
-    if (kind === 'op' && this.#place[value.id] === PLACE.inline) for (const arg of value.args) this.#use(arg, at);
-    else this.#touch(value.id, at);
+  /** An operand of a value that is computed where it is used: it is used there, each time. */
+  #useWith(value: Val, user: number, hot: number, rare: number): void {
+    const { id, args, what } = value;
+    if (args.length === 0 && isAlwaysThere(what.kind)) return;
+    this.#hot[id] += hot;
+    this.#cold[id] += Math.min(rare, 2);
+    this.#touch(id, this.#lastUse[user], this.#loopOfLast[user]);
   }
 
   /** Notes that something is needed at a position. */
-  #touch(id: number, at: number): void {
-    if (at > this.#lastUse[id]) this.#lastUse[id] = at;
-    for (const loop of this.#loops) {
-      if (loop.start <= this.#defined[id]) continue;
-      loop.outliving.push(id);
-      return;
-    }
+  #touch(id: number, at: number, loop: Loop | undefined): void {
+    if (at <= this.#lastUse[id]) return;
+    this.#lastUse[id] = at;
+    this.#loopOfLast[id] = loop;
   }
 
-  #findAliases(): void {
-    for (const { value, variable } of this.#reads) {
-      const [from, to] = [this.#defined[value.id], this.#lastUse[value.id]];
-      if (isAnyBetween(this.#sets.get(variable.id) ?? [], from, to)) continue;
-      this.#place[value.id] = PLACE.alias;
-      if (!variable.lasting && to > this.#lastUse[variable.id]) this.#lastUse[variable.id] = to;
-    }
-    this.#reads.length = 0;
+  /** What is there since before a loop that uses it is needed until the loop ends. */
+  #outliveLoops(id: number, since: number): void {
+    let loop = this.#loopOfLast[id];
+    for (; loop !== undefined && loop.start > since; loop = loop.outer) this.#lastUse[id] = loop.end;
+    this.#loopOfLast[id] = loop;
   }
 
   /** Sorts what dies by position. */
-  #listDying(): void {
-    const from = new Int32Array(this.#position + 2);
-    for (const at of this.#lastUse) if (at >= 0) from[at + 1]++;
-    for (let at = 0; at <= this.#position; at++) from[at + 1] += from[at];
+  #listDying(positions: number): void {
+    const from = new Int32Array(positions + 2);
+    const lastUse = this.#lastUse;
+    for (let id = 0; id < lastUse.length; id++) if (lastUse[id] >= 0) from[lastUse[id] + 1]++;
+    for (let at = 0; at <= positions; at++) from[at + 1] += from[at];
     const next = from.slice();
-    const dying = new Int32Array(from[this.#position + 1]);
-    this.#lastUse.forEach((at, id) => {
-      if (at >= 0) dying[next[at]++] = id;
-    });
+    const dying = new Int32Array(from[positions + 1]);
+    for (let id = 0; id < lastUse.length; id++) if (lastUse[id] >= 0) dying[next[lastUse[id]]++] = id;
     this.#dying = dying;
     this.#dyingFrom = from;
   }
 }
 
-/** Whether a list of ascending numbers has one above `low` and below `high`. */
-function isAnyBetween(ascending: readonly number[], low: number, high: number): boolean {
-  let [from, to] = [0, ascending.length];
-  while (from < to) {
-    const middle = (from + to) >> 1;
-    if (ascending[middle] > low) to = middle;
-    else from = middle + 1;
-  }
-  return from < ascending.length && ascending[from] < high;
+/** Constants and parameters need no local. */
+function isAlwaysThere(kind: Val['what']['kind']): boolean {
+  return kind === 'const' || kind === 'param';
 }

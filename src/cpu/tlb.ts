@@ -56,11 +56,13 @@ export const ACCESS = {
   system: 4,
 } as const;
 
+const PAGE_SHIFT = 12;
+const ENTRY_SHIFT = Math.log2(TLB.bytes);
+
 /** Offset, in one context's TLB, of the entry under which linear `address` (i64) is looked for. */
 export function entryOffset(address: Val): Val {
   return address
-    .shrU(12)
+    .shrU(PAGE_SHIFT - ENTRY_SHIFT)
     .wrap()
-    .and(TLB.entries - 1)
-    .mul(TLB.bytes);
+    .and((TLB.entries - 1) * TLB.bytes);
 }

@@ -53,6 +53,7 @@ export class Builder {
   };
   readonly #callees = new Set<FunctionRef>();
   #nextId = 0;
+  #positionCount = 0;
   #statements: Stmt[] = [];
 
   constructor(target: BuilderTarget, params: readonly Type[], result?: Type) {
@@ -65,7 +66,8 @@ export class Builder {
   /** The recorded function. @param threaded it may continue in decoded code */
   finish(name: string, threaded = false): IrFunction {
     const { params, result } = this;
-    return { name, params, result, body: this.#statements, threaded, idCount: this.#nextId, callees: this.#callees };
+    const counts = { idCount: this.#nextId, positionCount: this.#positionCount };
+    return { name, params, result, body: this.#statements, threaded, ...counts, callees: this.#callees };
   }
 
   /** A constant of `type`; negative values are taken in two's complement. */
@@ -128,6 +130,7 @@ export class Builder {
 
   /** Appends a statement. */
   add(statement: Stmt): void {
+    this.#positionCount += statement.kind === 'loop' ? 2 : 1;
     this.#statements.push(statement);
   }
 

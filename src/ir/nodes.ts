@@ -85,4 +85,6 @@ export interface IrFunction {
   readonly callees: ReadonlySet<FunctionRef>;
   /** Values, variables and labels have smaller numbers. */
   readonly idCount: number;
+  /** Statements and ends of loops: at most as many. */
+  readonly positionCount: number;
 }

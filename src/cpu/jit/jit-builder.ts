@@ -285,10 +285,7 @@ export class JitBuilder extends Builder {
     const args = [this.cpu, address, this.i32(bytes), access, this.get(variable)];
     const left = this.pin('i32', { kind: 'call', callee: refill }, args);
     this.set(variable, left);
-    this.ifRarely(left.ltS(0), () => {
-      this.set(variable, left.not());
-      this.#bailing.bail('memory');
-    });
+    this.ifRarely(left.ltS(0), () => this.#bailing.bail('memory'));
   }
 
   #slotAt(offset: number): Promoted {

@@ -95,6 +95,7 @@ class RegionCompiler {
             this.#lookAround(again);
           });
         });
+        this.#restoreBudget();
         this.#writeBack();
         const record = b.get(this.#record);
         if (this.#probe?.resume === undefined) continueAt(b, record);
@@ -155,6 +156,13 @@ class RegionCompiler {
     put(b, STATE.budget, get(b, STATE.budget).add(b.load('i32', 4, header, BLOCK.count)));
     b.set(this.#target, b.load('i32', 4, header, BLOCK.label));
     this.#probe?.entered(b);
+  }
+
+  /** `refill` has inverted the budget where the interpreter is to make an access. */
+  #restoreBudget(): void {
+    const b = this.#b;
+    const budget = get(b, STATE.budget);
+    put(b, STATE.budget, budget.not().selectIf(budget.ltS(0), budget));
   }
 
   #writeBack(): void {
@@ -309,6 +317,7 @@ class RegionCompiler {
   /** Lets the interpreter execute the instruction that is being recorded. */
   #bail(reason: ExitReason): void {
     const b = this.#b;
+    if (this.#probe !== undefined) this.#restoreBudget();
     this.#probe?.leaving(b, reason, this.#unexecuted);
     b.set(this.#record, this.#recordAddress);
     if (this.#bailLabel !== undefined) b.break(this.#bailLabel);
