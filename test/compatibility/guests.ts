@@ -156,7 +156,7 @@ export const GUESTS: readonly Guest[] = [
       const menu = 'set timeout=0\nmenuentry "GNU Mach" {\n  multiboot /gnumach gnumach\n}\n';
       return ['--cdrom', await grubCd(workshop, menu, { gnumach: kernel }), '--memory', '128M', '--net', 'none'];
     },
-    steps: [{ screen: /GNU Mach 1\.8|bootstrap/, seconds: 120 }],
+    steps: [{ screen: /No bootstrap code loaded/, seconds: 120 }],
   },
   ...(['amd64', 'i386'] as const).map(
     (architecture): Guest => ({
@@ -220,7 +220,9 @@ export const GUESTS: readonly Guest[] = [
     steps: [
       { serial: /Shell> /, seconds: 120 },
       { send: 'ver\r' },
-      { serial: /UEFI Interactive Shell v2\.2[\s\S]*Shell> .*ver[\s\S]*Shell> / },
+      { serial: /Shell> [\s\S]*UEFI Interactive Shell v2\.2[\s\S]*Shell> / },
+      { type: 'memmap\n' },
+      { serial: /Total Memory:/ },
     ],
   },
   {

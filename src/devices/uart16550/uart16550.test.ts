@@ -191,6 +191,13 @@ test('a peer is silent until the guest listens: by RTS, by the interrupt or by p
   while ((byPolling.in(5) & 1) === 0) polls++;
   assert.ok(polls < 32);
   assert.equal(byPolling.in(0), 0x61);
+  const byPollingWithTheModem = new Bench();
+  byPollingWithTheModem.type('a');
+  for (polls = 0; polls < 32 && (byPollingWithTheModem.in(5) & 1) === 0; polls++) {
+    byPollingWithTheModem.in(4);
+    byPollingWithTheModem.in(6);
+  }
+  assert.equal(byPollingWithTheModem.in(0), 0x61);
 });
 
 test('a receiver reset empties the FIFO and loses nothing', () => {

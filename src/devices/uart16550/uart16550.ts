@@ -49,7 +49,10 @@ const INBOUND_BYTES = 65_536;
 /** An inbound queue that has fallen to this length asks for more. */
 const INBOUND_LOW_BYTES = 4_096;
 const TIMEOUT_CHARACTERS = 4n;
-/** So many LSR reads in a row are a guest that waits for input: output never has to wait here. */
+/**
+ * So many LSR reads in a row are a guest that waits for input: output never has to wait here. Reads of the modem's
+ * registers between them do not count against it, since UEFI's driver asks for everything with each poll.
+ */
 const POLLS_THAT_LISTEN = 16;
 /** Nanoseconds of one bit at divisor 1: sixteen periods of 1.8432 MHz. */
 const BIT_NANOS_NUMERATOR = 16n * 1_000_000_000n;
@@ -101,14 +104,14 @@ export class Uart16550 implements Device {
     const r = this.#r;
     const register = offset & 7;
     if (register === LSR) return this.#readLsr();
+    if (register === MCR) return r.mcr;
+    if (register === MSR) return this.#readMsr();
     r.lsrPolls = 0;
     const latched = (r.lcr & LCR_DLAB) !== 0;
     if (register === RBR_THR_DLL) return latched ? r.divisor & 0xff : this.#readRbr();
     if (register === IER_DLM) return latched ? r.divisor >> 8 : r.ier;
     if (register === IIR_FCR) return this.#readIir();
-    if (register === LCR) return r.lcr;
-    if (register === MCR) return r.mcr;
-    return register === MSR ? this.#readMsr() : r.scr;
+    return register === LCR ? r.lcr : r.scr;
   }
 
   write(offset: number, _size: number, value: number): void {
