@@ -187,10 +187,18 @@ export const GUESTS: readonly Guest[] = [
   {
     name: 'debian-disk',
     title: 'Debian 12 on a disk, amd64',
-    source: 'mmdebstrap: GRUB in the MBR, ext4, systemd',
+    source: '`vitrine image build debian`: GRUB in the MBR, ext4, systemd',
     reaches: '`login:`, `systemctl is-system-running` says `running`, reboot, power-off',
     firmware: BOTH,
-    machine: async () => ['--disk', `${await debianDisk()},format=raw,overlay`, '--memory', '512M', '--net', CARD],
+    machine: async () => [
+      '--disk',
+      `${await debianDisk('amd64')},overlay`,
+      '--memory',
+      '512M',
+      '--net',
+      CARD,
+      ...PATIENT,
+    ],
     steps: [
       { screen: /login:/, seconds: 400 },
       { picture: true },
