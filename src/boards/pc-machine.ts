@@ -179,6 +179,8 @@ export class PcMachine {
     return {
       portRead: (port, bytes) => processor.portRead(port, bytes),
       portWrite: (port, bytes, value) => processor.portWrite(port, bytes, value),
+      portReadMany: (port, bytes, target) => processor.portReadMany(port, bytes, target),
+      portWriteMany: (port, bytes, source) => processor.portWriteMany(port, bytes, source),
       mmioRead: (gpa, bytes) => processor.mmioRead(gpa, bytes),
       mmioWrite: (gpa, bytes, value) => processor.mmioWrite(gpa, bytes, value),
       interruptPending: () => processor.interruptPending(),

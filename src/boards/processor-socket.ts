@@ -80,6 +80,14 @@ export class ProcessorSocket implements ProcessorBus {
     this.#ports.write(port, bytes, value);
   }
 
+  portReadMany(port: number, bytes: 1 | 2 | 4, target: Uint8Array): number {
+    return this.#ports.readMany(port, bytes, target);
+  }
+
+  portWriteMany(port: number, bytes: 1 | 2 | 4, source: Uint8Array): number {
+    return this.#ports.writeMany(port, bytes, source);
+  }
+
   mmioRead(gpa: number, bytes: 1 | 2 | 4): number {
     const offset = gpa - this.#apicGpa;
     if (offset >= 0 && offset < APIC_PAGE_BYTES) return this.#localApic?.read(offset, bytes) ?? 0;

@@ -1,9 +1,14 @@
+import type { BlockRegister } from '../machine/interfaces.ts';
 import type { JitOptions, MachineCode } from './machine-code.ts';
 
 /** What a processor is connected to. Port and MMIO accesses run device code. */
 export interface CpuEnvironment {
   portRead(port: number, bytes: 1 | 2 | 4): number;
   portWrite(port: number, bytes: 1 | 2 | 4, value: number): void;
+  /** As {@link BlockRegister.readMany} at a port; absent where there is none such. @returns bytes filled */
+  portReadMany?(port: number, bytes: 1 | 2 | 4, target: Uint8Array): number;
+  /** As {@link BlockRegister.writeMany}. @returns bytes taken */
+  portWriteMany?(port: number, bytes: 1 | 2 | 4, source: Uint8Array): number;
   mmioRead(gpa: number, bytes: 1 | 2 | 4): number;
   mmioWrite(gpa: number, bytes: 1 | 2 | 4, value: number): void;
   /** Whether an interrupt or an NMI waits for the processor, whatever its IF says. */

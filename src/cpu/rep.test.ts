@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { CR0, FLAG, RIGHTS, SEG, STATE } from '../isa/registers.ts';
+import type { CpuEnvironment } from './environment.ts';
 import { layOutMemory } from './memory-layout.ts';
 import { NO_DEVICES } from './no-devices.case.ts';
 import { Vcpu } from './vcpu.ts';
@@ -16,15 +17,21 @@ interface Registers {
   readonly esi?: number;
   readonly edi: number;
   readonly down?: boolean;
+  /** Last byte of ES. */
+  readonly limit?: number;
 }
 
 /** A processor in flat 32-bit code without paging, at `code` and a HLT; memory holds a pattern of period 251. */
-function flatMode(code: readonly number[], { eax = 0, ecx, esi = 0, edi, down }: Registers) {
+function flatMode(
+  code: readonly number[],
+  { eax = 0, ecx, esi = 0, edi, down, limit = 0xffffffff }: Registers,
+  environment: CpuEnvironment = NO_DEVICES,
+) {
   const layout = layOutMemory([{ gpa: 0, length: RAM_BYTES, hostOffset: 0 }], 1 << 16);
   const maximumPages = layout.wasmPages;
   const memory = new WebAssembly.Memory({ initial: maximumPages, maximum: maximumPages });
   const machine = { memory, layout, shared: false, memory64: false, maximumPages };
-  const vcpu = new Vcpu(machine, NO_DEVICES, { apicId: 0, tscHz: 1e9, apicTimerHz: 1e9 });
+  const vcpu = new Vcpu(machine, environment, { apicId: 0, tscHz: 1e9, apicTimerHz: 1e9 });
   const ram = new Uint8Array(memory.buffer, layout.ram, RAM_BYTES);
   for (let at = 0; at < RAM_BYTES; at++) ram[at] = at % 251;
   ram.set([...code, HLT], CODE);
@@ -34,6 +41,7 @@ function flatMode(code: readonly number[], { eax = 0, ecx, esi = 0, edi, down }:
   const flat = { base: 0n, limit: 0xffffffff };
   state.setSegment(SEG.CS, { ...flat, selector: 8, rights: rights | RIGHTS.code });
   for (const segment of [SEG.SS, SEG.DS, SEG.ES]) state.setSegment(segment, { ...flat, selector: 16, rights });
+  state.setSegment(SEG.ES, { ...flat, limit, selector: 16, rights });
   for (const [register, value] of [
     [RAX, eax],
     [RCX, ecx],
@@ -104,4 +112,71 @@ test('REP STOSD of unequal bytes and of equal bytes fills with the value', () =>
     assert.equal(view.getUint8(0x20002), 0x20002 % 251);
     assert.equal(view.getUint8(0x20003 + 16000), (0x20003 + 16000) % 251);
   }
+});
+
+/** A chip of which bytes 0, 1, 2 … are read: at once as many as lie in front of a multiple of 500. */
+function countingChip() {
+  const [given, accesses]: [number[], number[]] = [[], []];
+  const environment: CpuEnvironment = {
+    ...NO_DEVICES,
+    portRead: (_port, bytes) => {
+      accesses.push(bytes);
+      for (let n = 0; n < bytes; n++) given.push(given.length & 0xff);
+      return given.slice(-bytes).reduceRight((value, byte) => value * 0x100 + byte, 0);
+    },
+    portReadMany: (_port, bytes, target) => {
+      const inFront = 500 - (given.length % 500) - bytes;
+      const length = Math.min(target.length, Math.max(0, inFront));
+      for (let n = 0; n < length; n++) {
+        target[n] = given.length & 0xff;
+        given.push(target[n]);
+      }
+      return length;
+    },
+    portWrite: (_port, bytes, value) => {
+      accesses.push(bytes);
+      for (let n = 0; n < bytes; n++) given.push((value >>> (8 * n)) & 0xff);
+    },
+    portWriteMany: (_port, _bytes, source) => {
+      given.push(...source);
+      return source.length;
+    },
+  };
+  return { environment, accesses, given };
+}
+
+test('REP INSW gets from a chip that gives many what it gets one by one, wherever it is interrupted', () => {
+  for (const down of [false, true]) {
+    const { environment, accesses } = countingChip();
+    const { vcpu, ram } = flatMode([0x66, 0xf3, 0x6d], { ecx: 5000, edi: 0x30ffe, down }, environment);
+    for (let slice = 1; slice <= 3; slice++) {
+      vcpu.run(700);
+      assert.equal(vcpu.state.gpr32(RCX), 5000 - 700 * slice);
+    }
+    assert.deepEqual(vcpu.run(100_000), { kind: 'halted' });
+    assert.equal(vcpu.retired, 5001);
+    for (let n = 0; n < 10000; n++) {
+      const at = down ? 0x30ffe - (n & ~1) + (n & 1) : 0x30ffe + n;
+      assert.equal(ram[at], n & 0xff);
+    }
+    assert.ok(down ? accesses.length === 5000 : accesses.length < 200);
+  }
+});
+
+test('REP INSW fills a segment up to its limit, then faults with what is done committed', () => {
+  const { environment, given } = countingChip();
+  const { vcpu } = flatMode([0x66, 0xf3, 0x6d], { ecx: 5000, edi: 0x30001, limit: 0x30fff }, environment);
+  assert.equal(vcpu.run(3000).kind, 'shutdown');
+  assert.equal(given.length, 0xffe);
+  assert.equal(vcpu.state.gpr32(RDI), 0x30fff);
+  assert.equal(vcpu.state.gpr32(RCX), 5000 - 0x7ff);
+});
+
+test('REP OUTSD gives a chip that takes many what it gives one by one', () => {
+  const { environment, accesses, given } = countingChip();
+  const { vcpu, ram } = flatMode([0xf3, 0x6f], { ecx: 3000, esi: 0x20003, edi: 0 }, environment);
+  assert.deepEqual(vcpu.run(100_000), { kind: 'halted' });
+  assert.equal(vcpu.state.gpr32(RSI), 0x20003 + 12000);
+  assert.deepEqual(Uint8Array.from(given), ram.slice(0x20003, 0x20003 + 12000));
+  assert.ok(accesses.length < 100);
 });

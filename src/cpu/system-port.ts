@@ -128,6 +128,16 @@ export class EnginePort implements SystemPort {
     notePortBreakpoints(this.state, port, bytes);
     this.#environment.portWrite(port, bytes, value);
   }
+  portReadMany(port: number, bytes: 1 | 2 | 4, host: number, length: number): number {
+    return this.#environment.portReadMany?.(port, bytes, this.#hostBytes(host, length)) ?? 0;
+  }
+  portWriteMany(port: number, bytes: 1 | 2 | 4, host: number, length: number): number {
+    return this.#environment.portWriteMany?.(port, bytes, this.#hostBytes(host, length)) ?? 0;
+  }
+  /** Nothing where breakpoints are to be met. */
+  #hostBytes(host: number, length: number): Uint8Array {
+    return new Uint8Array(this.state.view.buffer, host, hasBreakpoints(this.state) ? 0 : length);
+  }
   apicRead(msr: number): bigint | undefined {
     return this.#environment.apicRead(msr);
   }

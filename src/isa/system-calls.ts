@@ -94,6 +94,13 @@ export const SYSTEM_CALLS = [
   'portIn',
   /** a port in bits 0–15 and bytes (1, 2, 4) in bits 16–23, b value. Checks IOPL and the I/O bitmap. */
   'portOut',
+  /**
+   * a port in bits 0–15, bytes (1, 2, 4) in bits 16–23, number of elements above, b address in host memory: reads as many
+   * elements as nothing but the data comes of. Gives their number. Checks IOPL and the I/O bitmap.
+   */
+  'portInMany',
+  /** As portInMany, for writing. */
+  'portOutMany',
   /** a port, b bytes: only the check of IOPL and the I/O bitmap. */
   'portPermission',
   /** Transcendental functions of the x87; see src/isa/semantics/x87. */

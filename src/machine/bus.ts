@@ -1,4 +1,4 @@
-import type { Device } from './interfaces.ts';
+import type { BlockRegister, Device } from './interfaces.ts';
 
 /** The widest access a chip takes at once, in bytes; the bus splits wider ones, as an 8-bit ISA card makes a PC do. */
 export type BusWidth = 1 | 2 | 4;
@@ -7,7 +7,7 @@ export type BusWidth = 1 | 2 | 4;
 export interface Mapping {
   readonly base: number;
   readonly length: number;
-  readonly device: Pick<Device, 'read' | 'write'>;
+  readonly device: Pick<Device, 'read' | 'write'> & Partial<BlockRegister>;
   readonly name: string;
   readonly width: BusWidth;
 }
@@ -76,6 +76,20 @@ export abstract class Bus {
       this.write(address, half, value);
       this.write(this.#wrap(address + half), half, value >>> (half * 8));
     }
+  }
+
+  /** As {@link BlockRegister.readMany} of the chip at `address`. */
+  readMany(address: number, size: number, target: Uint8Array): number {
+    const mapping = this.find(address);
+    if (!mapping || !fits(mapping, address, size)) return 0;
+    return mapping.device.readMany?.(address - mapping.base, size, target) ?? 0;
+  }
+
+  /** As {@link BlockRegister.writeMany} of the chip at `address`. */
+  writeMany(address: number, size: number, source: Uint8Array): number {
+    const mapping = this.find(address);
+    if (!mapping || !fits(mapping, address, size)) return 0;
+    return mapping.device.writeMany?.(address - mapping.base, size, source) ?? 0;
   }
 
   /** The owner of an address. */

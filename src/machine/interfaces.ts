@@ -95,6 +95,15 @@ export interface Device {
   restore(state: DeviceState): void;
 }
 
+/** What a chip has besides `read` and `write` where blocks of data go through a register, as through an IDE channel's data port. */
+export interface BlockRegister {
+  /** Fills `target` with what reads of `size` bytes at `offset` would give one after the other, as far as nothing else
+   * would come of them: no interrupt, and no question about the time. @returns bytes filled, a multiple of `size` */
+  readMany(offset: number, size: number, target: Uint8Array): number;
+  /** Takes from `source` what writes would, likewise. @returns bytes taken */
+  writeMany(offset: number, size: number, source: Uint8Array): number;
+}
+
 /** A disk, or anything with sectors. Offsets and lengths are bytes, multiples of 512. */
 export interface BlockDevice {
   readonly sizeBytes: number;

@@ -7,7 +7,7 @@ import { readDebugRegister, writeDebugRegister } from './debug.ts';
 import { deliverDebugTrap, deliverException, deliverTrap } from './exceptions.ts';
 import { type FarTarget, farCall, farJump, farReturn } from './far-transfer.ts';
 import { clearVirtualInterruptFlag, flagsImageInV86, popFlags, setInterruptFlag } from './flags.ts';
-import { portIn, portOut, requirePorts } from './io.ts';
+import { movePortMany, portIn, portOut, requirePorts } from './io.ts';
 import { interruptReturn } from './iret.ts';
 import { invalidateByPcid, monitor, mwait, readCounter, readTimeStamp } from './miscellany.ts';
 import { readMsr, writeMsr } from './msr.ts';
@@ -87,6 +87,8 @@ const CALLS: Readonly<Record<SystemCall, SystemFunction>> = {
     const bits = Number(a);
     portOut(cpu, bits & 0xffff, (bits >> 16) as Bytes, Number(value & 0xffffffffn));
   },
+  portInMany: (cpu, packed, host) => movePortMany(cpu, 'in', packed, host),
+  portOutMany: (cpu, packed, host) => movePortMany(cpu, 'out', packed, host),
   portPermission: (cpu, port, bytes) => requirePorts(cpu, Number(port), Number(bytes)),
   fpuError: ({ port }) => BigInt(signalFpuError(port)),
   fpuTranscendental: ({ state }, which) => fpuTranscendental(state, Number(which)),

@@ -65,6 +65,12 @@ export interface SystemPort {
   setTsc(value: bigint): void;
   portRead(port: number, bytes: 1 | 2 | 4): number;
   portWrite(port: number, bytes: 1 | 2 | 4, value: number): void;
+  /**
+   * Does what `length` bytes of accesses to a port, one after the other, would do, as far as nothing else comes of them:
+   * from or to host memory at `host`. @returns bytes moved, a multiple of `bytes`
+   */
+  portReadMany(port: number, bytes: 1 | 2 | 4, host: number, length: number): number;
+  portWriteMany(port: number, bytes: 1 | 2 | 4, host: number, length: number): number;
   /** The local APIC's share of the MSRs, and CR8 (as {@link CR8_AS_MSR}). Undefined: no such MSR, #GP. */
   apicRead(msr: number): bigint | undefined;
   /** @returns false where the MSR or value is refused with #GP */

@@ -108,6 +108,12 @@ export class FakePort implements SystemPort {
   setTsc(value: bigint): void {
     this.time = value;
   }
+  portReadMany(): number {
+    return 0;
+  }
+  portWriteMany(): number {
+    return 0;
+  }
   portRead(port: number, bytes: number): number {
     this.log.push(`in ${port} ${bytes}`);
     return 0x12345678;

@@ -1,7 +1,7 @@
 import { requireVersion } from '../../base/state-version.ts';
 import { ATA_DEVICE, ATA_REG, ATA_STATUS, type AtaDrive } from '../../machine/ata.ts';
 import type { HostWork } from '../../machine/host-work.ts';
-import type { DeviceState, GuestMemory, IrqLine } from '../../machine/interfaces.ts';
+import type { BlockRegister, DeviceState, GuestMemory, IrqLine } from '../../machine/interfaces.ts';
 import { BusMaster } from './bus-master.ts';
 
 /** A bank of registers of a channel. */
@@ -30,7 +30,7 @@ const STATE_VERSION = 1;
 /** An IDE channel: the registers of up to two drives on one cable, their interrupt, and the bus-master engine. */
 export class IdeChannel {
   /** The command block: 8 ports. */
-  readonly commandBlock: RegisterBank;
+  readonly commandBlock: RegisterBank & BlockRegister;
   /** The control block: alternate status when read, device control when written. */
   readonly controlBlock: RegisterBank;
   readonly busMaster: BusMaster;
@@ -53,7 +53,12 @@ export class IdeChannel {
     drives.forEach((drive, index) => {
       drive?.connect({ changed: (interrupt) => this.#changed(index, interrupt) });
     });
-    this.commandBlock = { read: (offset, size) => this.#read(offset, size), write: (...w) => this.#write(...w) };
+    this.commandBlock = {
+      read: (offset, size) => this.#read(offset, size),
+      write: (...w) => this.#write(...w),
+      readMany: (offset, size, target) => this.#readMany(offset, size, target),
+      writeMany: (offset, size, source) => this.#writeMany(offset, size, source),
+    };
     this.controlBlock = { read: () => this.#status(), write: (_offset, _size, value) => this.#writeControl(value) };
   }
 
@@ -186,6 +191,31 @@ export class IdeChannel {
       if (at < transfer.data.length) transfer.data[at] = value >>> (i * 8);
     }
     this.#dataMoved(size, transfer.data.length);
+  }
+
+  /** Only the drive hears of a block's last bytes. */
+  #readMany(offset: number, size: number, target: Uint8Array): number {
+    const data = offset === ATA_REG.data ? this.#pioTransfer('toHost')?.data : undefined;
+    if (!data) return 0;
+    const bytes = this.#bytesInside(data, size, target.length);
+    target.set(data.subarray(this.#moved, this.#moved + bytes));
+    this.#moved += bytes;
+    return bytes;
+  }
+
+  #writeMany(offset: number, size: number, source: Uint8Array): number {
+    const data = offset === ATA_REG.data ? this.#pioTransfer('fromHost')?.data : undefined;
+    if (!data) return 0;
+    const bytes = this.#bytesInside(data, size, source.length);
+    data.set(source.subarray(0, bytes), this.#moved);
+    this.#moved += bytes;
+    return bytes;
+  }
+
+  /** Most bytes, up to `most`, that leave an access of `size` bytes to the block's end. */
+  #bytesInside(data: Uint8Array, size: number, most: number): number {
+    const accesses = Math.min(Math.ceil((data.length - this.#moved) / size) - 1, Math.floor(most / size));
+    return Math.max(0, accesses) * size;
   }
 
   #dataMoved(bytes: number, length: number): void {

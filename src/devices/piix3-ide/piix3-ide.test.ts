@@ -119,6 +119,31 @@ describe('IdeChannel', () => {
     assert.equal(seen.irq, false);
   });
 
+  test('many bytes of data go at once, all but those of the last access to a block', () => {
+    const { channel, first, write, read, seen } = setUp([1000, undefined]);
+    const { readMany, writeMany } = channel.commandBlock;
+    const target = new Uint8Array(1200);
+    assert.equal(readMany(0, 2, target), 0);
+    write(7, 1);
+    assert.equal(read(0, 2), 0x0201);
+    assert.equal(readMany(7, 1, target), 0);
+    assert.equal(readMany(0, 2, target.subarray(0, 101)), 100);
+    assert.equal(readMany(0, 2, target.subarray(100)), 896);
+    assert.deepEqual(target.subarray(0, 996), first.data.subarray(2, 998));
+    assert.equal(first.transfers, 0);
+    assert.equal(readMany(0, 4, target), 0);
+    assert.equal(read(0, 2), 0xe8e7);
+    assert.equal(first.transfers, 1);
+    write(7, 2);
+    read(7);
+    const source = new Uint8Array(1000).fill(0x77);
+    assert.equal(writeMany(0, 2, source), 998);
+    assert.equal(seen.irq, false);
+    write(0, 0x7777, 2);
+    assert.equal(seen.irq, true);
+    assert.deepEqual(first.data, source);
+  });
+
   test('nIEN holds the interrupt back, and only the selected drive drives it', () => {
     const { write, control, seen } = setUp();
     control(2);

@@ -2,7 +2,7 @@ import type { HostPlace } from '../../ir/builder.ts';
 import type { Access, Variable } from '../../ir/nodes.ts';
 import type { Operand, Val } from '../../ir/val.ts';
 import type { Lift, Semantics, SemanticsTable } from '../lift.ts';
-import { FLAG, SEG, STATE } from '../registers.ts';
+import { FLAG, SEG, SEGMENT, SEGMENT_BYTES, SEGMENTS, STATE } from '../registers.ts';
 
 const RAX = 0;
 const RCX = 1;
@@ -31,17 +31,37 @@ class StringLift {
   }
 
   loadSource(): Val {
-    const { l } = this;
-    const address = l.linear(this.#sourceSegment, this.offset(RSI), this.bytes, false, l.shape.flat);
-    return l.b.guestLoad(this.type, this.bytes, address, this.#sourceSegment);
+    return this.l.b.guestLoad(this.type, this.bytes, this.source(), this.#sourceSegment);
   }
 
   loadDestination(forWrite = false): Val {
-    return this.l.b.guestLoad(this.type, this.bytes, this.#destination(forWrite), SEG.ES, forWrite);
+    return this.l.b.guestLoad(this.type, this.bytes, this.destination(forWrite), SEG.ES, forWrite);
   }
 
   storeDestination(value: Val): void {
-    this.l.b.guestStore(this.bytes, this.#destination(true), SEG.ES, value);
+    this.l.b.guestStore(this.bytes, this.destination(true), SEG.ES, value);
+  }
+
+  /** Linear address of the source's element. */
+  source(): Val {
+    return this.l.linear(this.#sourceSegment, this.offset(RSI), this.bytes, false, this.l.shape.flat);
+  }
+
+  /** Linear address of the destination's element. */
+  destination(forWrite: boolean): Val {
+    const { l } = this;
+    return l.linear(l.b.i32(SEG.ES), this.offset(RDI), this.bytes, forWrite, l.shape.flat);
+  }
+
+  /** i32: whether `n` elements from an index register on lie in a segment in which the first does, and the register does not wrap. */
+  inSegment(register: typeof RSI | typeof RDI, n: Val): Val {
+    const { b, shape } = this.l;
+    const segment = register === RSI ? this.#sourceSegment : b.i32(SEG.ES);
+    const end = this.offset(register).add(n.mul(this.bytes).extU());
+    const wraps = shape.addressSize === 64 ? b.i32(0) : end.gtU(2n ** BigInt(shape.addressSize));
+    if (shape.flat || shape.bits === 64) return wraps.eqz();
+    const high = b.load('i64', 4, b.cpu.add(segment.mul(SEGMENT_BYTES)), SEGMENTS + SEGMENT.high);
+    return wraps.or(end.sub(1).gtU(high)).eqz();
   }
 
   advanceSource(): void {
@@ -70,13 +90,13 @@ class StringLift {
     return this.l.gpr(register, this.l.shape.addressSize).extU();
   }
 
-  /** Moves index registers and count past `n` elements (i32), upwards. */
-  skip(n: Val, source: boolean): void {
+  /** Moves index registers and count past `n` elements (i32), upwards, and takes them off the budget. */
+  skip(n: Val, registers: readonly number[]): void {
     const w = this.l.shape.addressSize;
     const narrow = (value: Val) => (w === 64 ? value : value.wrap());
     const bytes = n.mul(this.bytes).extU();
-    if (source) this.l.setGpr(RSI, w, narrow(this.offset(RSI).add(bytes)));
-    this.l.setGpr(RDI, w, narrow(this.offset(RDI).add(bytes)));
+    for (const register of registers) this.l.setGpr(register, w, narrow(this.offset(register).add(bytes)));
+    this.l.set(STATE.budget, this.l.get(STATE.budget).sub(n));
     this.l.setGpr(
       RCX,
       w,
@@ -84,11 +104,6 @@ class StringLift {
         .sub(w === 64 ? n.extU() : n)
         .zeroExtend(w),
     );
-  }
-
-  #destination(forWrite: boolean): Val {
-    const { l } = this;
-    return l.linear(l.b.i32(SEG.ES), this.offset(RDI), this.bytes, forWrite, l.shape.flat);
   }
 
   #advance(register: number): void {
@@ -110,6 +125,8 @@ function spendIteration(l: Lift): void {
 
 /** Fewest elements for which it pays to look for a direct way to memory. */
 const BULK_LEAST = 4;
+/** Fewest for which it pays to ask the chip behind a port for several. */
+const PORT_BULK_LEAST = 16;
 
 /** What happens to many elements at once: they lie in one page each of source and destination, the direction is up. */
 interface Bulk {
@@ -128,6 +145,21 @@ function repeatInBulk(s: StringLift, { reads, allowed, act }: Bulk): void {
   const { b } = l;
   if (!l.shape.flat) return;
   const [to, from] = [s.offset(RDI), s.offset(RSI)];
+  const n = mostAtOnce(s, reads ? [to, from] : [to]);
+  b.if(n.geU(BULK_LEAST).and(l.get(STATE.eflags).and(FLAG.DF).eqz()), () => {
+    const target = b.guestHost(to, true);
+    const source = reads ? b.guestHost(from, false) : target;
+    const bytes = n.mul(s.bytes).extU();
+    b.if(target.hit.and(source.hit).and(allowed(target, source, bytes)), () => {
+      act(target, source, bytes);
+      s.skip(n, reads ? [RSI, RDI] : [RDI]);
+    });
+  });
+}
+
+/** i32: elements that can be done at once: at least one is left, the pages of these addresses have them, and the budget allows them. */
+function mostAtOnce(s: StringLift, addresses: readonly Val[]): Val {
+  const { b } = s.l;
   const room = (address: Val) =>
     b
       .i32(PAGE_BYTES)
@@ -136,16 +168,27 @@ function repeatInBulk(s: StringLift, { reads, allowed, act }: Bulk): void {
   const least = (x: Val, y: Val) => x.selectIf(x.ltU(y), y);
   const wanted = s.count().sub(1).extU();
   const few = wanted.selectIf(wanted.ltU(PAGE_BYTES), PAGE_BYTES).wrap();
-  const inPages = reads ? least(room(to), room(from)) : room(to);
-  const n = least(least(few, inPages), l.get(STATE.budget));
-  b.if(n.geU(BULK_LEAST).and(l.get(STATE.eflags).and(FLAG.DF).eqz()), () => {
-    const target = b.guestHost(to, true);
-    const source = reads ? b.guestHost(from, false) : target;
-    const bytes = n.mul(s.bytes).extU();
-    b.if(target.hit.and(source.hit).and(allowed(target, source, bytes)), () => {
-      act(target, source, bytes);
-      s.skip(n, reads);
-      l.set(STATE.budget, l.get(STATE.budget).sub(n));
+  return least(addresses.map(room).reduce(least, few), s.l.get(STATE.budget));
+}
+
+/** Moves elements beyond the first through a port, as far as the chip behind it has them ready, and leaves at least one. */
+function moveInBulk(s: StringLift, call: 'portInMany' | 'portOutMany'): void {
+  const { l } = s;
+  const { b } = l;
+  const isIn = call === 'portInMany';
+  const register = isIn ? RDI : RSI;
+  const isLong = s.count().geU(PORT_BULK_LEAST);
+  b.if(isLong.and(l.get(STATE.eflags).and(FLAG.DF).eqz()), () => {
+    const address = isIn ? s.destination(true) : s.source();
+    const n = mostAtOnce(s, [address]);
+    b.if(n.geU(PORT_BULK_LEAST).and(s.inSegment(register, n)), () => {
+      const place = b.guestHost(address, isIn);
+      b.if(place.hit, () => {
+        const packed = port(l)
+          .or(s.bytes << 16)
+          .or(n.extU().shl(24));
+        s.skip(l.system(call, packed, place.host).wrap(), [register]);
+      });
     });
   });
 }
@@ -171,7 +214,7 @@ function bulkFill({ l, width }: StringLift, value: Val): Bulk {
 }
 
 /** Repeats `iteration`, which commits its registers but rCX, rCX times. A fault leaves what is done committed. */
-function repeat(s: StringLift, iteration: () => void, bulk?: Bulk): void {
+function repeat(s: StringLift, iteration: () => void, bulk: () => void = () => {}): void {
   const { l } = s;
   if (l.shape.rep === 0) {
     iteration();
@@ -179,7 +222,7 @@ function repeat(s: StringLift, iteration: () => void, bulk?: Bulk): void {
   }
   l.b.if(s.count().nez(), () => {
     l.b.loop((again) => {
-      if (bulk !== undefined) repeatInBulk(s, bulk);
+      bulk();
       iteration();
       l.b.if(s.countDown().nez(), () => {
         spendIteration(l);
@@ -221,7 +264,7 @@ const movs: Semantics = (l) => {
     s.advanceSource();
     s.advanceDestination();
   };
-  repeat(s, move, bulkCopy(s));
+  repeat(s, move, () => repeatInBulk(s, bulkCopy(s)));
 };
 
 const stos: Semantics = (l) => {
@@ -231,7 +274,7 @@ const stos: Semantics = (l) => {
     s.storeDestination(value);
     s.advanceDestination();
   };
-  repeat(s, fill, bulkFill(s, value));
+  repeat(s, fill, () => repeatInBulk(s, bulkFill(s, value)));
 };
 
 const lods: Semantics = (l) => {
@@ -274,22 +317,24 @@ function port(l: Lift): Val {
 const ins: Semantics = (l) => {
   const s = new StringLift(l, l.width(0));
   l.system('portPermission', port(l), s.bytes);
-  repeat(s, () => {
+  const input = () => {
     s.loadDestination(true);
     s.storeDestination(l.system('portIn', port(l), s.bytes).wrap());
     s.advanceDestination();
-  });
+  };
+  repeat(s, input, () => moveInBulk(s, 'portInMany'));
 };
 
 const outs: Semantics = (l) => {
   const s = new StringLift(l, l.width(1));
   l.system('portPermission', port(l), s.bytes);
-  repeat(s, () => {
+  const output = () => {
     const size: Operand = s.bytes << 16;
     const value = s.loadSource();
     l.system('portOut', port(l).or(size), value.extU());
     s.advanceSource();
-  });
+  };
+  repeat(s, output, () => moveInBulk(s, 'portOutMany'));
 };
 
 /** String instructions. */
