@@ -120,3 +120,21 @@ test('modules of translated code that is not reached any more are dropped', () =
   runTo(machine, 100_000);
   assert.ok((machine.vcpu.engine.translator?.stats.evicted ?? 0) > 10);
 });
+
+test('what is translated can be read: guest code, and what is made of it', () => {
+  const texts = new Map<string, string>();
+  const boot = {
+    kernel: multibootKernel('  mov ecx, 1000\nagain:\n  dec ecx\n  jnz again\nend: jmp end'),
+    commandLine: '',
+  };
+  const onTranslated = (name: string, text: string) => void texts.set(name, text);
+  const { machine } = makeTestMachine({ boot, jit: { hotAfter: 10, onTranslated } });
+  for (let at = 500; at < 5000; at += 500) runTo(machine, at);
+  const [text] = [...texts.values()].filter((each) => /dec ecx/.test(each));
+  assert.match(text, /^region_[0-9a-f]+: 32-bit code, \d blocks?, \d instructions\n/);
+  assert.match(text, /^block \d+ \(entry\), leads to block \d+/m);
+  assert.match(text, /^ +[0-9a-f]+ {2}49 +dec ecx\n +[0-9a-f]+ {2}75 fd +jne 0x[0-9a-f]+$/m);
+  assert.match(text, /\$s8 = %\d+$/m, 'ECX');
+  assert.match(text, /i32\.add\(%\d+, 0xffffffff\)/);
+  assert.match(text, /^ *loop @\d+$/m);
+});

@@ -170,6 +170,7 @@ function executionOptions(): Option[] {
     new Option('--qmp <ADDRESS>', 'listen for the QEMU Machine Protocol: unix:PATH or tcp:HOST:PORT'),
     new Option('--screenshot-at-exit <FILE>', "write the screen's last picture to a PNG file"),
     new Option('--stats', 'print counters at the end'),
+    new Option('--dump-regions <FOLDER>', 'write what is translated there: guest code and what is made of it'),
     new Option('--verbose', 'print the phases of the boot, and stack traces of failures'),
   ];
 }

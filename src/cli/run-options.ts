@@ -60,6 +60,7 @@ export interface RawRunOptions {
   readonly sound?: string;
   readonly audio?: string;
   readonly screenshotAtExit?: string;
+  readonly dumpRegions?: string;
   readonly stats?: boolean;
   readonly verbose?: boolean;
 }
@@ -111,6 +112,8 @@ export interface RunOptions {
   readonly audio?: FileOption;
   /** The PNG file that gets the screen's last picture. */
   readonly screenshotAtExit?: string;
+  /** Folder that texts of translated regions are written to. */
+  readonly dumpRegions?: string;
   readonly stats: boolean;
   readonly verbose: boolean;
 }
@@ -167,6 +170,7 @@ export function readRunOptions(image: string | undefined, raw: RawRunOptions, ho
     sound: readSound(raw.sound),
     audio: readAudio(raw.audio),
     screenshotAtExit: raw.screenshotAtExit,
+    dumpRegions: raw.dumpRegions,
     stats: raw.stats ?? false,
     verbose: raw.verbose ?? false,
   };

@@ -12,6 +12,7 @@ import { CliError, STATUS } from './errors.ts';
 import { type Guest, loadGuest } from './guest.ts';
 import { loadMachine, type Machine, type MakeMachine } from './machine.ts';
 import { type OpenNetworks, openNetworks } from './networks.ts';
+import { openRegionDump } from './region-dump.ts';
 import { type FileOption, type RawRunOptions, type RunOptions, readRunOptions } from './run-options.ts';
 import { openSerialLine } from './serial-lines.ts';
 import type { openSavedRun, SavedRun } from './snapshots.ts';
@@ -183,6 +184,7 @@ function configOf(options: RunOptions, guest: Guest, serial: readonly (CharPort 
     debugExitPort: options.debugExitPort,
     serial,
     statistics: options.stats,
+    onTranslated: options.dumpRegions === undefined ? undefined : openRegionDump(options.dumpRegions),
     host: nodeTime,
   };
 }

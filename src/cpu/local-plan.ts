@@ -1,6 +1,6 @@
 import type { IrFunction, Stmt, Variable } from '../ir/nodes.ts';
+import { operandsOf } from '../ir/operands-of.ts';
 import type { Val } from '../ir/val.ts';
-import { operandsOf } from './operands-of.ts';
 
 /** How a value comes to be where it is needed. */
 export const PLACE = {

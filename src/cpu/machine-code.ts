@@ -40,6 +40,8 @@ export interface JitOptions {
   readonly joinAfter?: number;
   /** Whether to count exits of regions and their instructions, in the state block; this costs some speed. */
   readonly countExits?: boolean;
+  /** Given each region that has been translated, as text for people: its guest code and its IR. */
+  readonly onTranslated?: (name: string, text: string) => void;
   /** Told of each exit from a region, while guest code runs: the state block is exact but for RIP. */
   readonly onRegionLeft?: (exit: RegionExit) => void;
 }

@@ -63,6 +63,8 @@ export interface VmConfig {
   readonly sharedMemory?: boolean;
   /** Whether to count what the engine does, at some cost of speed; see `VmStats.details`. */
   readonly statistics?: boolean;
+  /** Given each region of guest code that has been translated, as text for people; its name is not unique. */
+  readonly onTranslated?: (name: string, text: string) => void;
 }
 
 export { MOST_CPUS } from '../boards/pc-map.ts';

@@ -22,6 +22,10 @@ export type Shutdown = Extract<RunExit, { kind: 'shutdown' }>;
 /** Entries after which a block of guest code is translated. */
 const HOT_AFTER = 1000;
 
+function jitOptionsOf({ statistics, onTranslated }: VmConfig) {
+  return { hotAfter: HOT_AFTER, countExits: statistics, onTranslated };
+}
+
 /** How long guest code runs before the host's event loop gets a turn. */
 const SLICE_MILLIS = 2;
 /** Instructions in the first slice, before the speed is known. */
@@ -94,7 +98,7 @@ export class Vm implements VmControl {
       parallel: config.parallel,
       sound: config.sound,
       audio: config.audio,
-      jit: config.accel === 'interp' ? undefined : { hotAfter: HOT_AFTER, countExits: config.statistics },
+      jit: config.accel === 'interp' ? undefined : jitOptionsOf(config),
       sharedMemory: config.sharedMemory ?? true,
       wake: () => this.#loop.wake(),
     });

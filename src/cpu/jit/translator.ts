@@ -7,6 +7,7 @@ import type { JitOptions } from '../machine-code.ts';
 import type { MemoryLayout } from '../memory-layout.ts';
 import { modeOf } from '../mode.ts';
 import { BLOCK } from '../records.ts';
+import { describeRegion } from './describe.ts';
 import { HelperEffects } from './helper-effects.ts';
 import { probeOf, type RegionProbe } from './probe.ts';
 import { findRegion, type Region } from './region.ts';
@@ -98,6 +99,7 @@ export class Translator {
   readonly #countSlot: (bits: 16 | 32 | 64) => number;
   readonly #effects = new HelperEffects(helperTarget, OUTWARD);
   readonly #probe: RegionProbe | undefined;
+  readonly #onTranslated: JitOptions['onTranslated'];
   readonly #freeSlots: number[] = [];
   /** What is installed, by slot. */
   readonly #installed = new Map<number, InstalledRegion>();
@@ -127,6 +129,7 @@ export class Translator {
     this.#cacheBytes = options.cacheBytes ?? CACHE_BYTES;
     this.#joinAfter = options.joinAfter ?? JOIN_AFTER;
     this.#probe = probeOf(options);
+    this.#onTranslated = options.onTranslated;
   }
 
   /** Translates the regions of blocks, by the addresses of their headers. No guest code may be running. */
@@ -182,7 +185,12 @@ export class Translator {
     const functions: TableFunction[] = [];
     for (const region of regions) {
       const slot = this.#takeSlot();
-      functions.push({ slot, fn: compileRegion(region, slot, this.#effects, this.#probe) });
+      const fn = compileRegion(region, slot, this.#effects, this.#probe);
+      functions.push({ slot, fn });
+      this.#onTranslated?.(
+        fn.name,
+        describeRegion(region, fn, (gpa) => this.#codeByte(gpa)),
+      );
       installed.push(new InstalledRegion(slot, region, (gone) => this.#uninstall(gone)));
       this.stats.regions++;
       this.stats.instructions += region.instructionCount;

@@ -1,5 +1,5 @@
-import type { Stmt } from '../ir/nodes.ts';
-import type { Val } from '../ir/val.ts';
+import type { Stmt } from './nodes.ts';
+import type { Val } from './val.ts';
 
 /** The values that a statement uses itself, nested statements apart. */
 export function operandsOf(s: Stmt): readonly Val[] {
