@@ -29,9 +29,10 @@ import { debianModules, LOAD_MODULES } from './guests/modules.ts';
 const KERNEL = 'linux-image-amd64';
 const MODULES = [
   ['virtio_pci', 'virtio_blk', 'virtio_rng', 'virtio_net', 'e1000', '8139too', 'ne2k_pci', '9pnet_virtio', '9p'],
-  ['virtio_scsi', 'sd_mod', 'sr_mod', 'isofs'],
+  ['virtio_scsi', 'sd_mod', 'sr_mod', 'isofs', 'virtio_balloon'],
 ].flat();
 const DISK_BYTES = 8 << 20;
+const BALLOON_BYTES = 32 << 20;
 const LIMIT = 60e9;
 
 /** What the guest does; each line of its report begins with a word that the tests look for. */
@@ -85,6 +86,8 @@ describe('Linux with virtio, e1000 and a shared folder', { timeout: 900_000 }, (
   for (let i = 0; i < DISK_BYTES; i++) disk.bytes[i] = byteOfDisk(i);
   const diskBefore = sha256(disk.bytes);
   let output = '';
+  let given = 0;
+  let told: ReadonlyMap<number, bigint> = new Map();
   let missing: string | undefined;
 
   before(async () => {
@@ -106,6 +109,10 @@ describe('Linux with virtio, e1000 and a shared folder', { timeout: 900_000 }, (
     const owner = { uid: process.getuid?.() ?? 0, gid: process.getgid?.() ?? 0 };
     const { machine, serial } = makeTestMachine({
       memoryBytes: 256 << 20,
+      balloonChanged: (bytes) => {
+        given = Math.max(given, bytes);
+        if (bytes === BALLOON_BYTES) told = machine.balloon.statistics;
+      },
       boot: { kernel, initrd, commandLine: 'console=ttyS0 quiet net.ifnames=0' },
       drives: [
         { kind: 'disk', bus: 'virtio', name: 'disk', medium: disk },
@@ -119,6 +126,7 @@ describe('Linux with virtio, e1000 and a shared folder', { timeout: 900_000 }, (
       })),
       shares: [{ tag: 'src', folder: new NodeSharedFolder(root), readOnly: false, owner }],
     });
+    machine.balloon.ask(BALLOON_BYTES);
     await runToShutdown(machine, LIMIT).catch((error: Error) => assert.fail(`${error.message}\n${serial.output}`));
     output = serial.output;
   });
@@ -161,6 +169,13 @@ describe('Linux with virtio, e1000 and a shared folder', { timeout: 900_000 }, (
 
   check('mounts a disc in a SCSI drive', () => {
     assert.equal(said('scsi-cd'), 'hello from the disc');
+  });
+
+  check('gives memory back, and tells of what it has', () => {
+    assert.equal(given, BALLOON_BYTES);
+    const [FREE_MEMORY, TOTAL_MEMORY] = [4, 5];
+    assert.ok(Number(told.get(TOTAL_MEMORY)) > 128 << 20);
+    assert.ok(Number(told.get(FREE_MEMORY)) > 0);
   });
 
   check('gets random numbers', () => {

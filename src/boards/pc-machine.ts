@@ -18,6 +18,7 @@ import type { PciCard } from '../machine/pci-slot.ts';
 import { clearRam, hashRam, type RamState, restoreRam, saveRam } from '../machine/ram-state.ts';
 import { HostClock, type MachineClock, VirtualClock } from '../machine/virtual-time.ts';
 import { buildAcpi } from './acpi.ts';
+import { BalloonCard } from './balloon.ts';
 import { type CardOptions, makeCards } from './cards.ts';
 import { configureFirmware } from './configuration.ts';
 import { directBoot } from './direct-boot.ts';
@@ -63,6 +64,8 @@ export interface PcMachineOptions extends Omit<CardOptions, 'voice'> {
   readonly jit?: JitOptions;
   /** Whether the memory can be shared with other threads. */
   readonly sharedMemory: boolean;
+  /** Told how many bytes the guest has given away in all, when that has changed. */
+  readonly balloonChanged?: (givenBytes: number) => void;
   /** Told when an interrupt line wants an idle processor. */
   readonly wake: () => void;
   /** Disks, and media in the CD and floppy drives. */
@@ -99,6 +102,8 @@ export class PcMachine {
   readonly display: DisplaySource;
   /** A pointer for guests with a driver for it. */
   readonly tablet: TabletCard;
+  /** Memory that the guest does not need. */
+  readonly balloon: BalloonCard;
   readonly ram: RamMemory;
   /** What the host does for chips. */
   readonly hostWork: HostWork;
@@ -152,13 +157,14 @@ export class PcMachine {
     this.#wake = options.wake;
     const display = new DisplayCard(new MappedVideoMemory(machine.memory, layout, () => this.vcpus));
     this.tablet = new TabletCard();
+    this.balloon = new BalloonCard((bytes) => options.balloonChanged?.(bytes));
     const voice = voicesOf(options.audio);
     const cards = makeCards({ ...options, voice }, () => this.#random.next());
     this.#bios = this.#makeBios(options);
     this.board = this.#makeBoard({
       ...options,
       voice,
-      cards: [display, this.tablet, ...cards, ...(options.cards ?? [])],
+      cards: [display, this.tablet, this.balloon, ...cards, ...(options.cards ?? [])],
     });
     this.display = display.connect(this.board.ports, this.board.mmio);
     this.vcpus = this.#makeVcpus(machine, options);

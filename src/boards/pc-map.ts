@@ -120,6 +120,7 @@ export const PC_CARD_SLOTS = {
   share: [16, 17, 18, 19],
   scsi: [20],
   sound: [24],
+  balloon: [27],
   tablet: [28],
   entropy: [29],
 } as const;

@@ -1,5 +1,5 @@
 import type { VmDebugger } from '../vm/debugger.ts';
-import type { Shutdown, Vm, VmConfig, VmConsole, VmControl, VmDrives } from '../vm/index.ts';
+import type { Shutdown, Vm, VmBalloon, VmConfig, VmConsole, VmControl, VmDrives } from '../vm/index.ts';
 import { CliError, STATUS, UsageError } from './errors.ts';
 import { formatSize } from './values.ts';
 
@@ -7,6 +7,8 @@ import { formatSize } from './values.ts';
 export interface Machine extends VmControl {
   /** Its drives, whose media can be changed. */
   readonly drives?: VmDrives;
+  /** Memory that its guest does not need. */
+  readonly balloon?: VmBalloon;
   run(): Promise<Shutdown>;
   /** Writes a snapshot while it goes on. */
   readonly snapshot?: Vm['snapshot'];

@@ -18,6 +18,7 @@ export function qmpTarget(vm: Machine, outside: OutsideEnding, more: Partial<Qmp
     console: () => vm.console(),
     writeFile,
     drives: vm.drives,
+    balloon: vm.balloon,
     openMedium: async (...asked) => (await import('./drives.ts')).openNamedMedium(...asked),
     ...more,
   };

@@ -12,6 +12,8 @@ export type VmEvent =
   | { readonly kind: 'stop' }
   | { readonly kind: 'resume' }
   | { readonly kind: 'powerdown' }
+  /** The guest keeps another part of its RAM. */
+  | { readonly kind: 'balloon_change'; readonly actualBytes: number }
   | { readonly kind: 'reset'; readonly byGuest: boolean }
   | { readonly kind: 'shutdown'; readonly reason: ShutdownReason };
 

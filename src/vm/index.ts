@@ -10,6 +10,7 @@ export { type HostTime, MEMORY_LIMITS, type SoundModel, type VmConfig } from './
 export type { PictureFormat, VmConsole } from './console.ts';
 export type { ShutdownReason, VmControl, VmEvent, VmStats, VmStatus } from './control.ts';
 export { QmpSession, type QmpTarget } from './qmp.ts';
+export type { VmBalloon } from './qmp-balloon.ts';
 export type { OpenMedium, VmDrives } from './qmp-block.ts';
 export {
   deflateCodec,

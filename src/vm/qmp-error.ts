@@ -1,5 +1,5 @@
 /** Classes of errors in QMP. */
-export type QmpErrorClass = 'GenericError' | 'CommandNotFound' | 'DeviceNotFound';
+export type QmpErrorClass = 'GenericError' | 'CommandNotFound' | 'DeviceNotFound' | 'DeviceNotActive';
 
 /** An error that a client is told. */
 export class QmpError extends Error {

@@ -41,8 +41,18 @@ function open() {
   const vm = new FakeVm();
   const lines: string[] = [];
   let quits = 0;
+  const balloon = {
+    actualBytes: 512 << 20,
+    statistics: new Map(),
+    async setTarget(bytes: number) {
+      vm.told.push(`balloon ${bytes}`);
+      vm.emit({ kind: 'balloon_change', actualBytes: bytes });
+    },
+    async askForStatistics() {},
+  };
   const target = {
     vm,
+    balloon,
     version: '1.2.3',
     utcMillis: () => 1500.25,
     quit() {
@@ -110,6 +120,17 @@ describe('QmpSession', () => {
     assert.deepEqual(await ask({ execute: 'system_powerdown' }), [{ timestamp, event: 'POWERDOWN' }, { return: {} }]);
   });
 
+  it('asks for memory, and tells what the guest keeps', async () => {
+    const { ask, vm } = await negotiated();
+    const value = 256 << 20;
+    const event = { timestamp, event: 'BALLOON_CHANGE', data: { actual: value } };
+    assert.deepEqual(await ask({ execute: 'balloon', arguments: { value } }), [event, { return: {} }]);
+    assert.deepEqual(vm.told, [`balloon ${value}`]);
+    assert.deepEqual(await ask({ execute: 'query-balloon' }), [{ return: { actual: 512 << 20 } }]);
+    const error = { class: 'GenericError', desc: "Parameter 'target' expects a size" };
+    assert.deepEqual(await ask({ execute: 'balloon', arguments: { value: 0 } }), [{ error }]);
+  });
+
   it('quits after SHUTDOWN and its reply', async () => {
     const { ask, quits } = await negotiated();
     const data = { guest: false, reason: 'host-qmp-quit' };
@@ -122,8 +143,8 @@ describe('QmpSession', () => {
     const [{ return: commands }] = (await ask({ execute: 'query-commands' })) as [{ return: { name: string }[] }];
     const names = commands.map(({ name }) => name).sort();
     const expected =
-      'blockdev-change-medium cont eject human-monitor-command input-send-event job-dismiss qmp_capabilities ' +
-      'query-block query-commands query-cpus-fast query-jobs query-status query-version quit screendump send-key ' +
+      'balloon blockdev-change-medium cont eject human-monitor-command input-send-event job-dismiss qmp_capabilities ' +
+      'query-balloon query-block query-commands query-cpus-fast query-jobs query-status query-version quit screendump send-key ' +
       'snapshot-save stop system_powerdown system_reset vitrine-info vitrine-serial-listen vitrine-serial-type ' +
       'vitrine-snapshot';
     assert.equal(names.join(' '), expected);

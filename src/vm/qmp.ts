@@ -2,6 +2,7 @@ import type { VmConsole } from './console.ts';
 import type { ShutdownReason, VmControl, VmEvent } from './control.ts';
 import { JsonStream } from './json-stream.ts';
 import { Arguments, type Fields, isFields } from './qmp-arguments.ts';
+import { BALLOON_COMMANDS, type BalloonTarget } from './qmp-balloon.ts';
 import { BLOCK_COMMANDS, type BlockTarget } from './qmp-block.ts';
 import { type PointerState, pictureFormat, screendump, sendInputEvents, sendKey, sendKeyLine } from './qmp-console.ts';
 import { QmpError } from './qmp-error.ts';
@@ -9,7 +10,7 @@ import { NAMED_COMMANDS, type NamedTarget } from './qmp-named.ts';
 import { SNAPSHOT_COMMANDS, type SnapshotTarget } from './qmp-snapshot.ts';
 
 /** What a session of the QEMU Machine Protocol works on. */
-export interface QmpTarget extends BlockTarget, SnapshotTarget, NamedTarget {
+export interface QmpTarget extends BalloonTarget, BlockTarget, SnapshotTarget, NamedTarget {
   readonly vm: VmControl;
   /** The version of this project, such as `0.1.0`. */
   readonly version: string;
@@ -62,6 +63,7 @@ const COMMANDS: Readonly<Record<string, Command>> = {
     takes: ['events', 'device', 'head'],
     run: async (session, target, given) => sendInputEvents(await consoleOf(target), given, session.pointer),
   },
+  ...BALLOON_COMMANDS,
   ...BLOCK_COMMANDS,
   ...SNAPSHOT_COMMANDS,
   ...NAMED_COMMANDS,
@@ -74,6 +76,7 @@ const COMMANDS: Readonly<Record<string, Command>> = {
 /** The commands of QEMU's human monitor that scripts send through QMP. Each gives what it prints. */
 const MONITOR_COMMANDS: Readonly<Record<string, (target: QmpTarget, words: readonly string[]) => Promise<string>>> = {
   'info status': async ({ vm }) => `VM status: ${vm.status}\r\n`,
+  'info balloon': async ({ balloon }) => `balloon: actual=${Math.floor((balloon?.actualBytes ?? 0) / 2 ** 20)}\r\n`,
   'info version': async ({ version }) => `${Object.values(QEMU_VERSION).join('.')} (Vitrine ${version})\r\n`,
   sendkey: async (target, words) => sendKeyLine(await consoleOf(target), words),
   screendump: async (target, [filename = '']) => {
@@ -252,6 +255,8 @@ function eventData(event: VmEvent): Fields | undefined {
       return { guest: event.byGuest, reason: event.byGuest ? 'guest-reset' : 'host-qmp-system-reset' };
     case 'shutdown':
       return { guest: true, reason: SHUTDOWN_REASONS[event.reason] };
+    case 'balloon_change':
+      return { actual: event.actualBytes };
     default:
       return undefined;
   }

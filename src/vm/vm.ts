@@ -8,6 +8,7 @@ import type { VmControl, VmEvent, VmStats, VmStatus } from './control.ts';
 import type { VmDebugger } from './debugger.ts';
 import { EventLoop } from './event-loop.ts';
 import type { Peripherals } from './peripherals.ts';
+import type { VmBalloon } from './qmp-balloon.ts';
 import type { VmDrives } from './qmp-block.ts';
 import { SliceStatistics } from './slice-statistics.ts';
 import type { SnapshotSink } from './snapshot/format.ts';
@@ -100,6 +101,7 @@ export class Vm implements VmControl {
       audio: config.audio,
       jit: config.accel === 'interp' ? undefined : jitOptionsOf(config),
       sharedMemory: config.sharedMemory ?? true,
+      balloonChanged: (bytes) => this.#emit({ kind: 'balloon_change', actualBytes: config.memoryBytes - bytes }),
       wake: () => this.#loop.wake(),
     });
   }
@@ -177,6 +179,22 @@ export class Vm implements VmControl {
   /** The drives, whose media can be changed. */
   get drives(): VmDrives {
     return { bays: this.#machine.board.drives, between: (action) => this.#betweenSlices(action) };
+  }
+
+  /** Memory that the guest does not need. */
+  get balloon(): VmBalloon {
+    const { balloon } = this.#machine;
+    const { memoryBytes } = this.#config;
+    return {
+      get actualBytes() {
+        return memoryBytes - balloon.givenBytes;
+      },
+      get statistics() {
+        return balloon.statistics;
+      },
+      setTarget: (bytes) => this.#betweenSlices(() => balloon.ask(Math.max(0, memoryBytes - bytes))),
+      askForStatistics: () => this.#betweenSlices(() => balloon.askForStatistics()),
+    };
   }
 
   onEvent(listen: (event: VmEvent) => void): () => void {

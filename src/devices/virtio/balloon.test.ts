@@ -23,6 +23,15 @@ test('the guest is asked for pages, and says what it has given', () => {
   assert.equal(balloon.actualBytes, 409600);
 });
 
+test('what was asked for before the driver resets the device is still wanted', () => {
+  const slot = new TestSlot();
+  const balloon = new VirtioBalloon(slot.memory);
+  const driver = new TestDriver(balloon, slot);
+  balloon.setTarget(8 << 20);
+  driver.start(2n);
+  assert.equal(driver.read(0x2000, 4), 2048);
+});
+
 test('pages given away are cleared; what is no page of RAM is ignored', () => {
   const { driver, slot } = setUp();
   slot.ram.fill(0xaa, 0xa0000, 0xa3000);

@@ -23,13 +23,16 @@ export class VirtioBalloon implements VirtioDevice {
   readonly config = new Uint8Array(CONFIG.length);
   readonly #view = new DataView(this.config.buffer);
   readonly #memory: GuestMemory;
+  readonly #changed: (actualBytes: number) => void;
   #port: VirtioPort | undefined;
   /** The buffer in which the driver gives statistics the next time. */
   #report: Chain | undefined;
   #statistics: ReadonlyMap<number, bigint> = new Map();
 
-  constructor(memory: GuestMemory) {
+  /** @param changed told how much the guest has given away in all, when it says that this has changed */
+  constructor(memory: GuestMemory, changed: (actualBytes: number) => void = () => {}) {
     this.#memory = memory;
+    this.#changed = changed;
   }
 
   connect(port: VirtioPort): void {
@@ -70,7 +73,10 @@ export class VirtioBalloon implements VirtioDevice {
   }
 
   configWritten(offset: number, size: number, value: number): void {
-    if (offset === CONFIG.actual && size === 4) this.#view.setUint32(CONFIG.actual, value, true);
+    if (offset !== CONFIG.actual || size !== 4) return;
+    const before = this.actualBytes;
+    this.#view.setUint32(CONFIG.actual, value, true);
+    if (this.actualBytes !== before) this.#changed(this.actualBytes);
   }
 
   save(): DeviceState {
@@ -79,7 +85,10 @@ export class VirtioBalloon implements VirtioDevice {
 
   restore(state: DeviceState): void {
     requireVersion('VirtioBalloon', state.version, STATE_VERSION);
+    const wanted = this.#view.getUint32(CONFIG.wanted, true);
     this.config.set(state.config as Uint8Array);
+    // What was asked for before a driver came, or before it was loaded again, is still wanted.
+    if (this.#view.getUint32(CONFIG.wanted, true) === 0) this.#view.setUint32(CONFIG.wanted, wanted, true);
     this.#report = undefined;
     this.#statistics = new Map();
   }
