@@ -152,6 +152,18 @@ export interface CharPort {
   onByte(receive: (byte: number) => boolean): void;
 }
 
+/** The outside end of a stream that moves many bytes at a time, such as a port of a virtio console. */
+export interface ByteChannel {
+  /** Takes bytes from the guest, which may change after the call. @returns false when there is no room: they come again after a call of the listener */
+  send(bytes: Uint8Array): boolean;
+  /** Bytes for the guest, up to `most` of them; none when there are none now. */
+  take(most: number): Uint8Array;
+  /** The guest begins or ceases to use its end: it may have restarted meanwhile. */
+  opened(isOpen: boolean): void;
+  /** @param listener called when there is something to take, or room again */
+  onChange(listener: () => void): void;
+}
+
 /** Where a machine's sound goes: the host's side. */
 export interface AudioSink {
   /** Frames a second that it wants. */

@@ -89,10 +89,16 @@ function endlessFolder(): SharedFolder {
 }
 
 function consoleSubject(): HostileSubject {
-  const receivers: ((byte: number) => boolean)[] = [];
-  const outside = () => ({ send() {}, onByte: (receive: (byte: number) => boolean) => void receivers.push(receive) });
+  const listeners: (() => void)[] = [];
+  let turn = 0;
+  const outside = () => ({
+    send: () => turn++ % 7 !== 0,
+    take: (most: number) => new Uint8Array(Math.min(most, turn++ % 300)),
+    opened() {},
+    onChange: (listener: () => void) => void listeners.push(listener),
+  });
   const make = () => new VirtioConsole([{ outside: outside() }, { name: 'agent', outside: outside() }]);
-  return virtio('virtio-console', make, (below) => void receivers[below(receivers.length)]?.(below(256)));
+  return virtio('virtio-console', make, (below) => listeners[below(listeners.length)]?.());
 }
 
 function balloonSubject(): HostileSubject {

@@ -1,36 +1,54 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { CharPort } from '../../machine/interfaces.ts';
+import type { ByteChannel } from '../../machine/interfaces.ts';
 import { VirtioConsole } from './console.ts';
 import { TestDriver } from './test-driver.case.ts';
 
 const MULTIPORT = 2n;
 
-class Outside implements CharPort {
+class Outside implements ByteChannel {
   text = '';
-  spaces = 0;
-  #receive: (byte: number) => boolean = () => false;
+  /** How many bytes it takes before it refuses. */
+  room = Number.POSITIVE_INFINITY;
+  readonly openings: boolean[] = [];
+  #input = '';
+  #change = () => {};
 
-  send(byte: number): void {
-    this.text += String.fromCharCode(byte);
+  send(given: Uint8Array): boolean {
+    if (given.length > this.room) return false;
+    this.room -= given.length;
+    this.text += new TextDecoder().decode(given);
+    return true;
   }
 
-  onByte(receive: (byte: number) => boolean): void {
-    this.#receive = receive;
+  take(most: number): Uint8Array {
+    const taken = this.#input.slice(0, most);
+    this.#input = this.#input.slice(taken.length);
+    return bytes(taken);
   }
 
-  /** @returns how many bytes were taken */
-  type(text: string): number {
-    return [...text].filter((character) => this.#receive(character.charCodeAt(0))).length;
+  opened(isOpen: boolean): void {
+    this.openings.push(isOpen);
+  }
+
+  onChange(listener: () => void): void {
+    this.#change = listener;
+  }
+
+  type(text: string): void {
+    this.#input += text;
+    this.#change();
+  }
+
+  makeRoom(): void {
+    this.room = Number.POSITIVE_INFINITY;
+    this.#change();
   }
 }
 
 function setUp() {
   const [console, channel] = [new Outside(), new Outside()];
-  const ports = [
-    { outside: console, onSpace: () => console.spaces++ },
-    { name: 'agent.0', outside: channel },
-  ];
+  const ports = [{ outside: console }, { name: 'agent.0', outside: channel }];
   return { console, channel, driver: new TestDriver(new VirtioConsole(ports)) };
 }
 
@@ -49,13 +67,26 @@ test('what the driver writes comes out, and what comes in fills its buffers', ()
   assert.deepEqual(driver.used(0)[0].written, bytes('d'));
 });
 
-test('bytes that nobody reads are refused at some point, and asked for again', () => {
+test('what comes in waits for buffers and is spread over them', () => {
   const { console, driver } = setUp();
   driver.start();
-  assert.equal(console.type('x'.repeat(5000)), 4096);
+  console.type('0123456789');
+  assert.deepEqual(driver.ask(0, 4), bytes('0123'));
   driver.send(0, 100);
-  assert.equal(console.spaces, 1);
-  assert.equal(console.type('x'.repeat(200)), 100);
+  assert.equal(driver.used(0)[0].length, 6);
+});
+
+test('what is refused outside stays with the driver until there is room', () => {
+  const { console, driver } = setUp();
+  driver.start();
+  const large = `${'a'.repeat(1 << 16)}b`.repeat(100);
+  console.room = 1 << 16;
+  driver.send(1, bytes(large));
+  driver.send(1, bytes('c'));
+  assert.deepEqual([console.text.length, driver.used(1).length], [1 << 16, 0]);
+  console.makeRoom();
+  assert.equal(console.text, `${large}c`);
+  assert.equal(driver.used(1).length, 2);
 });
 
 test('the driver learns of ports, of names and that they are open', () => {
@@ -87,6 +118,20 @@ test('a further port has queues of its own', () => {
   assert.deepEqual(driver.ask(4, 2), bytes('hi'));
 });
 
+test('the outside is told when the driver opens a port, closes it or starts anew', () => {
+  const { channel, driver } = setUp();
+  driver.start(MULTIPORT);
+  for (const [event, value] of [
+    [6, 1],
+    [6, 1],
+    [6, 0],
+    [6, 1],
+    [0, 1],
+  ])
+    driver.send(3, message(event ? 1 : 0, event, value));
+  assert.deepEqual(channel.openings, [false, true, false, true, false]);
+});
+
 test('a driver that asks without listening is not listened to for ever', () => {
   const { driver } = setUp();
   driver.start(MULTIPORT);
@@ -101,11 +146,14 @@ test('an emergency write needs no queue', () => {
   assert.equal(console.text, 'A');
 });
 
-test('a restored console has what came in before', () => {
+test('a restored console goes on in the middle of a buffer, and says that the port is open', () => {
   const [a, b] = [setUp(), setUp()];
-  a.driver.start();
-  b.driver.start();
-  a.console.type('kept');
+  a.driver.start(MULTIPORT);
+  a.driver.send(3, message(1, 6, 1));
+  a.channel.room = 1 << 16;
+  a.driver.send(5, bytes(`${'a'.repeat(1 << 16)}b`));
+  b.driver.slot.ram.set(a.driver.slot.ram);
   b.driver.card.restore(a.driver.card.save());
-  assert.deepEqual(b.driver.ask(0, 4), bytes('kept'));
+  b.channel.makeRoom();
+  assert.deepEqual([b.channel.text, b.channel.openings.at(-1)], ['b', true]);
 });

@@ -1,6 +1,5 @@
-import { ByteQueue } from '../../base/byte-queue.ts';
 import { requireVersion } from '../../base/state-version.ts';
-import type { CharPort, DeviceState } from '../../machine/interfaces.ts';
+import type { ByteChannel, DeviceState } from '../../machine/interfaces.ts';
 import type { Chain } from './chain.ts';
 import { VIRTIO_TYPE, type VirtioDevice, type VirtioPort } from './virtio-device.ts';
 
@@ -13,27 +12,24 @@ const EVENT = { deviceReady: 0, portAdd: 1, portReady: 3, consolePort: 4, portOp
 const MESSAGE_BYTES = 8;
 const [CONTROL_RECEIVE, CONTROL_TRANSMIT] = [2, 3];
 
-const INBOUND_BYTES = 4096;
 /** What is copied of a buffer at once. */
-const PIECE_BYTES = 4096;
+const PIECE_BYTES = 1 << 16;
 /** Messages that wait for the driver; while there are more it is not listened to. */
 const MOST_MESSAGES = 256;
-const STATE_VERSION = 1;
+const STATE_VERSION = 2;
 
 /** A port of the console device. */
 export interface ConsolePort {
   /** The name under which guests find it (/dev/virtio-ports on Linux); without one it is a console. */
   readonly name?: string;
-  readonly outside: CharPort;
-  /** Told when bytes that were refused can be offered again. */
-  readonly onSpace?: () => void;
+  readonly outside: ByteChannel;
 }
 
 interface Port extends ConsolePort {
-  readonly inbound: ByteQueue;
-  refused: boolean;
   /** Whether the guest has the port open. */
   open: boolean;
+  /** Bytes of the next buffer that have been sent already. */
+  sentBytes: number;
 }
 
 /** The console device (virtio 1.2 section 5.3) with any number of ports: consoles, and named channels. */
@@ -49,15 +45,15 @@ export class VirtioConsole implements VirtioDevice {
 
   /** @param ports 1 to 30; the first is the one that drivers without multiple ports see */
   constructor(ports: readonly ConsolePort[]) {
-    this.#ports = ports.map((port) => ({
-      ...port,
-      inbound: new ByteQueue(INBOUND_BYTES),
-      refused: false,
-      open: false,
-    }));
+    this.#ports = ports.map((port) => ({ ...port, open: false, sentBytes: 0 }));
     this.queueSizes = new Array(4 + (ports.length - 1) * 2).fill(64);
     this.config[CONFIG.ports] = ports.length;
-    for (const [index, port] of this.#ports.entries()) port.outside.onByte((byte) => this.#arrived(index, port, byte));
+    for (const [index, { outside }] of this.#ports.entries()) {
+      outside.onChange(() => {
+        this.#port?.notify(receiveQueueOf(index));
+        this.#port?.notify(receiveQueueOf(index) + 1);
+      });
+    }
   }
 
   connect(port: VirtioPort): void {
@@ -72,50 +68,48 @@ export class VirtioConsole implements VirtioDevice {
   }
 
   configWritten(offset: number, _size: number, value: number): void {
-    if (offset === CONFIG.emergencyWrite) this.#ports[0].outside.send(value & 0xff);
+    if (offset === CONFIG.emergencyWrite) this.#ports[0].outside.send(Uint8Array.of(value));
   }
 
   save(): DeviceState {
-    const ports = this.#ports.map(({ inbound, open }) => ({ inbound: inbound.toBytes(), open }));
+    const ports = this.#ports.map(({ open, sentBytes }) => ({ open, sentBytes }));
     return { version: STATE_VERSION, ports, messages: [...this.#messages] };
   }
 
   restore(state: DeviceState): void {
     requireVersion('VirtioConsole', state.version, STATE_VERSION);
-    for (const [index, { inbound, open }] of (state.ports as { inbound: Uint8Array; open: boolean }[]).entries()) {
-      this.#ports[index].inbound.load(inbound);
-      this.#ports[index].open = open;
+    for (const [index, { open, sentBytes }] of (state.ports as Port[]).entries()) {
+      const port = this.#ports[index];
+      Object.assign(port, { open, sentBytes });
+      port.outside.opened(open);
     }
     this.#messages = [...(state.messages as Uint8Array[])];
   }
 
-  #arrived(index: number, port: Port, byte: number): boolean {
-    const taken = port.inbound.push(byte);
-    port.refused ||= !taken;
-    this.#port?.notify(receiveQueueOf(index));
-    return taken;
-  }
-
   #receive(index: number): void {
-    const [queue, port] = [this.#port?.queues[index], this.#ports[portOf(index)]];
-    while (port.inbound.length > 0) {
-      const chain = queue?.pop();
-      if (!chain) break;
-      const bytes = new Uint8Array(Math.min(chain.writableBytes, port.inbound.length));
-      for (let i = 0; i < bytes.length; i++) bytes[i] = port.inbound.shift() ?? 0;
+    const [queue, { outside }] = [this.#port?.queues[index], this.#ports[portOf(index)]];
+    for (let chain = queue?.pop(); chain; chain = queue?.pop()) {
+      const bytes = outside.take(chain.writableBytes);
+      if (bytes.length === 0) {
+        queue?.putBack([chain]);
+        return;
+      }
       queue?.complete(chain, chain.write(0, bytes));
     }
-    if (!port.refused || port.inbound.space === 0) return;
-    port.refused = false;
-    port.onSpace?.();
   }
 
   #transmit(index: number): void {
-    const [queue, { outside }] = [this.#port?.queues[index], this.#ports[portOf(index)]];
+    const [queue, port] = [this.#port?.queues[index], this.#ports[portOf(index)]];
     for (let chain = queue?.pop(); chain; chain = queue?.pop()) {
-      for (let at = 0; at < chain.readableBytes; at += PIECE_BYTES) {
-        for (const byte of chain.readBytes(at, PIECE_BYTES)) outside.send(byte);
+      while (port.sentBytes < chain.readableBytes) {
+        const bytes = chain.readBytes(port.sentBytes, PIECE_BYTES);
+        if (!port.outside.send(bytes)) {
+          queue?.putBack([chain]);
+          return;
+        }
+        port.sentBytes += bytes.length;
       }
+      port.sentBytes = 0;
       queue?.complete(chain, 0);
     }
   }
@@ -136,16 +130,23 @@ export class VirtioConsole implements VirtioDevice {
     if (bytes.length < MESSAGE_BYTES) return;
     const view = new DataView(bytes.buffer);
     const [id, event, value] = [view.getUint32(0, true), view.getUint16(4, true), view.getUint16(6, true)];
-    if (event === EVENT.deviceReady && value === 1) {
-      for (const index of this.#ports.keys()) this.#say(index, EVENT.portAdd, 1);
-    }
+    if (event === EVENT.deviceReady && value === 1) this.#begin();
     const port = this.#ports[id];
     if (!port) return;
-    if (event === EVENT.portOpen) port.open = value === 1;
+    if (event === EVENT.portOpen) setOpen(port, value === 1);
     if (event !== EVENT.portReady || value !== 1) return;
     if (port.name === undefined) this.#say(id, EVENT.consolePort, 1);
     else this.#say(id, EVENT.portName, 1, new TextEncoder().encode(port.name));
     this.#say(id, EVENT.portOpen, 1);
+  }
+
+  /** A driver starts: none of the ports is open, whatever was before. */
+  #begin(): void {
+    for (const [index, port] of this.#ports.entries()) {
+      setOpen(port, false);
+      port.sentBytes = 0;
+      this.#say(index, EVENT.portAdd, 1);
+    }
   }
 
   #say(id: number, event: number, value: number, more: Uint8Array = new Uint8Array(0)): void {
@@ -168,6 +169,12 @@ export class VirtioConsole implements VirtioDevice {
     }
     if (wasFull && this.#messages.length < MOST_MESSAGES) this.#port?.notify(CONTROL_TRANSMIT);
   }
+}
+
+function setOpen(port: Port, open: boolean): void {
+  if (port.open === open) return;
+  port.open = open;
+  port.outside.opened(open);
 }
 
 /** Queues of port 0 come before the control queues, those of the others behind. */
