@@ -5,6 +5,7 @@ import { E1000 } from '../devices/e1000/e1000.ts';
 import { Ne2000Pci } from '../devices/ne2000/ne2000-pci.ts';
 import { Rtl8139 } from '../devices/rtl8139/rtl8139.ts';
 import { VirtioBlock } from '../devices/virtio/block.ts';
+import { type ConsolePort, VirtioConsole } from '../devices/virtio/console.ts';
 import { VirtioNet } from '../devices/virtio/net.ts';
 import { VirtioNinep } from '../devices/virtio/ninep/ninep.ts';
 import { NinepServer, type NinepShare } from '../devices/virtio/ninep/server.ts';
@@ -48,11 +49,15 @@ export interface PcShare extends NinepShare {
   readonly tag: string;
 }
 
+/** A stream of bytes to a guest's program, which finds it by its name: on Linux in /dev/virtio-ports. */
+export type PcChannel = Required<ConsolePort>;
+
 /** What cards are made for. */
 export interface CardOptions {
   readonly drives?: readonly PcDrive[];
   readonly networks?: readonly PcNetwork[];
   readonly shares?: readonly PcShare[];
+  readonly channels?: readonly PcChannel[];
   readonly sound?: SoundModel;
   /** Makes the line of a chip that sounds; absent where nobody hears it. */
   readonly voice?: () => AudioVoice;
@@ -73,7 +78,7 @@ export const MOST_CARDS = {
  * @throws {RangeError} there are more of a kind than slots for it
  */
 export function makeCards(options: CardOptions, random: () => bigint): PciCard[] {
-  const { drives = [], networks = [], shares = [], sound, voice } = options;
+  const { drives = [], networks = [], shares = [], channels = [], sound, voice } = options;
   const disks = drives.filter(({ kind, bus }) => kind === 'disk' && bus === 'virtio');
   const ahciDisks = drives.filter(({ kind, bus }) => kind === 'disk' && bus === 'ahci');
   return [
@@ -82,6 +87,7 @@ export function makeCards(options: CardOptions, random: () => bigint): PciCard[]
     ...inSlots(PC_CARD_SLOTS.virtioDisk, disks, (disk, slot, index) => makeDisk(disk, slot, index)),
     ...inSlots(PC_CARD_SLOTS.share, shares, (share, slot) => makeShare(share, slot)),
     ...inSlots(PC_CARD_SLOTS.sound, sound === 'ac97' ? [voice?.()] : [], (line, slot) => new Ac97(line, slot)),
+    ...inSlots(PC_CARD_SLOTS.channels, channels.length > 0 ? [channels] : [], makeChannels),
     ...inSlots(PC_CARD_SLOTS.entropy, [random], (source, slot) => makeRng(source, slot)),
   ];
 }
@@ -111,6 +117,10 @@ function makeDisk({ medium }: PcDrive, slot: PciSlot, index: number): PciFunctio
 
 function makeShare(share: PcShare, slot: PciSlot): PciFunction {
   return new VirtioPci(new VirtioNinep(new NinepServer(share), share.tag), slot);
+}
+
+function makeChannels(channels: readonly PcChannel[], slot: PciSlot): PciFunction {
+  return new VirtioPci(new VirtioConsole(channels), slot);
 }
 
 function makeRng(random: () => bigint, slot: PciSlot): PciFunction {

@@ -119,6 +119,7 @@ export const PC_CARD_SLOTS = {
   virtioDisk: [8, 9, 10, 11, 12, 13, 14, 15],
   share: [16, 17, 18, 19],
   scsi: [20],
+  channels: [21],
   sound: [24],
   balloon: [27],
   tablet: [28],

@@ -6,6 +6,7 @@ import { SharedLine } from '../host/node/shared-line.ts';
 import { nodeTime } from '../host/node/time.ts';
 import type { CharPort, VmConfig, VmStats } from '../vm/index.ts';
 import type { SnapshotFile } from '../vm/snapshot/reader.ts';
+import type { AgentChannel } from './agent.ts';
 import { BootProgress } from './boot-progress.ts';
 import { type Ending, endingOf, OutsideEnding } from './endings.ts';
 import { CliError, STATUS } from './errors.ts';
@@ -74,6 +75,7 @@ async function runGuest(
     const config = configOf(options, withVariables(guest, variables), serial);
     networks = await openNetworks(options.networks, config.seed, options.pcap);
     const shares = await openSharedFolders(options);
+    const agent = await openAgent(options, guest);
     const machine = await makeMachine({
       ...config,
       debugOutput,
@@ -81,12 +83,13 @@ async function runGuest(
       drives: drives?.media,
       networks: networks.cards,
       shares,
+      channels: agent?.channels,
       audio,
     });
     progress.reached('machine ready');
     const sampling = options.stats ? await sampleHost() : undefined;
     const startMillis = millisSinceStart();
-    const ending = await runToEnd(machine, options, outside, lines.serial);
+    const ending = await runToEnd(machine, options, outside, lines.serial, agent);
     const hostMillis = millisSinceStart() - startMillis;
     return { ending, stats: machine.stats, startMillis, hostMillis, hostLines: (await sampling?.finish()) ?? [] };
   } finally {
@@ -161,6 +164,11 @@ function withVariables(guest: Guest, variables: FlashFile | undefined): Guest {
   return guest.firmware && variables ? { ...guest, firmware: { ...guest.firmware, variables } } : guest;
 }
 
+/** As {@link openMedia}, for the channel to an agent in the guest. */
+async function openAgent({ name }: RunOptions, { snapshot }: Guest): Promise<AgentChannel | undefined> {
+  return name === undefined && !snapshot ? undefined : (await import('./agent.ts')).makeAgentChannel(name, snapshot);
+}
+
 /** As {@link openMedia}, for sound. */
 async function openAudio(file: FileOption, outside: OutsideEnding) {
   return (await import('./audio.ts')).openWavFile(file, outside);
@@ -199,9 +207,10 @@ async function runToEnd(
   options: RunOptions,
   outside: OutsideEnding,
   serial: Lines['serial'],
+  agent: AgentChannel | undefined,
 ): Promise<Ending> {
   if (options.timeoutMillis !== undefined) outside.onTimeout(options.timeoutMillis, () => machine.describe());
-  const stopServing = await serve(machine, options, outside, serial[0]);
+  const stopServing = await serve(machine, options, outside, serial[0], agent);
   const stopDebugging = options.gdb && (await serveDebuggers(options.gdb, machine));
   const stopShowing = await show(options.display, machine, serial);
   try {
@@ -250,10 +259,11 @@ async function serve(
   options: RunOptions,
   outside: OutsideEnding,
   line: HostCharPort | undefined,
+  agent: AgentChannel | undefined,
 ): Promise<(() => Promise<void>) | undefined> {
   if (options.qmp === undefined && options.name === undefined) return undefined;
   const { serveMachine } = await import('./serve.ts');
-  return serveMachine(machine, options, outside, line instanceof SharedLine ? line : undefined);
+  return serveMachine(machine, options, outside, line instanceof SharedLine ? line : undefined, agent?.relay);
 }
 
 /** As {@link openMedia}, for what samples this process. */

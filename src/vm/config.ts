@@ -1,4 +1,4 @@
-import type { PcNetwork, PcShare } from '../boards/cards.ts';
+import type { PcChannel, PcNetwork, PcShare } from '../boards/cards.ts';
 import type { PcDrive } from '../boards/drives.ts';
 import type { FirmwareBoot } from '../boards/firmware-boot.ts';
 import type { SoundModel } from '../boards/sound-card.ts';
@@ -52,6 +52,8 @@ export interface VmConfig {
   readonly shares?: readonly PcShare[];
   /** Takes what is printed on LPT1; absent: there is no such port. */
   readonly parallel?: (byte: number) => void;
+  /** Streams to programs of the guest, by the name that these look for. */
+  readonly channels?: readonly PcChannel[];
   /** The sound card, beside the speaker that every PC has; default none. */
   readonly sound?: SoundModel;
   /** Where the guest's sound goes; absent: nobody hears it. */

@@ -97,6 +97,7 @@ export class Vm implements VmControl {
       networks: config.networks,
       shares: config.shares,
       parallel: config.parallel,
+      channels: config.channels,
       sound: config.sound,
       audio: config.audio,
       jit: config.accel === 'interp' ? undefined : jitOptionsOf(config),

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { AGENT_FILES } from './guest-agent.ts';
 
 /** What a Debian system on a disk is made of. */
 export interface DebianSystem {
@@ -57,6 +58,7 @@ export function setUpCommands(system: DebianSystem): string[] {
     put('/etc/fstab', `UUID=${fileSystemId} / ext4 defaults,errors=remount-ro 0 1\n`),
     put('/etc/systemd/network/20-wired.network', NETWORK),
     'chroot "$1" systemctl enable systemd-networkd systemd-resolved',
+    ...AGENT_FILES.flatMap(installCommands),
     ...loginCommands(system),
     `mkdir -p ${folder}`,
     put(`${GRUB_FOLDER}/grub.cfg`, menu(system)),
@@ -92,6 +94,11 @@ function loginCommands({ user, sshKeys }: DebianSystem): string[] {
     commands.push(`chroot "$1" chown ${name}:${name} ${home}/.ssh/authorized_keys`);
   }
   return commands;
+}
+
+function installCommands([path, text, isProgram]: (typeof AGENT_FILES)[number]): string[] {
+  const folder = path.slice(0, path.lastIndexOf('/'));
+  return [`mkdir -p "$1${folder}"`, put(path, text), ...(isProgram ? [`chmod 755 "$1${path}"`] : [])];
 }
 
 /** A command that writes a file; printf takes the text as it is. */

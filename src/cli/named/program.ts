@@ -17,9 +17,11 @@ interface Verb {
   readonly action: Action;
 }
 
+const WAIT = ['--wait <SECONDS>', "how long the guest's agent may take to start"] as const;
 const JSON_OUTPUT = ['--json', 'print JSON'] as const;
 
 const controlling = async () => import('./control-verbs.ts');
+const asking = async () => import('./agent-verbs.ts');
 const saving = async () => import('./snapshot-verbs.ts');
 const text = (word: unknown) => word as string;
 const texts = (word: unknown) => word as readonly string[];
@@ -72,6 +74,20 @@ const VERBS: readonly Verb[] = [
     words: '<NAME> <KEYS>',
     description: 'Press keys together, in the words of QEMU, such as ctrl-alt-delete.',
     action: async ([name, keys]) => (await controlling()).sendKey(text(name), text(keys)),
+  },
+  {
+    name: 'exec',
+    words: '<NAME> <COMMAND...>',
+    description: 'Run a command in the guest, whose agent runs; its exit status is this one.',
+    options: [WAIT, ['-n, --no-input', 'give the command no input']],
+    action: async ([name, words], options) => (await asking()).exec(text(name), texts(words), options),
+  },
+  {
+    name: 'cp',
+    words: '<FROM> <TO>',
+    description: 'Copy a file into a guest or out of one, where its path is NAME:PATH.',
+    options: [WAIT],
+    action: async ([from, to], options) => (await asking()).copy(text(from), text(to), options),
   },
   {
     name: 'fork',

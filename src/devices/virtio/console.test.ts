@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { ByteChannel } from '../../machine/interfaces.ts';
+import { TestSlot } from '../../machine/test-slot.case.ts';
 import { VirtioConsole } from './console.ts';
 import { TestDriver } from './test-driver.case.ts';
 
@@ -49,7 +50,7 @@ class Outside implements ByteChannel {
 function setUp() {
   const [console, channel] = [new Outside(), new Outside()];
   const ports = [{ outside: console }, { name: 'agent.0', outside: channel }];
-  return { console, channel, driver: new TestDriver(new VirtioConsole(ports)) };
+  return { console, channel, driver: new TestDriver(new VirtioConsole(ports), new TestSlot(4 << 20)) };
 }
 
 const bytes = (text: string) => new TextEncoder().encode(text);

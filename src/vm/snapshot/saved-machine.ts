@@ -41,6 +41,8 @@ export interface SavedConfiguration {
     readonly mac: Uint8Array;
   }[];
   readonly shares: readonly { readonly tag: string; readonly readOnly: boolean }[];
+  /** Names of the channels. Absent: none. */
+  readonly channels?: readonly string[];
   /** What those who made the machine want to find again; plain values. */
   readonly outside: unknown;
 }
@@ -162,6 +164,7 @@ function describe(config: VmConfig, outside: unknown): SavedConfiguration {
     })),
     networks: (config.networks ?? []).map(({ model, mac }) => ({ model, mac })),
     shares: (config.shares ?? []).map(({ tag, readOnly }) => ({ tag, readOnly })),
+    channels: (config.channels ?? []).map(({ name }) => name),
     outside: outside ?? null,
   };
 }
