@@ -68,9 +68,11 @@ sub transmit {
 }
 
 sub receive {
-  my $count = sysread $port, $received, MOST_FRAME, length $received;
-  return unless defined $count;
-  if ($count == 0) {
+  my $count;
+  # The port gives a page at a time.
+  1 while length $received < HEADER + MOST_FRAME
+    and $count = sysread $port, $received, MOST_FRAME, length $received;
+  if (defined $count && $count == 0) {
     exit if $path eq '-';
     select undef, undef, undef, 0.2; # the host has closed its end for now
   }
