@@ -74,7 +74,14 @@ export const EBDA = {
   packet: 0x1c0,
   /** Where sectors are kept that only a part of is wanted of, 2 KiB. */
   sector: 0x200,
-  bytes: 0x0a00,
+  /** AHCI: received frames, command list, command table, each aligned as the controller wants it; see disk/ahci.ts. */
+  ahciFis: 0x0a00,
+  ahciList: 0x0c00,
+  ahciTable: 0x0c80,
+  /** The queue of virtio disks, and the place of the one that it belongs to; see disk/virtio.ts. */
+  virtioQueue: 0x0e00,
+  virtioOwner: 0x0eb0,
+  bytes: 0x0f00,
 } as const;
 /** The last kilobytes below 640 KiB. */
 export const EBDA_BYTES = 0x1000;

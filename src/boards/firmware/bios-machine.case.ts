@@ -24,8 +24,8 @@ export function diskOf(bytes: Uint8Array): BlockDevice {
 }
 
 /** A drive with a medium. */
-export function driveOf(kind: PcDrive['kind'], bytes: Uint8Array): PcDrive {
-  return { kind, bus: 'ide', name: kind, medium: diskOf(bytes) };
+export function driveOf(kind: PcDrive['kind'], bytes: Uint8Array, bus: PcDrive['bus'] = 'ide'): PcDrive {
+  return { kind, bus, name: kind, medium: diskOf(bytes) };
 }
 
 /** A disk whose boot sector is this code; each sector behind it holds its own number. */

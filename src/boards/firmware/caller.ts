@@ -8,7 +8,7 @@ import {
   usesDescriptors,
 } from '../../cpu/system/context.ts';
 import { portIn, portOut } from '../../cpu/system/io.ts';
-import { FLAG, RIGHTS, SEG, STATE } from '../../isa/registers.ts';
+import { CR0, FLAG, RIGHTS, SEG, STATE } from '../../isa/registers.ts';
 
 const [AX, CX, DX, BX, SP, BP, SI, DI] = [0, 1, 2, 3, 4, 5, 6, 7];
 /** Offset of the flags in the frame that an interrupt leaves on a 16-bit stack. */
@@ -41,6 +41,11 @@ export class Caller {
   /** Whether a segment's base is its selector times 16: real and V86 mode. */
   get hasParagraphSegments(): boolean {
     return !usesDescriptors(this.#cpu.state);
+  }
+
+  /** Whether linear addresses are physical ones: no paging. */
+  get addressesArePhysical(): boolean {
+    return (this.#cpu.state.low(STATE.cr0) & CR0.PG) === 0;
   }
 
   get eax(): number {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { boot, bootDisk, EXIT, screenOf } from './bios-machine.case.ts';
+import { boot, bootDisk, driveOf, EXIT, screenOf } from './bios-machine.case.ts';
 
 /**
  * A monitor as EMM386 is one: it runs the code at `v86` in V86 mode and hands every interrupt to the handler of real
@@ -109,9 +109,8 @@ gdt: dq 0, 0x00cf9b000000ffff, 0x00cf93000000ffff, 0x00008900b0002068
   bits 16
 `;
 
-test('services answer a caller in V86 mode, whose disk is read by interrupts that a monitor hands on', async () => {
-  const { machine, output, exit } = await boot(
-    bootDisk(`${MONITOR}
+/** What such a caller does: it reads a sector, and tells of memory and keys. */
+const CALLS_SERVICES = bootDisk(`${MONITOR}
 v86:
   mov ax, 0x0e56
   mov bx, 7
@@ -134,15 +133,19 @@ v86:
 .fail:
   mov al, 1
 .end:
-  ${EXIT}`),
-  );
-  assert.deepEqual(exit, { kind: 'shutdown', reason: 'debugExit', code: 0 });
-  assert.deepEqual(
-    [...output].map((character) => character.charCodeAt(0)),
-    [2, 0x27e >> 8],
-  );
-  assert.match(screenOf(machine).join('\n'), /\nV/);
-});
+  ${EXIT}`);
+
+for (const bus of ['ide', 'virtio', 'ahci'] as const) {
+  test(`services answer a caller in V86 mode, whose ${bus} disk is read by interrupts that a monitor hands on`, async () => {
+    const { machine, output, exit } = await boot(new Uint8Array(0), {}, [driveOf('disk', CALLS_SERVICES, bus)]);
+    assert.deepEqual(exit, { kind: 'shutdown', reason: 'debugExit', code: 0 });
+    assert.deepEqual(
+      [...output].map((character) => character.charCodeAt(0)),
+      [2, 0x27e >> 8],
+    );
+    assert.match(screenOf(machine).join('\n'), /\nV/);
+  });
+}
 
 /** Calls a service of the BIOS by its address in ROM, as code of 16-bit protected mode does. Selector 10h is the ROM. */
 const service = (offset: number) => `pushf\n call 0x10:${offset}\n`;

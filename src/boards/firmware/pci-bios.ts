@@ -32,6 +32,11 @@ export function readConfig(c: Caller, place: number, register: number, size: Siz
   return c.in(select(c, place, register), size);
 }
 
+/** Writes a configuration register. @param place slot × 8 + function */
+export function writeConfig(c: Caller, place: number, register: number, size: Size, value: number): void {
+  c.out(select(c, place, register), value, size);
+}
+
 /** The functions that are there, in order of their places. */
 export function* pciFunctions(c: Caller): Generator<number> {
   for (let place = 0; place < PLACES; place++) {

@@ -151,6 +151,7 @@ function addFloppies(c: Caller): void {
       number: unit,
       kind: DRIVE.floppy,
       unit,
+      place: 0,
       sectorBytes: 512,
       hasLba48: false,
       imageStart: 0,

@@ -1,6 +1,6 @@
 import { requireVersion } from '../../base/state-version.ts';
 import type { AtaDrive } from '../../machine/ata.ts';
-import type { DeviceState } from '../../machine/interfaces.ts';
+import type { Device, DeviceState } from '../../machine/interfaces.ts';
 import { Msi } from '../../machine/msi.ts';
 import { PciConfigSpace, type PciFunction } from '../../machine/pci.ts';
 import type { PciSlot } from '../../machine/pci-slot.ts';
@@ -21,6 +21,15 @@ const GHC_RESET = 0x01;
 const GHC_INTERRUPT = 0x02;
 const GHC_AHCI = 0x80000000;
 const BAR = 5;
+/** The index and data pair, through which ports reach the registers (Serial ATA AHCI 1.3.1 section 10.14). */
+const PAIR_BAR = 4;
+const PAIR_PORTS = 32;
+const PAIR_INDEX = 0x10;
+const PAIR_DATA = 0x14;
+const PAIR_INDEX_BITS = RANGE_BYTES - 4;
+const CAPABILITY_SATA = 0x12;
+/** Revision 1.0, and where the pair lies: in dwords behind register {@link PAIR_BAR}. */
+const SATA_CAPABILITY = Uint8Array.of(0x10, 0, (PAIR_BAR + 4) | ((PAIR_INDEX / 4) << 4), 0, 0, 0);
 const STATE_VERSION = 1;
 
 /** A Serial ATA controller with six ports, as in Intel's ICH9 (Serial ATA AHCI 1.3.1; ICH9 data sheet, section 14). */
@@ -31,6 +40,8 @@ export class Ahci implements PciFunction {
   #interruptEnable = false;
   /** ports whose interrupt the driver has not acknowledged */
   #is = 0;
+  /** the register that the data port reaches */
+  #index = 0;
 
   /** @param drives at most {@link AHCI_PORTS}, for the ports in their order */
   constructor(drives: readonly (AtaDrive | undefined)[], slot: PciSlot) {
@@ -44,6 +55,7 @@ export class Ahci implements PciFunction {
       write: (offset: number, size: number, value: number) => this.#write(offset, size, value),
     };
     const window = slot.window('memory32', RANGE_BYTES, registers, 'ahci');
+    const pair = slot.window('io', PAIR_PORTS, this.#pairPorts, 'ahciPair');
     this.#config = new PciConfigSpace(
       {
         vendor: 0x8086,
@@ -53,8 +65,14 @@ export class Ahci implements PciFunction {
         subsystemVendor: 0x1af4,
         subsystem: 0x1100,
         interruptPin: 1,
-        bars: [{ index: BAR, kind: 'memory32', length: RANGE_BYTES, window }],
-        capabilities: [this.#msi.capability],
+        bars: [
+          { index: BAR, kind: 'memory32', length: RANGE_BYTES, window },
+          { index: PAIR_BAR, kind: 'io', length: PAIR_PORTS, window: pair },
+        ],
+        capabilities: [
+          this.#msi.capability,
+          { id: CAPABILITY_SATA, bytes: SATA_CAPABILITY, writable: new Uint8Array(SATA_CAPABILITY.length) },
+        ],
       },
       slot.interrupt,
     );
@@ -74,6 +92,7 @@ export class Ahci implements PciFunction {
       config: this.#config.save(),
       interruptEnable: this.#interruptEnable,
       is: this.#is,
+      index: this.#index,
       ports: this.#ports.map((port) => port.save()),
     };
   }
@@ -85,8 +104,22 @@ export class Ahci implements PciFunction {
     const ports = state.ports as readonly DeviceState[];
     for (const [n, port] of this.#ports.entries()) port.restore(ports[n]);
     this.#is = Number(state.is);
+    this.#index = Number(state.index ?? 0);
     this.#interruptEnable = Boolean(state.interruptEnable);
     this.#driveInterrupt();
+  }
+
+  get #pairPorts(): Pick<Device, 'read' | 'write'> {
+    return {
+      read: (offset, size) => {
+        if (offset === PAIR_INDEX && size === 4) return this.#index;
+        return offset === PAIR_DATA ? this.#read(this.#index, size) : 0;
+      },
+      write: (offset, size, value) => {
+        if (offset === PAIR_INDEX && size === 4) this.#index = value & PAIR_INDEX_BITS;
+        else if (offset === PAIR_DATA) this.#write(this.#index, size, value);
+      },
+    };
   }
 
   /** Registers are dwords; narrower accesses see parts of them. */

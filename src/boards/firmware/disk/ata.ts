@@ -20,7 +20,8 @@ const PACKET_BYTES = 12;
 const READ_12 = 0xa8;
 /** An ATAPI drive tells of a change of its medium by failing once or twice. */
 const MOST_TRIES = 5;
-const TIMEOUT_TICKS = 18 * 30;
+/** After how many ticks of the clock a drive is given up. */
+export const TIMEOUT_TICKS = 18 * 30;
 
 /** Codes of AH that INT 13h returns. */
 export const DISK_ERROR = {

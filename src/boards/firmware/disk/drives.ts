@@ -2,7 +2,7 @@ import { EBDA, EBDA_GPA } from '../bda.ts';
 import type { Caller } from '../caller.ts';
 
 /** What kind of drive a BIOS number stands for. */
-export const DRIVE = { none: 0, floppy: 1, disk: 2, cd: 3, emulated: 4 } as const;
+export const DRIVE = { none: 0, floppy: 1, disk: 2, cd: 3, emulated: 4, ahci: 5, virtio: 6 } as const;
 
 /** What is known of a drive. It lies in the extended BIOS data area, a record each. */
 export interface Drive {
@@ -10,8 +10,10 @@ export interface Drive {
   readonly number: number;
   /** One of {@link DRIVE}. */
   readonly kind: number;
-  /** Of an ATA drive: channel × 2 + position on the cable. Of a floppy: its number. */
+  /** Of an ATA drive: channel × 2 + position on the cable. Of a floppy: its number. Of a disk on AHCI: its port. */
   readonly unit: number;
+  /** The PCI function of the controller, slot × 8 + function, of a disk on AHCI or virtio. */
+  readonly place: number;
   readonly sectorBytes: number;
   readonly sectors: number;
   /** Geometry that INT 13h tells. */
@@ -40,6 +42,7 @@ function read(c: Caller, index: number): Drive {
     unit: c.load(at + 2, 1),
     hasLba48: c.load(at + 3, 1) !== 0,
     sectorBytes: c.load(at + 4, 2),
+    place: c.load(at + 6, 1),
     sectors: c.load(at + 8, 4) + c.load(at + 12, 4) * 2 ** 32,
     cylinders: c.load(at + 16, 2),
     heads: c.load(at + 18, 2),
@@ -101,6 +104,7 @@ function write(c: Caller, index: number, drive: Drive): void {
   c.store(at + 2, 1, drive.unit);
   c.store(at + 3, 1, Number(drive.hasLba48));
   c.store(at + 4, 2, drive.sectorBytes);
+  c.store(at + 6, 1, drive.place);
   c.store(at + 8, 4, drive.sectors % 2 ** 32);
   c.store(at + 12, 4, Math.floor(drive.sectors / 2 ** 32));
   c.store(at + 16, 2, drive.cylinders);

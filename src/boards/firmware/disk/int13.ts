@@ -2,10 +2,13 @@ import { ByteWriter } from '../../../base/bytes.ts';
 import { BDA } from '../bda.ts';
 import type { Caller } from '../caller.ts';
 import { readCmos } from '../clock.ts';
+import { AHCI_DISK } from './ahci.ts';
 import { DISK_ERROR, type StepResult, stepCd, stepDisk } from './ata.ts';
+import { stepDma } from './dma.ts';
 import { countDrives, DRIVE, type Drive, driveOf, FIRST_CD, FIRST_DISK, removeEmulated } from './drives.ts';
 import { floppyPlace, stepFloppy } from './floppy.ts';
 import { ACTION, DiskRequest, OPERATION } from './request.ts';
+import { VIRTIO_DISK } from './virtio.ts';
 
 /** Offsets from the stack pointer of what INT 13h's code has pushed. */
 const PUSHED = { di: 0, si: 4, bx: 16, dx: 20, cx: 24, ax: 28, es: 32, ds: 34 } as const;
@@ -153,9 +156,17 @@ export function diskStep(c: Caller): void {
   c.al = ACTION.done;
 }
 
-function stepOf(drive: Drive): (c: Caller, request: DiskRequest, drive: Drive) => StepResult {
-  if (drive.kind === DRIVE.floppy) return stepFloppy;
-  return drive.kind === DRIVE.disk ? stepDisk : stepCd;
+type Step = (c: Caller, request: DiskRequest, drive: Drive) => StepResult;
+
+const STEPS_OF_KIND: Readonly<Record<number, Step>> = {
+  [DRIVE.floppy]: stepFloppy,
+  [DRIVE.disk]: stepDisk,
+  [DRIVE.ahci]: (c, request, drive) => stepDma(c, request, drive, AHCI_DISK),
+  [DRIVE.virtio]: (c, request, drive) => stepDma(c, request, drive, VIRTIO_DISK),
+};
+
+function stepOf(drive: Drive): Step {
+  return STEPS_OF_KIND[drive.kind] ?? stepCd;
 }
 
 /** An address packet's count becomes that of the blocks that were moved. */

@@ -1,8 +1,8 @@
 import { EBDA, EBDA_GPA } from '../bda.ts';
 import type { Caller } from '../caller.ts';
 
-/** What the BIOS's code does next, in AL: end, wait for an interrupt, or move CX words between port DX and ES:DI. */
-export const ACTION = { done: 0, wait: 1, input: 2, output: 3 } as const;
+/** What the BIOS's code does next, in AL: end, wait for an interrupt, move CX words between port DX and ES:DI, or let interrupts in and come back. */
+export const ACTION = { done: 0, wait: 1, input: 2, output: 3, poll: 4 } as const;
 
 /** What a request wants. */
 export const OPERATION = { read: 1, write: 2, verify: 3 } as const;

@@ -323,13 +323,19 @@ int13:
   pop ds
   iret
 
-disk_action:                ; AL: 1 wait, 2 REP INSW, 3 REP OUTSW; DX port, ES:DI memory, CX words
+disk_action:                ; AL: 1 wait, 2 REP INSW, 3 REP OUTSW; DX port, ES:DI memory, CX words; 4 poll
   cmp al, 1
   jne .data
   sti
   hlt
   ret
 .data:
+  cmp al, 4
+  jne .move
+  sti
+  pause
+  ret
+.move:
   cld
   cmp al, 2
   jne .out
