@@ -244,6 +244,13 @@ test('a software reset keeps the address and forgets the rest', () => {
   assert.deepEqual([setup.read(REG.rctl), setup.read(REG.ral), setup.read(REG.status) & 2], [0, 0x12005452, 2]);
 });
 
+test('the software semaphore can be taken', () => {
+  const { read, write } = setUp();
+  assert.equal(read(REG.swsm), 0);
+  write(REG.swsm, 2);
+  assert.equal(read(REG.swsm), 2);
+});
+
 test('registers are reached through I/O space', () => {
   const { slot } = setUp();
   slot.ports.write(0xc100, 4, REG.ral);

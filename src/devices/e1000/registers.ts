@@ -61,6 +61,8 @@ export const REG = {
   wuc: 0x5800,
   wufc: 0x5808,
   manc: 0x5820,
+  /** The software semaphore of later chips (82571EB manual, 13.4.5): U-Boot takes it on this one too. */
+  swsm: 0x5b50,
 } as const;
 
 /** Bytes of register space that hold registers. */
@@ -113,6 +115,7 @@ export const PLAIN_REGISTERS: readonly (readonly [first: number, count: number, 
   [REG.wuc, 1, 0xf],
   [REG.wufc, 1, ALL],
   [REG.manc, 1, ALL],
+  [REG.swsm, 1, 0x3],
 ];
 
 /** Counters, which reading clears. */
