@@ -1,6 +1,7 @@
 import type { GuestMemory } from '../machine/interfaces.ts';
 import { ACPI_RSDP_FILE } from './acpi.ts';
 import { cmosMemorySize, configureFirmware } from './configuration.ts';
+import { BDA, EBDA_GPA, EBDA_SEGMENT } from './firmware/bda.ts';
 import { setTextMode } from './firmware/text-mode.ts';
 import type { BootOptions, CpuStart } from './loaders/boot-image.ts';
 import { loadKernel, writeBootImage } from './loaders/index.ts';
@@ -33,8 +34,17 @@ export function directBoot(
   setLevelTriggered(board, [PC_IRQ.sci, ...PC_PIRQ]);
   board.ports.write(PC_PORTS.systemControl[0], 1, FAST_A20);
   for (const { gpa, bytes } of tables.values()) memory.forWrite(gpa, bytes.length).set(bytes);
+  describeLowMemory(memory);
   writeBootImage(memory, image);
   return image.cpu;
+}
+
+/** Says in the BIOS data area where usable memory below 640 KiB ends: Xen looks there for room. */
+function describeLowMemory(memory: GuestMemory): void {
+  const { buffer, byteOffset } = memory.forWrite(BDA.ebdaSegment, BDA.memoryK + 2 - BDA.ebdaSegment);
+  const view = new DataView(buffer, byteOffset);
+  view.setUint16(0, EBDA_SEGMENT, true);
+  view.setUint16(BDA.memoryK - BDA.ebdaSegment, EBDA_GPA >> 10, true);
 }
 
 /** Puts the tables where a BIOS has them: what must be found in its segment there, the rest below. */

@@ -257,6 +257,8 @@ test('direct boot leaves ACPI tables, A20 and interrupt modes as firmware would'
   const rsdt = new DataView(ram.buffer).getUint32(0xe0000 + rsdp + 16, true);
   assert.equal(Buffer.from(ram.subarray(rsdt, rsdt + 4)).toString(), 'RSDT');
   assert.equal(seen.a20, true);
+  const low = new DataView(ram.buffer);
+  assert.deepEqual([low.getUint16(0x40e, true), low.getUint16(0x413, true)], [0x9f00, 636]);
   assert.deepEqual([cpu.portRead(0x4d0, 1), cpu.portRead(0x4d1, 1)], [0, 0x0e]);
   out(cpu, [0x70, 0x17]);
   assert.equal(cpu.portRead(0x71, 1), 0x00);
