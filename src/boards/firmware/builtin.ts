@@ -1,6 +1,6 @@
-import { segmentBase } from '../../cpu/system/context.ts';
+import { linearRip } from '../../cpu/breakpoints.ts';
 import type { Vcpu } from '../../cpu/vcpu.ts';
-import { SEG, STATE } from '../../isa/registers.ts';
+import { STATE } from '../../isa/registers.ts';
 import type { GuestMemory } from '../../machine/interfaces.ts';
 import type { BootMedium } from '../firmware-boot.ts';
 import { lowRamEnd, memoryMap } from '../memory-map.ts';
@@ -118,7 +118,7 @@ export class BuiltinBios {
     const vcpu = this.machine.vcpu();
     const { state, system, engine } = vcpu;
     const rip = state.u64(STATE.rip);
-    const number = this.#traps.serviceAt(engine.code.translate(BigInt.asUintN(32, segmentBase(state, SEG.CS) + rip)));
+    const number = this.#traps.serviceAt(engine.code.translate(linearRip(state)));
     const name = number === undefined ? undefined : NAMES[number];
     if (name === undefined) return false;
     const caller = new Caller(system.context, PUSHED[name]);

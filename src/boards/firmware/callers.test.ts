@@ -270,3 +270,58 @@ gdt: dq 0, 0x00cf9b000000ffff, 0x00cf93000000ffff, 0x00409b0f0000ffff
   );
   assert.deepEqual(exit, { kind: 'shutdown', reason: 'powerOff', code: 0 });
 });
+
+test("an undefined opcode in the upper half of 64-bit addresses is the guest's own", async () => {
+  const high = 0xffff_8000_4000_0000n;
+  const { output, exit } = await boot(
+    bootDisk(`
+  xor ax, ax
+  mov ds, ax
+  mov ss, ax
+  mov sp, 0x7c00
+  cli
+  mov dword [0x8000], 0x9003   ; one page of 2 MiB, at 0 and in the upper half
+  mov dword [0x8800], 0xc003
+  mov dword [0x9000], 0xa003
+  mov dword [0xc008], 0xa003
+  mov dword [0xa000], 0x83
+  mov word [0xb060], handler
+  mov word [0xb062], 8
+  mov word [0xb064], 0x8e00
+  mov dword [0xb068], 0
+  lgdt [gdtr]
+  lidt [idtr]
+  mov eax, 0x20
+  mov cr4, eax
+  mov eax, 0x8000
+  mov cr3, eax
+  mov ecx, 0xc0000080
+  mov eax, 0x100
+  xor edx, edx
+  wrmsr
+  mov eax, 0x80000001
+  mov cr0, eax
+  jmp 8:long
+  bits 64
+long:
+  mov rax, ${high} + above
+  jmp rax
+above:
+  ud2
+handler:
+  mov rax, [rsp]
+  shr rax, 40
+  out 0xe9, al
+  mov al, 0
+  mov dx, 0x501
+  out dx, al
+gdtr: dw 15
+  dd gdt
+idtr: dw 0x6f
+  dd 0xb000
+  dd 0
+gdt: dq 0, 0x00af9b000000ffff`),
+  );
+  assert.deepEqual(exit, { kind: 'shutdown', reason: 'debugExit', code: 0 });
+  assert.equal(output.charCodeAt(0), 0x80);
+});
