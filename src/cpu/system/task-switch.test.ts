@@ -53,6 +53,18 @@ describe('task switch', () => {
     assert.notEqual(cpu.state.low(STATE.cr0) & CR0.TS, 0);
   });
 
+  it('to a task that lets interrupts in asks for a look at them', () => {
+    for (const [flags, expected] of [
+      [0x202n, true],
+      [0x002n, false],
+    ] as const) {
+      const cpu = machine();
+      cpu.write(NEW + 0x24, flags, 4);
+      assert.equal(jump(cpu), '');
+      assert.equal(cpu.port.log.includes('event'), expected);
+    }
+  });
+
   it('by CALL nests, and IRET comes back', () => {
     const cpu = machine();
     assert.equal(call(cpu), '');

@@ -26,6 +26,7 @@ import {
   TYPE,
   tableAddress,
 } from './descriptors.ts';
+import { noteInterruptFlag } from './flags.ts';
 import { GuestFault, GuestPageIn } from './port.ts';
 import { currentStack, pushAll, setPointer } from './stack.ts';
 import { isWideTss } from './system-segments.ts';
@@ -205,6 +206,7 @@ function enterTask(cpu: SystemContext, task: SegmentValue, image: TaskImage, { k
   state.setU64(STATE.cr0, state.u64(STATE.cr0) | BigInt(CR0.TS));
   clearLocalBreakpoints(state);
   loadRegisters(state, image, kind);
+  noteInterruptFlag(cpu);
   inNewTask(() => {
     if (image.layout.cr3 !== undefined && (state.low(STATE.cr0) & CR0.PG) !== 0) loadPageDirectory(cpu, image.cr3);
     cpu.port.contextChanged();
