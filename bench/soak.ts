@@ -9,7 +9,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { packCpio } from '../src/base/cpio.ts';
-import { entriesBelow } from '../test/python/root.ts';
+import { entriesBelow } from '../test/guests/debian-root.ts';
 import type { BootOrder, ConsoleLine } from './boot.ts';
 import { findKernel } from './kernels.ts';
 import { median } from './median.ts';

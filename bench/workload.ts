@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type CpioEntry, FILE_TYPE, packCpio } from '../src/base/cpio.ts';
-import { entriesBelow } from '../test/python/root.ts';
+import { entriesBelow } from '../test/guests/debian-root.ts';
 import { median } from './median.ts';
 import { makeProgramRoot, runNatively } from './programs/root.ts';
 import type { ProgramRow } from './programs/rows.ts';

@@ -10,8 +10,8 @@ import { packCpio } from '../src/base/cpio.ts';
 import { AGENT_PROGRAM } from '../src/cli/image/guest-agent.ts';
 import { finish, start } from '../src/host/node/processes.ts';
 import { debianKernel, debianPackages } from './guests/debian.ts';
+import { entriesBelow } from './guests/debian-root.ts';
 import { debianModules, LOAD_MODULES } from './guests/modules.ts';
-import { entriesBelow } from './python/root.ts';
 import { projectRoot } from './source-files.ts';
 
 const KERNEL = 'linux-image-amd64';

@@ -8,11 +8,11 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { FILE_TYPE, packCpio } from '../../src/base/cpio.ts';
 import { type Architecture, debianKernel } from '../guests/debian.ts';
+import { packRoot } from '../guests/debian-root.ts';
 import { projectRoot } from '../source-files.ts';
 import { differences, type Outcome, parseReport, type Report } from './report.ts';
-import { entriesBelow, makeRoot } from './root.ts';
+import { makeRoot } from './root.ts';
 import { guestInit } from './suite-script.ts';
 
 const MODULES = [
@@ -83,13 +83,7 @@ async function compare(architecture: Architecture): Promise<number> {
   const root = join(folder, 'root');
   try {
     await makeRoot(architecture, root);
-    const init = { path: 'init', mode: FILE_TYPE.file | 0o755, data: new TextEncoder().encode(guestInit(modules)) };
-    const initrd = packCpio([
-      { path: 'dev', mode: FILE_TYPE.folder | 0o755 },
-      { path: 'dev/console', mode: FILE_TYPE.characterDevice | 0o600, device: { major: 5, minor: 1 } },
-      init,
-      ...(await entriesBelow(root)),
-    ]);
+    const initrd = await packRoot(root, guestInit(modules));
     const host = await runOnHost(root);
     const guest = await runInGuest(architecture, initrd, folder);
     return printTable(architecture, host, guest);
