@@ -11,6 +11,8 @@ import { type Glyphs, readGlyphs } from './glyphs.ts';
 const POLL_MILLIS = 250;
 const NANOS_PER_MILLI = 1_000_000n;
 const KEY_MILLIS = 60n;
+/** How many times longer by the clock a step may take than on the processor. */
+const BUSY_HOST = 10;
 
 /** A machine as `vitrine run` makes it, with someone in front of it who reads the screen and types. */
 export class DrivenMachine {
@@ -80,9 +82,17 @@ export class DrivenMachine {
     return this.#console.screenshot('png');
   }
 
-  /** Waits for a condition, for the end of the machine, or for the time to pass. @returns whether the condition came true */
+  /**
+   * Waits for a condition, for the end of the machine, or for the time to pass: that which this process gets on the
+   * processor, so that a busy host does not matter, or ten times as much by the clock. @returns whether the condition came true
+   */
   async until(condition: () => boolean, seconds: number): Promise<boolean> {
-    for (const end = Date.now() + seconds * 1000; Date.now() < end; await delay(POLL_MILLIS)) {
+    const [start, worked] = [Date.now(), process.cpuUsage()];
+    const spentSeconds = () => {
+      const { user, system } = process.cpuUsage(worked);
+      return Math.max((user + system) / 1e6, (Date.now() - start) / 1e3 / BUSY_HOST);
+    };
+    for (; spentSeconds() < seconds; await delay(POLL_MILLIS)) {
       if (condition()) return true;
       if (this.#ending !== undefined) return condition();
     }

@@ -1,7 +1,8 @@
+import { gunzipSync } from 'node:zlib';
 import { debianDisk } from './debian-disk.ts';
 import { freedosFloppy } from './freedos.ts';
 import { gptDisk } from './gpt-disk.ts';
-import { gnumach, grubCd, installerCd, ovmf, packaged, type Workshop } from './media.ts';
+import { grubCd, installerCd, isolinuxCd, ovmf, packaged, packagedBytes, type Workshop } from './media.ts';
 import type { Step } from './steps.ts';
 
 /** What a guest is started by: our BIOS, SeaBIOS, or firmware that belongs to the guest. */
@@ -146,13 +147,60 @@ export const GUESTS: readonly Guest[] = [
     ],
   },
   {
+    name: 'hdt',
+    title: 'ISOLINUX with vesamenu, HDT 0.5.2',
+    source: 'isolinux, syslinux-common; CD made by xorriso',
+    reaches: 'graphical menu, list of PCI devices, DMI table',
+    firmware: BOTH,
+    machine: async (workshop) => ['--cdrom', await isolinuxCd(workshop), '--memory', '128M', '--net', CARD],
+    steps: [
+      { colors: 100 },
+      { picture: true },
+      { press: 'ret' },
+      { screen: /hdt>/ },
+      { type: 'show pci\n' },
+      { screen: /NB Devices +: [1-9]/ },
+      { type: 'show dmi\n' },
+      { screen: /DMI Table version 2\.8 found/ },
+    ],
+  },
+  {
+    name: 'invaders',
+    title: 'GRUB Invaders 1.0',
+    source: 'grub-invaders',
+    reaches: 'invaders come, the ship shoots',
+    firmware: BOTH,
+    machine: async (workshop) => {
+      const game = await packagedBytes('grub-invaders', './boot/invaders.exec');
+      const menu = 'set timeout=0\nmenuentry "Invaders" {\n  multiboot /invaders\n}\n';
+      return ['--cdrom', await grubCd(workshop, menu, { invaders: game }), '--memory', '64M', '--net', 'none'];
+    },
+    steps: [{ screen: /-\*-/ }, { press: 'left' }, { press: 'spc' }, { changes: true }, { screen: /-\*-/ }],
+  },
+  {
+    name: 'u-boot',
+    title: 'U-Boot 2023.01, 64 bit',
+    source: 'u-boot-qemu',
+    reaches: 'prompt, an address by DHCP through the E1000',
+    firmware: ['own'],
+    machine: async (workshop) => {
+      const rom = await packaged(workshop, 'u-boot.rom', 'u-boot-qemu', './usr/lib/u-boot/qemu-x86_64/u-boot.rom');
+      return ['--firmware', rom, '--memory', '256M', '--net', CARD];
+    },
+    steps: [
+      { serial: /bound to address 10\.0\.2\.15[\s\S]*=> / },
+      { send: '\nversion\n' },
+      { serial: /=> version\s+U-Boot 2023/ },
+    ],
+  },
+  {
     name: 'gnumach',
     title: 'GNU Mach 1.8',
     source: 'gnumach-image-1.8-486 (i386)',
     reaches: 'probes devices; stops for want of a bootstrap program',
     firmware: BOTH,
     machine: async (workshop) => {
-      const kernel = await gnumach();
+      const kernel = gunzipSync(await packagedBytes('gnumach-image-1.8-486', './boot/gnumach-1.8-486.gz', 'i386'));
       const menu = 'set timeout=0\nmenuentry "GNU Mach" {\n  multiboot /gnumach gnumach\n}\n';
       return ['--cdrom', await grubCd(workshop, menu, { gnumach: kernel }), '--memory', '128M', '--net', 'none'];
     },

@@ -22,10 +22,19 @@ export async function packaged(
   pattern: string,
   architecture: Architecture = 'amd64',
 ): Promise<string> {
-  const bytes = await debianFile({ architecture, package: packageName, pattern });
+  const bytes = await packagedBytes(packageName, pattern, architecture);
   const path = join(folder, name);
   await writeFile(path, pattern.endsWith('.gz') && !name.endsWith('.gz') ? gunzipSync(bytes) : bytes);
   return path;
+}
+
+/** What a file out of a Debian package holds. */
+export function packagedBytes(
+  packageName: string,
+  pattern: string,
+  architecture: Architecture = 'amd64',
+): Promise<Uint8Array> {
+  return debianFile({ architecture, package: packageName, pattern });
 }
 
 /** SeaBIOS with its VGA BIOS beside it. @returns the path of the BIOS */
@@ -55,6 +64,29 @@ export async function grubCd(
   return image;
 }
 
+const ISOLINUX_MENU = `UI vesamenu.c32
+MENU TITLE Vitrine
+LABEL hdt
+  MENU LABEL Hardware Detection Tool
+  COM32 hdt.c32
+  APPEND nomenu
+`;
+const ISOLINUX_MODULES = ['vesamenu', 'hdt', 'ldlinux', 'libcom32', 'libutil', 'libgpl', 'libmenu'];
+
+/** A CD that starts ISOLINUX, whose graphical menu starts HDT. */
+export async function isolinuxCd({ folder }: Workshop): Promise<string> {
+  const root = join(folder, 'isolinux');
+  await mkdir(root);
+  await writeFile(join(root, 'isolinux.cfg'), ISOLINUX_MENU);
+  await packaged({ folder: root }, 'isolinux.bin', 'isolinux', './usr/lib/ISOLINUX/isolinux.bin');
+  for (const name of ISOLINUX_MODULES.map((module) => `${module}.c32`))
+    await packaged({ folder: root }, name, 'syslinux-common', `./usr/lib/syslinux/modules/bios/${name}`);
+  const image = join(folder, 'isolinux.iso');
+  const loader = ['-b', 'isolinux.bin', '-c', 'boot.cat', '-no-emul-boot', '-boot-load-size', '4', '-boot-info-table'];
+  await run('xorriso', ['-as', 'mkisofs', '-quiet', '-o', image, ...loader, root]);
+  return image;
+}
+
 /** Kernel and initial RAM disk of Debian's installer, as a CD that starts it as Debian's own do. */
 export async function installerCd(
   workshop: Workshop,
@@ -76,16 +108,6 @@ menuentry "Install" {
 }
 `;
   return grubCd(workshop, menu, { linux: await file('linux'), 'initrd.gz': await file('initrd.gz') });
-}
-
-/** The kernel of GNU Mach. */
-export async function gnumach(): Promise<Uint8Array> {
-  const wanted = {
-    architecture: 'i386',
-    package: 'gnumach-image-1.8-486',
-    pattern: './boot/gnumach-1.8-486.gz',
-  } as const;
-  return gunzipSync(await debianFile(wanted));
 }
 
 /** Runs a tool of this host. @throws {Error} it is not there or fails; the message has the end of what it said */

@@ -11,6 +11,8 @@ export type Step =
   | { readonly colors: number; readonly seconds?: number }
   /** The picture differs from what it was before the step. */
   | { readonly moves: readonly [dx: number, dy: number]; readonly seconds?: number }
+  /** The picture changes by itself. */
+  | { readonly changes: true; readonly seconds?: number }
   /** The machine ends. */
   | { readonly ends: RegExp; readonly seconds?: number }
   /** Keys by QEMU's names, several at once joined by `-`. */
@@ -54,6 +56,7 @@ async function takeStep(
   if ('serial' in step) return machine.until(() => step.serial.test(machine.serial.output), seconds);
   if ('colors' in step) return machine.until(() => countColors(machine.frame) >= step.colors, seconds);
   if ('ends' in step) return machine.until(() => step.ends.test(machine.ending ?? ''), seconds);
+  if ('changes' in step) return differs(machine, seconds);
   if ('moves' in step) return moves(machine, step.moves, seconds);
   if ('press' in step) await machine.press(step.press);
   else if ('type' in step) await machine.type(step.type);
@@ -62,10 +65,15 @@ async function takeStep(
 }
 
 /** Moves the pointer again and again until the picture changes by it. */
-async function moves(machine: DrivenMachine, [dx, dy]: readonly [number, number], seconds: number): Promise<boolean> {
+function moves(machine: DrivenMachine, [dx, dy]: readonly [number, number], seconds: number): Promise<boolean> {
+  return differs(machine, seconds, () => machine.point(dx, dy));
+}
+
+/** Waits until the picture is not what it was, and does something before each look. */
+async function differs(machine: DrivenMachine, seconds: number, act: () => void = () => {}): Promise<boolean> {
   const before = machine.frame.pixels.slice();
   return machine.until(() => {
-    machine.point(dx, dy);
+    act();
     return machine.frame.pixels.some((pixel, i) => pixel !== before[i]);
   }, seconds);
 }
