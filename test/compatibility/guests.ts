@@ -161,7 +161,7 @@ export const GUESTS: readonly Guest[] = [
       { type: 'show pci\n' },
       { screen: /NB Devices +: [1-9]/ },
       { type: 'show dmi\n' },
-      { screen: /DMI Table version 2\.8 found/ },
+      { screen: /DMI Table version 2\.\d found/ },
     ],
   },
   {
