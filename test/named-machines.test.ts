@@ -66,6 +66,10 @@ describe('named machines', () => {
     second.kill();
     assert.equal(await ask(first, 'd', 2), '2d');
 
+    const viewer = spawn(process.execPath, [program, 'console', 'first'], { env, stdio: ['pipe', 'pipe', 'inherit'] });
+    assert.equal(await ask(viewer, 'e', 2), '3e');
+    viewer.kill();
+
     assert.equal(succeed('fork', 'first', 'one', 'two'), 'one\ntwo\n');
     assert.deepEqual(names(), ['first', 'one', 'two']);
     for (const name of ['one', 'two']) succeed('stop', '--force', name);

@@ -22,6 +22,7 @@ const NAMED_VERBS: Readonly<Record<string, string>> = {
   screenshot: "Write the screen's picture to a PNG file.",
   sendkey: 'Press keys together.',
   snapshot: 'Save a machine, and tell about saved ones: create, info.',
+  console: "Show a machine's first serial line and type on it; Ctrl-] leaves.",
   exec: "Run a command in the guest, by the guest's agent.",
   cp: 'Copy a file into a guest or out of one.',
   fork: 'Start copies of a running machine, which goes on.',

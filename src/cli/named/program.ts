@@ -90,6 +90,12 @@ const VERBS: readonly Verb[] = [
     action: async ([from, to], options) => (await asking()).copy(text(from), text(to), options),
   },
   {
+    name: 'console',
+    words: '<NAME>',
+    description: "Show a machine's first serial line and type on it; Ctrl-] leaves.",
+    action: async ([name]) => (await import('./console.ts')).console(text(name)),
+  },
+  {
     name: 'fork',
     words: '<NAME> <COPIES...>',
     description: 'Start copies of a running machine, which goes on.',
