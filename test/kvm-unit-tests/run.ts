@@ -1,3 +1,4 @@
+import type { JitOptions } from '../../src/cpu/machine-code.ts';
 import { makeTestMachine } from '../guests/machine.ts';
 import { plugInTestDevice } from './test-device.ts';
 
@@ -38,9 +39,10 @@ export interface ImageResult {
 }
 
 /** Runs a kvm-unit-tests image under the virtual clock.
- * @param mostInstructions after which it is given up */
-export function runImage(kernel: Uint8Array, image: ImageRun, mostInstructions: number): ImageResult {
+ * @param mostInstructions after which it is given up @param jit how hot code is translated; all is interpreted without */
+export function runImage(kernel: Uint8Array, image: ImageRun, mostInstructions: number, jit?: JitOptions): ImageResult {
   const { machine, serial } = makeTestMachine({
+    jit,
     memoryBytes: MEMORY_BYTES,
     debugExitPort: EXIT_PORT,
     boot: {
