@@ -29,7 +29,7 @@ export const PROGRAM_ROWS: readonly ProgramRow[] = [
   {
     name: 'gzip',
     turns: 1,
-    command: times(`/bin/gzip -9c ${TEXT} > /tmp/z; /bin/gzip -dc /tmp/z | md5sum; md5sum < /tmp/z`),
+    command: times(`/bin/gzip -n9c ${TEXT} > /tmp/z; /bin/gzip -dc /tmp/z | md5sum; md5sum < /tmp/z`),
   },
   {
     name: 'xz',
