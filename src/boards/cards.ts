@@ -3,6 +3,7 @@ import { AHCI_PORTS, Ahci } from '../devices/ahci/ahci.ts';
 import { AtaDisk } from '../devices/ata-disk/ata-disk.ts';
 import { E1000 } from '../devices/e1000/e1000.ts';
 import { Ne2000Pci } from '../devices/ne2000/ne2000-pci.ts';
+import { Nvme } from '../devices/nvme/nvme.ts';
 import { Rtl8139 } from '../devices/rtl8139/rtl8139.ts';
 import { VirtioBlock } from '../devices/virtio/block.ts';
 import { type ConsolePort, VirtioConsole } from '../devices/virtio/console.ts';
@@ -69,6 +70,7 @@ export const MOST_CARDS = {
   ahciDisks: AHCI_PORTS,
   virtioDisks: PC_CARD_SLOTS.virtioDisk.length,
   scsiDrives: SCSI_TARGETS,
+  nvmeDisks: PC_CARD_SLOTS.nvme.length,
   shares: PC_CARD_SLOTS.share.length,
 } as const;
 
@@ -79,12 +81,13 @@ export const MOST_CARDS = {
  */
 export function makeCards(options: CardOptions, random: () => bigint): PciCard[] {
   const { drives = [], networks = [], shares = [], channels = [], sound, voice } = options;
-  const disks = drives.filter(({ kind, bus }) => kind === 'disk' && bus === 'virtio');
-  const ahciDisks = drives.filter(({ kind, bus }) => kind === 'disk' && bus === 'ahci');
+  const disksOn = (wanted: PcDrive['bus']) => drives.filter(({ kind, bus }) => kind === 'disk' && bus === wanted);
+  const ahciDisks = disksOn('ahci');
   return [
     ...inSlots(PC_CARD_SLOTS.network, networks, (network, slot) => NICS[network.model](network, slot)),
     ...inSlots(PC_CARD_SLOTS.ahci, ahciDisks.length > 0 ? [ahciDisks] : [], makeAhci),
-    ...inSlots(PC_CARD_SLOTS.virtioDisk, disks, (disk, slot, index) => makeDisk(disk, slot, index)),
+    ...inSlots(PC_CARD_SLOTS.virtioDisk, disksOn('virtio'), (disk, slot, index) => makeDisk(disk, slot, index)),
+    ...inSlots(PC_CARD_SLOTS.nvme, disksOn('nvme'), (disk, slot, index) => makeNvme(disk, slot, index)),
     ...inSlots(PC_CARD_SLOTS.share, shares, (share, slot) => makeShare(share, slot)),
     ...inSlots(PC_CARD_SLOTS.sound, sound === 'ac97' ? [voice?.()] : [], (line, slot) => new Ac97(line, slot)),
     ...inSlots(PC_CARD_SLOTS.channels, channels.length > 0 ? [channels] : [], makeChannels),
@@ -113,6 +116,11 @@ function makeAhci(disks: readonly PcDrive[], slot: PciSlot): PciFunction {
 function makeDisk({ medium }: PcDrive, slot: PciSlot, index: number): PciFunction {
   const serial = `VTD${String(index + 1).padStart(5, '0')}`;
   return new VirtioPci(new VirtioBlock(new DiskQueue(medium, slot.hostWork), serial), slot);
+}
+
+function makeNvme({ medium }: PcDrive, slot: PciSlot, index: number): PciFunction {
+  const serial = `VTN${String(index + 1).padStart(5, '0')}`;
+  return new Nvme(new DiskQueue(medium, slot.hostWork), serial, index, slot);
 }
 
 function makeShare(share: PcShare, slot: PciSlot): PciFunction {

@@ -21,7 +21,7 @@ import { PC_CARD_SLOTS, PC_IDE } from './pc-map.ts';
 export interface PcDrive {
   readonly kind: 'disk' | 'cdrom' | 'floppy';
   /** The controller of a disk. A CD drive is on the IDE controller's second channel, further ones are on SCSI; floppy drives have their own. */
-  readonly bus: 'ide' | 'ahci' | 'virtio' | 'scsi';
+  readonly bus: 'ide' | 'ahci' | 'virtio' | 'scsi' | 'nvme';
   /** The name people know it by, usually that of its file. */
   readonly name: string;
   readonly medium: BlockDevice;
@@ -190,7 +190,7 @@ function makeScsiUnits(drives: readonly PcDrive[], hostWork: HostWork): { units:
 
 /** Disks on controllers that are plugged into slots. */
 function baysOfCards(drives: readonly PcDrive[]): DriveBay[] {
-  return (['ahci', 'virtio'] as const).flatMap((bus) =>
+  return (['ahci', 'virtio', 'nvme'] as const).flatMap((bus) =>
     drives
       .filter((drive) => drive.kind === 'disk' && drive.bus === bus)
       .map((inserted, index) => ({ id: `${bus}${index}`, kind: 'disk', inserted, removable: undefined })),

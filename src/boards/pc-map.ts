@@ -120,6 +120,7 @@ export const PC_CARD_SLOTS = {
   share: [16, 17, 18, 19],
   scsi: [20],
   channels: [21],
+  nvme: [22, 23, 25, 26],
   sound: [24],
   balloon: [27],
   tablet: [28],

@@ -2,7 +2,7 @@ import { UsageError } from './errors.ts';
 import { quote } from './values.ts';
 
 /** Controllers that `--disk` can put a disk on. */
-export const DISK_BUSES = ['ide', 'ahci', 'virtio', 'scsi'] as const;
+export const DISK_BUSES = ['ide', 'ahci', 'virtio', 'scsi', 'nvme'] as const;
 export type DiskBus = (typeof DISK_BUSES)[number];
 
 /** What `--disk` asks for. */

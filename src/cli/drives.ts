@@ -84,6 +84,7 @@ async function checkPlaces(drives: readonly PcDrive[]): Promise<void> {
     ['ahci', MOST_CARDS.ahciDisks],
     ['virtio', MOST_CARDS.virtioDisks],
     ['scsi', MOST_CARDS.scsiDrives],
+    ['nvme', MOST_CARDS.nvmeDisks],
   ] as const) {
     const isHere = ({ kind, bus: other }: PcDrive) =>
       other === bus && (kind === 'disk' || (kind === 'cdrom' && bus === 'scsi'));

@@ -122,7 +122,7 @@ function deviceOptions(): Option[] {
   return [
     new Option(
       '--disk <FILE>',
-      'a disk: FILE[,format=FORMAT][,bus=ide|ahci|virtio|scsi][,readonly][,overlay[=FILE]]',
+      'a disk: FILE[,format=FORMAT][,bus=ide|ahci|virtio|scsi|nvme][,readonly][,overlay[=FILE]]',
     ).argParser(collect),
     new Option('--cdrom <FILE>', 'the medium in the CD drive; ,bus=scsi: in one on virtio-scsi'),
     new Option('--floppy <FILE>', 'the medium in the floppy drive; again for the second drive').argParser(collect),

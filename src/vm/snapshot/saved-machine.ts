@@ -1,3 +1,4 @@
+import type { PcDrive } from '../../boards/drives.ts';
 import type { FirmwareBoot } from '../../boards/firmware-boot.ts';
 import type { KernelBoot, LateKernelBoot, PcMachine } from '../../boards/pc-machine.ts';
 import { CapturableDisk } from '../../machine/disk-capture.ts';
@@ -10,7 +11,7 @@ import { SnapshotWriter } from './writer.ts';
 /** A disk, or a medium in a drive, as a snapshot knows it. One that can be written is contained in it. */
 export interface SavedDrive {
   readonly kind: 'disk' | 'cdrom' | 'floppy';
-  readonly bus: 'ide' | 'ahci' | 'virtio' | 'scsi';
+  readonly bus: PcDrive['bus'];
   readonly name: string;
   readonly format: string;
   readonly readOnly: boolean;
