@@ -25,6 +25,7 @@ import { TestDisk } from '../../src/machine/test-disk.case.ts';
 import type { TestNet } from '../../src/machine/test-net.case.ts';
 import type { HostileSubject } from './hostile-device.ts';
 import { FUZZED_VOICE, makeParallelPort, makeSb16, makeSpeaker } from './isa-card.ts';
+import { nvmeSubject } from './nvme-subject.ts';
 
 const MAC = Uint8Array.of(0x52, 0x54, 0, 1, 2, 3);
 const DISK_BYTES = 1 << 20;
@@ -149,6 +150,7 @@ export const DEVICE_SUBJECTS: readonly HostileSubject[] = [
     make: (slot) => new Ac97(FUZZED_VOICE, slot),
     registers: Array.from({ length: 0x40 }, (_, index) => index),
   },
+  nvmeSubject(),
   { name: 'sb16', make: makeSb16, registers: Array.from({ length: 0x10 }, (_, index) => index).concat(12, 12, 12, 12) },
   { name: 'parallel port', make: makeParallelPort, registers: [0, 1, 2] },
   { name: 'speaker', make: makeSpeaker, registers: [0, 1, 2, 2, 3] },

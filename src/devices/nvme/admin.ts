@@ -127,10 +127,10 @@ function createSubmission({ submissions, completions, limits }: AdminTarget, { p
   return OK;
 }
 
-function deleteSubmission({ submissions, forget }: AdminTarget, { dwords }: Command): AdminResult {
+function deleteSubmission(target: AdminTarget, { dwords }: Command): AdminResult {
   const id = dwords[0] & 0xffff;
-  if (id === 0 || !submissions.delete(id)) return fail(STATUS.invalidQueueId);
-  forget(id);
+  if (id === 0 || !target.submissions.delete(id)) return fail(STATUS.invalidQueueId);
+  target.forget(id);
   return OK;
 }
 

@@ -286,6 +286,13 @@ test('a controller reset forgets queues and commands', async () => {
   assert.equal(bench.slot.level, false);
 });
 
+test('queues are deleted, submissions first', async () => {
+  const bench = await new Bench().start();
+  assert.deepEqual(await bench.ask(0, { opcode: 0x00, dwords: [1] }), ok);
+  assert.deepEqual(await bench.ask(0, { opcode: 0x04, dwords: [1] }), ok);
+  assert.equal((await bench.ask(0, { opcode: 0x00, dwords: [1] })).status, 0x101);
+});
+
 test('a restored controller makes requests again that had not ended', async () => {
   const [first, second] = [await new Bench().start(), new Bench()];
   first.put(1, { opcode: READ, prp1: DATA, dwords: [9, 0, 0] });
