@@ -21,7 +21,7 @@ export { BootImageInvalid } from '../boards/loaders/index.ts';
 export type Shutdown = Extract<RunExit, { kind: 'shutdown' }>;
 
 /** Entries after which a block of guest code is translated. */
-const HOT_AFTER = 1000;
+const HOT_AFTER = 4000;
 
 function jitOptionsOf({ statistics, onTranslated }: VmConfig) {
   return { hotAfter: HOT_AFTER, countExits: statistics, onTranslated };
