@@ -18,6 +18,7 @@ export function drawChart(title: string, comparisons: readonly Comparison[]): st
   const height = TOP + rows.length * rowHeight + 20;
   const parts = [
     `<svg xmlns="http://www.w3.org/2000/svg" width="${WIDTH}" height="${height}" font-family="sans-serif" font-size="11">`,
+    `<title>${escapeXml(title)}</title>`,
     '<rect width="100%" height="100%" fill="white"/>',
     `<text x="10" y="20" font-size="14">${escapeXml(title)}</text>`,
     ...comparisons.map(({ with: peer }, n) => legend(peer, n)),
