@@ -123,7 +123,7 @@ export const GUESTS: readonly Guest[] = [
       },
       steps: [
         { screen: /Memtest86\+ v6/, seconds: 60 },
-        { screen: /Pass:? +1|Pass complete|Errors: +[1-9]/, seconds: 1800 },
+        { screen: /Pass: +[1-9]|Errors: +[1-9]/, seconds: 900 },
         { screen: /Errors: +0/ },
       ],
     }),
