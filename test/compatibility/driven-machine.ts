@@ -13,6 +13,8 @@ const NANOS_PER_MILLI = 1_000_000n;
 const KEY_MILLIS = 60n;
 /** How many times longer by the clock a step may take than on the processor. */
 const BUSY_HOST = 10;
+/** How many times longer the machine works than is spent on looking at it: text is read from thousands of cells. */
+const WORK_TO_LOOKS = 20;
 
 /** A machine as `vitrine run` makes it, with someone in front of it who reads the screen and types. */
 export class DrivenMachine {
@@ -92,9 +94,10 @@ export class DrivenMachine {
       const { user, system } = process.cpuUsage(worked);
       return Math.max((user + system) / 1e6, (Date.now() - start) / 1e3 / BUSY_HOST);
     };
-    for (; spentSeconds() < seconds; await delay(POLL_MILLIS)) {
+    while (spentSeconds() < seconds && this.#ending === undefined) {
+      const before = Date.now();
       if (condition()) return true;
-      if (this.#ending !== undefined) return condition();
+      await delay(Math.max(POLL_MILLIS, (Date.now() - before) * WORK_TO_LOOKS));
     }
     return condition();
   }
