@@ -12,11 +12,16 @@ const MOST_COLORS = 4096;
 /** Shapes of characters, by their rows joined by commas. */
 export type Glyphs = ReadonlyMap<string, string>;
 
-/** The characters of ASCII in the fonts that consoles of Linux draw. @throws {Error} the package cannot be had */
+/** The fonts that consoles draw: the kernel's is much like the first, the second is that of Debian's installer. */
+const FONTS = [
+  { package: 'console-setup-linux', pattern: './usr/share/consolefonts/Lat15-VGA16.psf.gz' },
+  { package: 'psf-unifont', pattern: './usr/share/consolefonts/Unifont-APL8x16.psf.gz' },
+] as const;
+
+/** The characters of ASCII in the fonts that consoles of Linux draw. @throws {Error} a package cannot be had */
 export async function consoleGlyphs(): Promise<Glyphs> {
-  const font = './usr/share/consolefonts/Lat15-VGA16.psf.gz';
-  const packed = await debianFile({ architecture: 'amd64', package: 'console-setup-linux', pattern: font });
-  return readPsf(gunzipSync(packed));
+  const fonts = await Promise.all(FONTS.map((font) => debianFile({ architecture: 'amd64', ...font })));
+  return new Map(fonts.flatMap((packed) => [...readPsf(gunzipSync(packed))]));
 }
 
 /** Reads a font of the Linux console, of 256 characters or more whose first are those of ASCII. */
