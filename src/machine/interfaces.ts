@@ -152,13 +152,16 @@ export interface CharPort {
   onByte(receive: (byte: number) => boolean): void;
 }
 
-/** The outside end of a stream that moves many bytes at a time, such as a port of a virtio console. */
+/**
+ * The outside end of a stream that moves many bytes at a time, such as a port of a virtio console. Its answers to the guest
+ * are taken after each of these calls; the listener is for what happens outside of them.
+ */
 export interface ByteChannel {
   /** Takes bytes from the guest, which may change after the call. @returns false when there is no room: they come again after a call of the listener */
   send(bytes: Uint8Array): boolean;
   /** Bytes for the guest, up to `most` of them; none when there are none now. */
   take(most: number): Uint8Array;
-  /** The guest begins or ceases to use its end: it may have restarted meanwhile. */
+  /** The guest begins or ceases to use its end: it may have restarted meanwhile, or have been restored. */
   opened(isOpen: boolean): void;
   /** @param listener called when there is something to take, or room again */
   onChange(listener: () => void): void;

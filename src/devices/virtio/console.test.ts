@@ -12,6 +12,7 @@ class Outside implements ByteChannel {
   /** How many bytes it takes before it refuses. */
   room = Number.POSITIVE_INFINITY;
   readonly openings: boolean[] = [];
+  answerToOpening = '';
   #input = '';
   #change = () => {};
 
@@ -30,6 +31,7 @@ class Outside implements ByteChannel {
 
   opened(isOpen: boolean): void {
     this.openings.push(isOpen);
+    if (isOpen) this.#input += this.answerToOpening;
   }
 
   onChange(listener: () => void): void {
@@ -80,7 +82,7 @@ test('what comes in waits for buffers and is spread over them', () => {
 test('what is refused outside stays with the driver until there is room', () => {
   const { console, driver } = setUp();
   driver.start();
-  const large = `${'a'.repeat(1 << 16)}b`.repeat(100);
+  const large = 'a'.repeat(1 << 16).concat('b'.repeat(100));
   console.room = 1 << 16;
   driver.send(1, bytes(large));
   driver.send(1, bytes('c'));
@@ -117,6 +119,14 @@ test('a further port has queues of its own', () => {
   assert.deepEqual([channel.text, console.text], ['to agent', '']);
   channel.type('hi');
   assert.deepEqual(driver.ask(4, 2), bytes('hi'));
+});
+
+test('what the outside has for a driver that opens the port comes at once', () => {
+  const { channel, driver } = setUp();
+  driver.start(MULTIPORT).offer(4, [16]);
+  channel.answerToOpening = 'hello';
+  driver.send(3, message(1, 6, 1));
+  assert.deepEqual(driver.used(4)[0].length, 5);
 });
 
 test('the outside is told when the driver opens a port, closes it or starts anew', () => {

@@ -101,17 +101,14 @@ export class VirtioConsole implements VirtioDevice {
   #transmit(index: number): void {
     const [queue, port] = [this.#port?.queues[index], this.#ports[portOf(index)]];
     for (let chain = queue?.pop(); chain; chain = queue?.pop()) {
-      while (port.sentBytes < chain.readableBytes) {
-        const bytes = chain.readBytes(port.sentBytes, PIECE_BYTES);
-        if (!port.outside.send(bytes)) {
-          queue?.putBack([chain]);
-          return;
-        }
-        port.sentBytes += bytes.length;
+      if (!sendRest(port, chain)) {
+        queue?.putBack([chain]);
+        break;
       }
       port.sentBytes = 0;
       queue?.complete(chain, 0);
     }
+    this.#port?.notify(index - 1);
   }
 
   #obey(): void {
@@ -133,7 +130,10 @@ export class VirtioConsole implements VirtioDevice {
     if (event === EVENT.deviceReady && value === 1) this.#begin();
     const port = this.#ports[id];
     if (!port) return;
-    if (event === EVENT.portOpen) setOpen(port, value === 1);
+    if (event === EVENT.portOpen) {
+      setOpen(port, value === 1);
+      this.#port?.notify(receiveQueueOf(id));
+    }
     if (event !== EVENT.portReady || value !== 1) return;
     if (port.name === undefined) this.#say(id, EVENT.consolePort, 1);
     else this.#say(id, EVENT.portName, 1, new TextEncoder().encode(port.name));
@@ -169,6 +169,16 @@ export class VirtioConsole implements VirtioDevice {
     }
     if (wasFull && this.#messages.length < MOST_MESSAGES) this.#port?.notify(CONTROL_TRANSMIT);
   }
+}
+
+/** @returns false when the outside has no room for all of it */
+function sendRest(port: Port, chain: Chain): boolean {
+  while (port.sentBytes < chain.readableBytes) {
+    const bytes = chain.readBytes(port.sentBytes, PIECE_BYTES);
+    if (!port.outside.send(bytes)) return false;
+    port.sentBytes += bytes.length;
+  }
+  return true;
 }
 
 function setOpen(port: Port, open: boolean): void {

@@ -83,7 +83,6 @@ export class AgentRelay implements ByteChannel {
     const nonce = this.#random(NONCE_BYTES);
     this.#greeting = nonce;
     this.#toGuest.push(new Uint8Array(PADDING_BYTES), encodeFrame({ type: FRAME.reset, id: 0, payload: nonce }));
-    this.#changed();
   }
 
   onChange(listener: () => void): void {
@@ -101,7 +100,7 @@ export class AgentRelay implements ByteChannel {
     this.#nextId = (this.#nextId % 0xffff_ffff) + 1;
     this.#lines.set(id, { client, reader: new FrameReader() });
     if (!this.#greeting) client.send(READY);
-    return { receive: (bytes) => this.#asked(id, bytes), close: () => this.#hungUp(id) };
+    return { receive: (bytes) => this.#asked(id, bytes), close: () => this.#left(id) };
   }
 
   #asked(id: number, bytes: Uint8Array): void {
@@ -112,16 +111,20 @@ export class AgentRelay implements ByteChannel {
         if (ASKED.includes(type)) this.#toGuest.push(encodeFrame({ type, id, payload }));
       }
     } catch {
-      this.#hungUp(id);
+      this.#hangUp(id);
       line.client.close();
     }
     this.#changed();
   }
 
-  #hungUp(id: number): void {
+  #left(id: number): void {
+    this.#hangUp(id);
+    this.#changed();
+  }
+
+  #hangUp(id: number): void {
     if (!this.#lines.delete(id) || this.#greeting) return;
     this.#toGuest.push(encodeFrame({ type: FRAME.hangUp, id, payload: new Uint8Array(0) }));
-    this.#changed();
   }
 
   /** Looks for the nonce, whatever comes before. */
@@ -152,7 +155,7 @@ export class AgentRelay implements ByteChannel {
     const isOver = type === FRAME.ended;
     const isTooMuch = line.client.untakenBytes > MOST_UNTAKEN_BYTES;
     if (isOver) this.#lines.delete(id);
-    else if (isTooMuch) this.#hungUp(id);
+    else if (isTooMuch) this.#hangUp(id);
     if (isOver || isTooMuch) line.client.close();
   }
 
