@@ -1,16 +1,14 @@
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { createHash, randomBytes } from 'node:crypto';
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { concatenate } from '../src/base/bytes.ts';
-import { packCpio } from '../src/base/cpio.ts';
 import { AGENT_PROGRAM } from '../src/cli/image/guest-agent.ts';
-import { finish, start } from '../src/host/node/processes.ts';
-import { debianKernel, debianPackages } from './guests/debian.ts';
-import { entriesBelow } from './guests/debian-root.ts';
+import { debianKernel } from './guests/debian.ts';
+import { makeDebianRoot, packRoot } from './guests/debian-root.ts';
 import { debianModules, LOAD_MODULES } from './guests/modules.ts';
 import { projectRoot } from './source-files.ts';
 
@@ -31,18 +29,16 @@ while :; do /agent /dev/vport*; sleep 0.2; done
 /** A kernel and an initial file system with the agent. @throws {Error} the packages cannot be had */
 async function makeGuest(folder: string): Promise<{ kernel: string; initrd: string }> {
   const root = join(folder, 'root');
-  for (const file of await debianPackages('amd64', PACKAGES)) await finish(start('dpkg-deb', ['-x', file, root]));
-  for (const name of ['dev', 'proc', 'root', 'sys', 'tmp']) mkdirSync(join(root, name), { recursive: true });
-  writeFileSync(join(root, 'init'), INIT);
+  await makeDebianRoot('amd64', PACKAGES, root);
   writeFileSync(join(root, 'agent'), AGENT_PROGRAM);
   const modules = await debianModules('amd64', KERNEL, ['virtio_pci', 'virtio_console']);
   const [kernel, initrd] = [join(folder, 'kernel'), join(folder, 'initrd')];
   writeFileSync(kernel, await debianKernel('amd64', KERNEL));
-  writeFileSync(initrd, concatenate([packCpio(await entriesBelow(root)), modules]));
+  writeFileSync(initrd, concatenate([await packRoot(root, INIT), modules]));
   return { kernel, initrd };
 }
 
-describe("a machine's agent", { timeout: 600_000 }, () => {
+describe("a machine's agent", { timeout: 1_200_000 }, () => {
   const folder = mkdtempSync(join(tmpdir(), 'vitrine-exec-'));
   const program = join(projectRoot, 'bin/vitrine');
   const env = { ...process.env, XDG_RUNTIME_DIR: folder };
@@ -61,7 +57,7 @@ describe("a machine's agent", { timeout: 600_000 }, () => {
   before(async () => {
     try {
       const { kernel, initrd } = await makeGuest(folder);
-      const boot = ['--kernel', kernel, '--initrd', initrd, '--append', 'quiet console=ttyS0'];
+      const boot = ['--kernel', kernel, '--initrd', initrd, '--append', 'quiet no_timer_check console=ttyS0'];
       const args = ['run', ...boot, '--memory', `${256 + Math.ceil(BYTES / MIB)}M`, '--name', 'agent', '--net', 'none'];
       machine = spawn(process.execPath, [program, ...args], { env, stdio: ['pipe', 'ignore', 'inherit'] });
       while (vitrine(['info', 'agent']).status !== 0) assert.equal(machine.exitCode, null);
@@ -78,7 +74,7 @@ describe("a machine's agent", { timeout: 600_000 }, () => {
     const early = exec(['true']);
     assert.deepEqual([early.status, early.stderr], [1, 'vitrine: "agent": the guest has no agent that runs\n']);
     const { status, stdout, stderr } = vitrine(
-      ['exec', '--wait', '120', 'agent', '--', 'uname', '-s'],
+      ['exec', '--wait', '600', 'agent', '--', 'uname', '-s'],
       new Uint8Array(0),
     );
     assert.deepEqual([status, stdout.toString()], [0, 'Linux\n'], stderr);
@@ -136,7 +132,7 @@ describe("a machine's agent", { timeout: 600_000 }, () => {
     });
     try {
       while (vitrine(['info', 'again']).status !== 0) assert.equal(restored.exitCode, null);
-      const { status, stdout, stderr } = vitrine(['exec', '--wait', '60', 'again', '--', 'echo', 'here']);
+      const { status, stdout, stderr } = vitrine(['exec', '--wait', '300', 'again', '--', 'echo', 'here']);
       assert.deepEqual([status, stdout.toString()], [0, 'here\n'], stderr);
     } finally {
       restored.kill();
