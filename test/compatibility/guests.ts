@@ -119,7 +119,7 @@ export const GUESTS: readonly Guest[] = [
       machine: async (workshop) => {
         const path = `./usr/lib/memtest86+/memtest86+${word}.iso`;
         const image = await packaged(workshop, 'memtest.iso', 'memtest86+', path);
-        return ['--cdrom', image, '--memory', '64M', '--net', 'none'];
+        return ['--cdrom', image, '--memory', '64M', '--net', 'none', ...PATIENT];
       },
       steps: [
         { screen: /Memtest86\+ v6/, seconds: 60 },
