@@ -10,6 +10,7 @@ import { EventLoop } from './event-loop.ts';
 import type { Peripherals } from './peripherals.ts';
 import type { VmBalloon } from './qmp-balloon.ts';
 import type { VmDrives } from './qmp-block.ts';
+import { SLICE_MILLIS, SliceLength } from './slice-length.ts';
 import { SliceStatistics } from './slice-statistics.ts';
 import type { SnapshotSink } from './snapshot/format.ts';
 import { bootIn, restoreMachine, type SnapshotOptions, writeMachine } from './snapshot/saved-machine.ts';
@@ -27,12 +28,6 @@ function jitOptionsOf({ statistics, onTranslated }: VmConfig) {
   return { hotAfter: HOT_AFTER, countExits: statistics, onTranslated };
 }
 
-/** How long guest code runs before the host's event loop gets a turn. */
-const SLICE_MILLIS = 2;
-/** Instructions in the first slice, before the speed is known. */
-const FIRST_SLICE = 50_000;
-const SHORTEST_SLICE = 1_000;
-const LONGEST_SLICE = 1 << 27;
 /** How much shorter slices are while the host has work whose result should be seen soon. */
 const PENDING_WORK_DIVISOR = 16;
 /** When machines under the virtual clock are switched on: their run must not depend on the host's date. */
@@ -66,7 +61,7 @@ export class Vm implements VmControl {
   /** There while a pause is wanted that has not begun. */
   #pausing: PromiseWithResolvers<void> | undefined;
   #goOn: (() => void) | undefined;
-  #slice = FIRST_SLICE;
+  readonly #slice = new SliceLength();
   #inSlice = false;
   readonly #statistics: SliceStatistics | undefined;
   /** What waits for the end of the slice. */
@@ -289,19 +284,14 @@ export class Vm implements VmControl {
     do {
       const [from, at] = [this.#machine.retired, host.monotonicNanos()];
       this.#inSlice = true;
-      exit = this.#machine.run(hostWork.wantsTurn ? Math.ceil(this.#slice / PENDING_WORK_DIVISOR) : this.#slice);
+      const { instructions } = this.#slice;
+      exit = this.#machine.run(hostWork.wantsTurn ? Math.ceil(instructions / PENDING_WORK_DIVISOR) : instructions);
       this.#inSlice = false;
-      const [run, nanos] = [this.#machine.retired - from, Number(host.monotonicNanos() - at)];
-      if (run > SHORTEST_SLICE && nanos > 0) this.#fitSlice((run / nanos) * SLICE_MILLIS * 1e6);
+      this.#slice.ran(this.#machine.retired - from, Number(host.monotonicNanos() - at));
     } while (exit.kind === 'budget' && !this.#pausing && !hostWork.wantsTurn && host.monotonicNanos() < end);
     this.#statistics?.end(this.#machine, exit.kind === 'budget', performance.now() - began);
     for (const action of this.#deferred.splice(0)) action();
     return exit;
-  }
-
-  #fitSlice(instructions: number): void {
-    const smoothed = (this.#slice + instructions) / 2;
-    this.#slice = Math.round(Math.min(LONGEST_SLICE, Math.max(SHORTEST_SLICE, smoothed)));
   }
 
   /** Has something done to the machine that must not happen while guest code runs, as it does when a device calls. */
