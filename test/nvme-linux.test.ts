@@ -28,7 +28,7 @@ say discard 'blkdiscard -o 1048576 -l 65536 /dev/nvme0n1; echo status $?'
 say errors 'dmesg | grep -i nvme | grep -i -c -e error -e timeout -e fail'
 `;
 
-describe('Linux with an NVMe disk', { timeout: 300_000 }, () => {
+describe('Linux with an NVMe disk', { timeout: 900_000 }, () => {
   const disk = new TestDisk(DISK_BYTES);
   const expected = new Uint8Array(DISK_BYTES);
   const sha256 = (bytes: Uint8Array) => createHash('sha256').update(bytes).digest('hex');

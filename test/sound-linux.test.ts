@@ -45,7 +45,7 @@ const LOUD = elfProgram(`
 level: dd 0x6464
 name: db "/dev/mixer", 0`);
 
-describe('Linux with a sound card', { timeout: 300_000 }, () => {
+describe('Linux with a sound card', { timeout: 900_000 }, () => {
   let missing: string | undefined;
   let boot: { kernel: Uint8Array; initrd: Uint8Array; commandLine: string };
 
