@@ -51,7 +51,7 @@ async function keepPicture(folder: string, guest: string, firmware: Firmware): P
 
 function rowOf({ name, title, source, reaches, firmware }: Guest, outcomes: Outcomes): string {
   const told = firmware.map((kind) => {
-    const { outcome, reason } = outcomes[resultName(name, kind)] ?? { outcome: 'not tried' };
+    const { outcome, reason } = outcomes[resultName(name, kind)] ?? { outcome: 'not run to its end yet' };
     return `${FIRMWARE_NAMES[kind]}: ${outcome}${reason === undefined ? '' : ` (${reason.replaceAll('|', '\\|')})`}`;
   });
   const isShown = outcomes[resultName(name, firmware[0])]?.outcome === 'works';
