@@ -15,6 +15,7 @@ const END = 'No bootable device';
 const CARDS = [
   'VGA,addr=02.0,romfile=',
   'e1000,addr=03.0,romfile=,netdev=cable',
+  'virtio-balloon-pci,addr=1b.0',
   'virtio-tablet-pci,addr=1c.0',
   'virtio-rng-pci,addr=1d.0',
   'ide-cd,bus=ide.1,unit=0',
