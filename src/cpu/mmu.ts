@@ -25,7 +25,7 @@ function entryOf(b: Builder, address: Val): Val {
 }
 
 /** Address of a context's TLB. */
-function tlbOf(b: Builder, context: number): Val {
+export function tlbOf(b: Builder, context: number): Val {
   return get(b, STATE.tlbArea).add(context * TLB_BYTES);
 }
 

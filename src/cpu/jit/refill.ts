@@ -1,8 +1,8 @@
 import { defineHelper } from '../../ir/define.ts';
 import { getField as get, putField as put } from '../../isa/fields.ts';
 import { PENDING, STATE } from '../../isa/registers.ts';
-import { translate } from '../mmu.ts';
-import { ACCESS, CONTEXT, entryOffset, TLB, TLB_BYTES } from '../tlb.ts';
+import { tlbOf, translate } from '../mmu.ts';
+import { ACCESS, CONTEXT, entryOffset, TLB } from '../tlb.ts';
 
 const PAGE_MASK = ~0xfffn;
 
@@ -13,7 +13,7 @@ const tryRefill = defineHelper(
   (b, address, bytes, access) => {
     const page = address.and(PAGE_MASK);
     const last = address.add(bytes.sub(1).extU()).and(PAGE_MASK);
-    const slow = get(b, STATE.tlb).eq(get(b, STATE.tlbArea).add(CONTEXT.slow * TLB_BYTES));
+    const slow = get(b, STATE.tlb).eq(tlbOf(b, CONTEXT.slow));
     b.if(page.ne(last).or(slow), () => b.return(0));
     b.if(get(b, STATE.efer).and(0x400).ne(0).and(address.shl(16).shrS(16).ne(address)), () => b.return(0));
     b.call(translate, address, access);
