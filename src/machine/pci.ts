@@ -268,3 +268,19 @@ export class PciBus {
     return this.#functions.get(place);
   }
 }
+
+/** A function whose configuration space does all there is to do when the guest reads it or writes to it. */
+export abstract class PciCard implements PciFunction {
+  protected abstract readonly config: PciConfigSpace;
+
+  readConfig(offset: number, size: number): number {
+    return this.config.readConfig(offset, size);
+  }
+
+  writeConfig(offset: number, size: number, value: number): void {
+    this.config.writeConfig(offset, size, value);
+  }
+
+  abstract save(): DeviceState;
+  abstract restore(state: DeviceState): void;
+}

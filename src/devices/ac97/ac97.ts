@@ -1,6 +1,6 @@
 import { requireVersion } from '../../base/state-version.ts';
 import type { AudioVoice, Device, DeviceState } from '../../machine/interfaces.ts';
-import { PciConfigSpace, type PciFunction } from '../../machine/pci.ts';
+import { PciCard, PciConfigSpace } from '../../machine/pci.ts';
 import type { PciSlot } from '../../machine/pci-slot.ts';
 import { AudioBusMaster, BUS_MASTER_BYTES, type BusMasterWiring } from './bus-master.ts';
 import { Ac97Codec, STANDARD_RATE_HZ } from './codec.ts';
@@ -21,8 +21,8 @@ const STATE_VERSION = 1;
  * The AC'97 controller of Intel's 82801AA with a codec: PCM in, PCM out and microphone, each with a ring of buffers in
  * memory. What is recorded is silence.
  */
-export class Ac97 implements PciFunction {
-  readonly #config: PciConfigSpace;
+export class Ac97 extends PciCard {
+  protected override readonly config: PciConfigSpace;
   readonly #codec: Ac97Codec;
   /** PCM in, PCM out, microphone. */
   readonly #masters: readonly AudioBusMaster[];
@@ -32,6 +32,7 @@ export class Ac97 implements PciFunction {
 
   /** @param voice where it plays; absent: nobody hears it */
   constructor(voice: AudioVoice | undefined, slot: PciSlot) {
+    super();
     const codec = new Ac97Codec(() => this.#ratesChanged());
     this.#codec = codec;
     const master = (wiring: Pick<BusMasterWiring, 'kind' | 'channels' | 'rateHz' | 'voice'>) =>
@@ -41,8 +42,8 @@ export class Ac97 implements PciFunction {
         memory: slot.memory,
         pageIn: (gpa) => slot.pageIn(gpa),
         factors: () => codec.pcmFactors,
-        mayMaster: () => this.#config.busMaster,
-        interruptChanged: () => this.#config.interrupt(this.#masters.some(({ interrupt }) => interrupt)),
+        mayMaster: () => this.config.busMaster,
+        interruptChanged: () => this.config.interrupt(this.#masters.some(({ interrupt }) => interrupt)),
       });
     this.#masters = [
       master({ kind: 'record', channels: 2, rateHz: () => codec.adcRateHz }),
@@ -51,7 +52,7 @@ export class Ac97 implements PciFunction {
     ];
     const bar = (index: number, length: number, device: Pick<Device, 'read' | 'write'>, name: string) =>
       ({ index, kind: 'io', length, window: slot.window('io', length, device, name) }) as const;
-    this.#config = new PciConfigSpace(
+    this.config = new PciConfigSpace(
       {
         vendor: 0x8086,
         device: 0x2415,
@@ -69,18 +70,10 @@ export class Ac97 implements PciFunction {
     );
   }
 
-  readConfig(offset: number, size: number): number {
-    return this.#config.readConfig(offset, size);
-  }
-
-  writeConfig(offset: number, size: number, value: number): void {
-    this.#config.writeConfig(offset, size, value);
-  }
-
   save(): DeviceState {
     return {
       version: STATE_VERSION,
-      config: this.#config.save(),
+      config: this.config.save(),
       codec: this.#codec.save(),
       masters: this.#masters.map((master) => master.save()),
       globCnt: this.#globCnt,
@@ -90,7 +83,7 @@ export class Ac97 implements PciFunction {
 
   restore(state: DeviceState): void {
     requireVersion('Ac97', state.version, STATE_VERSION);
-    this.#config.restore(state.config as DeviceState);
+    this.config.restore(state.config as DeviceState);
     this.#codec.restore(state.codec as DeviceState);
     for (const [n, master] of (state.masters as readonly DeviceState[]).entries()) this.#masters[n].restore(master);
     this.#globCnt = Number(state.globCnt);
@@ -158,7 +151,7 @@ export class Ac97 implements PciFunction {
     if (!resets) return;
     this.#codec.reset();
     for (const master of this.#masters) master.reset();
-    this.#config.interrupt(false);
+    this.config.interrupt(false);
   }
 
   #ratesChanged(): void {

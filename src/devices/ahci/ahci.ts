@@ -2,7 +2,7 @@ import { requireVersion } from '../../base/state-version.ts';
 import type { AtaDrive } from '../../machine/ata.ts';
 import type { Device, DeviceState } from '../../machine/interfaces.ts';
 import { Msi } from '../../machine/msi.ts';
-import { PciConfigSpace, type PciFunction } from '../../machine/pci.ts';
+import { PciCard, PciConfigSpace } from '../../machine/pci.ts';
 import type { PciSlot } from '../../machine/pci-slot.ts';
 import { AhciPort } from './port.ts';
 
@@ -33,8 +33,8 @@ const SATA_CAPABILITY = Uint8Array.of(0x10, 0, (PAIR_BAR + 4) | ((PAIR_INDEX / 4
 const STATE_VERSION = 1;
 
 /** A Serial ATA controller with six ports, as in Intel's ICH9 (Serial ATA AHCI 1.3.1; ICH9 data sheet, section 14). */
-export class Ahci implements PciFunction {
-  readonly #config: PciConfigSpace;
+export class Ahci extends PciCard {
+  protected override readonly config: PciConfigSpace;
   readonly #msi: Msi;
   readonly #ports: readonly AhciPort[];
   #interruptEnable = false;
@@ -45,6 +45,7 @@ export class Ahci implements PciFunction {
 
   /** @param drives at most {@link AHCI_PORTS}, for the ports in their order */
   constructor(drives: readonly (AtaDrive | undefined)[], slot: PciSlot) {
+    super();
     this.#msi = new Msi(0, slot.messages);
     this.#ports = Array.from({ length: AHCI_PORTS }, (_, n) => {
       const { memory, hostWork } = slot;
@@ -56,7 +57,7 @@ export class Ahci implements PciFunction {
     };
     const window = slot.window('memory32', RANGE_BYTES, registers, 'ahci');
     const pair = slot.window('io', PAIR_PORTS, this.#pairPorts, 'ahciPair');
-    this.#config = new PciConfigSpace(
+    this.config = new PciConfigSpace(
       {
         vendor: 0x8086,
         device: 0x2922,
@@ -78,18 +79,10 @@ export class Ahci implements PciFunction {
     );
   }
 
-  readConfig(offset: number, size: number): number {
-    return this.#config.readConfig(offset, size);
-  }
-
-  writeConfig(offset: number, size: number, value: number): void {
-    this.#config.writeConfig(offset, size, value);
-  }
-
   save(): DeviceState {
     return {
       version: STATE_VERSION,
-      config: this.#config.save(),
+      config: this.config.save(),
       interruptEnable: this.#interruptEnable,
       is: this.#is,
       index: this.#index,
@@ -99,7 +92,7 @@ export class Ahci implements PciFunction {
 
   restore(state: DeviceState): void {
     requireVersion('Ahci', state.version, STATE_VERSION);
-    this.#config.restore(state.config as DeviceState);
+    this.config.restore(state.config as DeviceState);
     this.#interruptEnable = false;
     const ports = state.ports as readonly DeviceState[];
     for (const [n, port] of this.#ports.entries()) port.restore(ports[n]);
@@ -180,6 +173,6 @@ export class Ahci implements PciFunction {
   }
 
   #driveInterrupt(): void {
-    this.#config.interrupt(this.#interruptEnable && this.#is !== 0 && !this.#msi.enabled);
+    this.config.interrupt(this.#interruptEnable && this.#is !== 0 && !this.#msi.enabled);
   }
 }

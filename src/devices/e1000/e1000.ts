@@ -1,7 +1,7 @@
 import { requireVersion } from '../../base/state-version.ts';
 import { restartable } from '../../machine/dma.ts';
 import type { Alarm, Device, DeviceState, NetPort } from '../../machine/interfaces.ts';
-import { PciConfigSpace, type PciFunction } from '../../machine/pci.ts';
+import { PciCard, PciConfigSpace } from '../../machine/pci.ts';
 import type { PciSlot } from '../../machine/pci-slot.ts';
 import { Eeprom } from './eeprom.ts';
 import { Phy, wantsInterrupt } from './phy.ts';
@@ -38,9 +38,9 @@ const WRITABLE = new Map(
 );
 
 /** Intel's 82540EM gigabit Ethernet controller, with a link that is always up. */
-export class E1000 implements PciFunction {
+export class E1000 extends PciCard {
   readonly #slot: PciSlot;
-  readonly #config: PciConfigSpace;
+  protected override readonly config: PciConfigSpace;
   readonly #registers = new RegisterFile();
   readonly #eeprom: Eeprom;
   readonly #phy = new Phy();
@@ -57,6 +57,7 @@ export class E1000 implements PciFunction {
 
   /** @param mac six bytes, the address in the card's EEPROM */
   constructor(net: NetPort, mac: Uint8Array, slot: PciSlot) {
+    super();
     this.#slot = slot;
     this.#mac = mac;
     this.#eeprom = new Eeprom(mac);
@@ -75,7 +76,7 @@ export class E1000 implements PciFunction {
       read: (offset, size) => this.#readPort(offset, size),
       write: (offset, size, value) => this.#writePort(offset, size, value),
     };
-    this.#config = new PciConfigSpace(
+    this.config = new PciConfigSpace(
       {
         vendor: 0x8086,
         device: 0x100e,
@@ -105,18 +106,10 @@ export class E1000 implements PciFunction {
     this.#reset();
   }
 
-  readConfig(offset: number, size: number): number {
-    return this.#config.readConfig(offset, size);
-  }
-
-  writeConfig(offset: number, size: number, value: number): void {
-    this.#config.writeConfig(offset, size, value);
-  }
-
   save(): DeviceState {
     return {
       version: STATE_VERSION,
-      config: this.#config.save(),
+      config: this.config.save(),
       registers: this.#registers.save(),
       eeprom: this.#eeprom.save(),
       phy: this.#phy.values,
@@ -137,7 +130,7 @@ export class E1000 implements PciFunction {
     this.#receiver.restore(state.receiver as DeviceState);
     this.#ioAddress = Number(state.ioAddress);
     this.#quietUntilNanos = BigInt(state.quietUntilNanos as bigint);
-    this.#config.restore(state.config as DeviceState);
+    this.config.restore(state.config as DeviceState);
     this.#more.arm(this.#slot.clock.nowNanos());
     this.#drivePin();
   }
@@ -275,6 +268,6 @@ export class E1000 implements PciFunction {
     }
     this.#throttle.cancel();
     if (wanted) this.#quietUntilNanos = now + BigInt(this.#registers.get(REG.itr)) * ITR_UNIT_NANOS;
-    this.#config.interrupt(wanted);
+    this.config.interrupt(wanted);
   }
 }

@@ -1,6 +1,6 @@
 import { requireVersion } from '../../base/state-version.ts';
 import type { DeviceState } from '../../machine/interfaces.ts';
-import { PciConfigSpace, type PciFunction, type PciWindow } from '../../machine/pci.ts';
+import { PciCard, PciConfigSpace, type PciWindow } from '../../machine/pci.ts';
 import type { IdeChannel, RegisterBank } from './channel.ts';
 
 /** Configuration registers that are kept for drivers to read back: IDETIM of both channels, SIDETIM. */
@@ -17,8 +17,8 @@ const PORTS_PER_CHANNEL = 8;
  * The IDE function of the PIIX3 (Intel 82371SB data sheet, sections 2.3 and 2.7): two channels at their ISA addresses
  * and interrupts. Timings are remembered and mean nothing.
  */
-export class Piix3Ide implements PciFunction {
-  readonly #config: PciConfigSpace;
+export class Piix3Ide extends PciCard {
+  protected override readonly config: PciConfigSpace;
   readonly #channels: readonly IdeChannel[];
 
   /**
@@ -26,13 +26,14 @@ export class Piix3Ide implements PciFunction {
    * @param makeWindow makes the window of the bus-master registers, which are {@link BUS_MASTER_PORTS} ports
    */
   constructor(channels: readonly IdeChannel[], makeWindow: (registers: RegisterBank) => PciWindow) {
+    super();
     this.#channels = channels;
     const at = (offset: number) => channels[Math.floor(offset / PORTS_PER_CHANNEL)].busMaster;
     const window = makeWindow({
       read: (offset, size) => at(offset).read(offset % PORTS_PER_CHANNEL, size),
       write: (offset, size, value) => at(offset).write(offset % PORTS_PER_CHANNEL, size, value),
     });
-    this.#config = new PciConfigSpace({
+    this.config = new PciConfigSpace({
       vendor: 0x8086,
       device: 0x7010,
       revision: 0,
@@ -41,26 +42,18 @@ export class Piix3Ide implements PciFunction {
       subsystem: 0x1100,
       bars: [{ index: BUS_MASTER_BAR, kind: 'io', length: BUS_MASTER_PORTS, window }],
     });
-    this.#config.define(IDETIM, 4, 0, 0xffffffff);
-    this.#config.define(SIDETIM, 1, 0, 0xff);
-  }
-
-  readConfig(offset: number, size: number): number {
-    return this.#config.readConfig(offset, size);
-  }
-
-  writeConfig(offset: number, size: number, value: number): void {
-    this.#config.writeConfig(offset, size, value);
+    this.config.define(IDETIM, 4, 0, 0xffffffff);
+    this.config.define(SIDETIM, 1, 0, 0xff);
   }
 
   save(): DeviceState {
     const channels = this.#channels.map((channel) => channel.save());
-    return { version: STATE_VERSION, config: this.#config.save(), channels };
+    return { version: STATE_VERSION, config: this.config.save(), channels };
   }
 
   restore(state: DeviceState): void {
     requireVersion('Piix3Ide', state.version, STATE_VERSION);
-    this.#config.restore(state.config as DeviceState);
+    this.config.restore(state.config as DeviceState);
     const channels = state.channels as readonly DeviceState[];
     this.#channels.forEach((channel, index) => {
       channel.restore(channels[index]);

@@ -3,7 +3,7 @@ import { readGuest, requirePresent, restartable, writeGuest } from '../../machin
 import type { Alarm, Device, DeviceState, NetPort } from '../../machine/interfaces.ts';
 import { MicrowireEeprom } from '../../machine/microwire.ts';
 import { multicastHash } from '../../machine/multicast-hash.ts';
-import { PciConfigSpace, type PciFunction } from '../../machine/pci.ts';
+import { PciCard, PciConfigSpace } from '../../machine/pci.ts';
 import type { PciSlot } from '../../machine/pci-slot.ts';
 import {
   CR,
@@ -43,9 +43,9 @@ const BMCR_SELF_CLEARING = 0x82;
 const STATE_VERSION = 1;
 
 /** Realtek's RTL8139C Fast Ethernet controller, with a link that is always up. */
-export class Rtl8139 implements PciFunction {
+export class Rtl8139 extends PciCard {
   readonly #slot: PciSlot;
-  readonly #config: PciConfigSpace;
+  protected override readonly config: PciConfigSpace;
   readonly #net: NetPort;
   readonly #eeprom: MicrowireEeprom;
   readonly #bytes = new Uint8Array(REGISTER_BYTES);
@@ -62,6 +62,7 @@ export class Rtl8139 implements PciFunction {
 
   /** @param mac six bytes, the address in the card's EEPROM */
   constructor(net: NetPort, mac: Uint8Array, slot: PciSlot) {
+    super();
     this.#slot = slot;
     this.#net = net;
     const words = new Uint16Array(EEPROM_WORDS);
@@ -82,7 +83,7 @@ export class Rtl8139 implements PciFunction {
       read: (offset, size) => this.#read(offset, size),
       write: (offset, size, value) => this.#write(offset, size, value),
     };
-    this.#config = new PciConfigSpace(
+    this.config = new PciConfigSpace(
       {
         vendor: 0x10ec,
         device: 0x8139,
@@ -108,18 +109,10 @@ export class Rtl8139 implements PciFunction {
     this.#reset();
   }
 
-  readConfig(offset: number, size: number): number {
-    return this.#config.readConfig(offset, size);
-  }
-
-  writeConfig(offset: number, size: number, value: number): void {
-    this.#config.writeConfig(offset, size, value);
-  }
-
   save(): DeviceState {
     return {
       version: STATE_VERSION,
-      config: this.#config.save(),
+      config: this.config.save(),
       registers: this.#bytes.slice(),
       eeprom: this.#eeprom.save(),
       waiting: [...this.#waiting],
@@ -132,7 +125,7 @@ export class Rtl8139 implements PciFunction {
     this.#bytes.set(state.registers as Uint8Array);
     this.#eeprom.restore(state.eeprom as DeviceState);
     this.#waiting = [...(state.waiting as Uint8Array[])];
-    this.#config.restore(state.config as DeviceState);
+    this.config.restore(state.config as DeviceState);
     this.#resume.arm(this.#slot.clock.nowNanos());
     this.#reminder.arm(this.#slot.clock.nowNanos() + REMINDER_NANOS);
   }
@@ -343,6 +336,6 @@ export class Rtl8139 implements PciFunction {
   }
 
   #drivePin(): void {
-    this.#config?.interrupt((this.#get(REG.isr, 2) & this.#get(REG.imr, 2)) !== 0);
+    this.config?.interrupt((this.#get(REG.isr, 2) & this.#get(REG.imr, 2)) !== 0);
   }
 }

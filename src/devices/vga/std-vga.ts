@@ -1,7 +1,7 @@
 import { requireVersion } from '../../base/state-version.ts';
 import type { DisplaySource, Scanout } from '../../display/interfaces.ts';
 import type { Clock, Device, DeviceState } from '../../machine/interfaces.ts';
-import { type PciBar, PciConfigSpace, type PciFunction, type PciWindow } from '../../machine/pci.ts';
+import { type PciBar, PciCard, PciConfigSpace, type PciWindow } from '../../machine/pci.ts';
 import type { VideoMemory } from '../../machine/video-memory.ts';
 import { Dac } from './dac.ts';
 import { BochsDispi, DISPI_COUNT } from './dispi.ts';
@@ -49,7 +49,7 @@ export interface StdVgaWiring {
  * The standard VGA of QEMU (docs/specs/standard-vga): a VGA with Bochs' display interface on the PCI bus. Base address
  * register 0 is the linear memory, 2 the registers; ports and the window at A0000h are at their fixed addresses.
  */
-export class StdVga implements PciFunction, DisplaySource {
+export class StdVga extends PciCard implements DisplaySource {
   /** 3B0h to 3DFh. */
   readonly ports: Registers;
   /** A0000h to BFFFFh. */
@@ -63,10 +63,11 @@ export class StdVga implements PciFunction, DisplaySource {
   readonly #dispi: BochsDispi;
   readonly #memory: TrackedMemory;
   readonly #planes: VgaWindow;
-  readonly #config: PciConfigSpace;
+  protected override readonly config: PciConfigSpace;
   readonly #edid = makeEdid();
 
   constructor(wiring: StdVgaWiring) {
+    super();
     this.#wiring = wiring;
     this.#memory = new TrackedMemory(wiring.memory);
     this.#dispi = new BochsDispi(wiring.memory.length, {
@@ -89,7 +90,7 @@ export class StdVga implements PciFunction, DisplaySource {
       () => dispi.read(dispi.index),
       (value) => dispi.write(dispi.index, value),
     );
-    this.#config = this.#makeConfig();
+    this.config = this.#makeConfig();
   }
 
   scanout(): Scanout {
@@ -102,19 +103,11 @@ export class StdVga implements PciFunction, DisplaySource {
     return this.#memory.takeDirty();
   }
 
-  readConfig(offset: number, size: number): number {
-    return this.#config.readConfig(offset, size);
-  }
-
-  writeConfig(offset: number, size: number, value: number): void {
-    this.#config.writeConfig(offset, size, value);
-  }
-
   save(): DeviceState {
     const { sequencer, crtc, graphics, attribute, ...rest } = this.#registers;
     return {
       version: STATE_VERSION,
-      config: this.#config.save(),
+      config: this.config.save(),
       registers: {
         ...rest,
         sequencer: sequencer.slice(),
@@ -142,7 +135,7 @@ export class StdVga implements PciFunction, DisplaySource {
     this.#dac.restore(state.dac as ReturnType<Dac['save']>);
     this.#dispi.restore(state.dispi as ReturnType<BochsDispi['save']>);
     this.#memory.restore(state.memory as SavedPages);
-    this.#config.restore(state.config as DeviceState);
+    this.config.restore(state.config as DeviceState);
   }
 
   #makeConfig(): PciConfigSpace {
