@@ -18,6 +18,7 @@ import { Linker, type NativeFunction } from './linker.ts';
 import type { MemoryLayout } from './memory-layout.ts';
 import { flushPage, flushTlbs, probeStore, slowLoad, slowStore, storePlace, translateCode, watchPages } from './mmu.ts';
 import { hostAddress, physicalLoad, physicalStore } from './physical.ts';
+import { deliverQuickly } from './quick-delivery.ts';
 import { RECORD, RECORD_BYTES } from './records.ts';
 import { ACCESS } from './tlb.ts';
 
@@ -46,7 +47,7 @@ export interface JitOptions {
   readonly onRegionLeft?: (exit: RegionExit) => void;
 }
 
-/** MMU helpers, compiled: functions of the state block's address. */
+/** Helpers that TypeScript calls, compiled: functions of the state block's address. */
 export interface MmuFunctions {
   readonly slowLoad: (cpu: number, address: bigint, bytes: number, access: number, segment: number) => bigint;
   readonly slowStore: (cpu: number, address: bigint, bytes: number, access: number, segment: number, v: bigint) => void;
@@ -59,6 +60,7 @@ export interface MmuFunctions {
   readonly flushTlbs: (cpu: number, keepGlobal: number) => void;
   readonly flushPage: (cpu: number, address: bigint) => void;
   readonly watchPages: (cpu: number, first: number, count: number) => void;
+  readonly deliverQuickly: (cpu: number, vector: number, error: bigint, flags: number) => number;
   readonly dispatch: (cpu: number, code: unknown, links: unknown) => void;
 }
 
@@ -208,7 +210,7 @@ function compileHelpers(linker: Linker): MmuFunctions {
     [],
     [
       ...[slowLoad, slowStore, probeStore, storePlace, translateCode, physicalLoad, physicalStore],
-      ...[flushTlbs, flushPage, watchPages, dispatch],
+      ...[flushTlbs, flushPage, watchPages, deliverQuickly, dispatch],
     ],
   );
   const helper = <T extends NativeFunction>(ref: Parameters<Linker['helper']>[0]) => linker.helper(ref) as unknown as T;
@@ -224,6 +226,7 @@ function compileHelpers(linker: Linker): MmuFunctions {
     flushTlbs: helper(flushTlbs),
     flushPage: helper(flushPage),
     watchPages: helper(watchPages),
+    deliverQuickly: helper(deliverQuickly),
     dispatch: helper(dispatch),
   };
 }

@@ -30,7 +30,7 @@ export function tlbOf(b: Builder, context: number): Val {
 }
 
 /** The TLB that an access looks into and fills: the processor's own accesses use the supervisor's, whatever runs. */
-function tlbFor(b: Builder, access: Val): Val {
+export function tlbFor(b: Builder, access: Val): Val {
   const smap = get(b, STATE.cr4).wrap().and(CR4.SMAP);
   const supervisor = tlbOf(b, CONTEXT.supervisorSmap).selectIf(smap, tlbOf(b, CONTEXT.supervisor));
   return supervisor.selectIf(access.and(ACCESS.system), get(b, STATE.tlb));

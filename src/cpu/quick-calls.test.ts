@@ -1,28 +1,44 @@
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
+import { mock, test } from 'node:test';
 import { SplitMix64 } from '../base/random.ts';
-import { CR0, CR4, EFER, FLAG, FLAT_RIGHTS, RIGHTS, SEG, STATE, SYSRET_FLAGS } from '../isa/registers.ts';
+import {
+  CR0,
+  CR4,
+  EFER,
+  FLAG,
+  FLAT_RIGHTS,
+  RIGHTS,
+  SEG,
+  SEGMENT_BYTES,
+  SEGMENTS,
+  STATE,
+  SYSRET_FLAGS,
+} from '../isa/registers.ts';
 import { layOutMemory } from './memory-layout.ts';
 import { NO_DEVICES } from './no-devices.case.ts';
-import { saveRegisters } from './state-record.ts';
+import { restoreRegisters, saveRegisters } from './state-record.ts';
 import { Vcpu } from './vcpu.ts';
 
 const RAM_BYTES = 4 << 20;
 const CODE = 0x1000;
 const TABLES = 0x10000;
+const PRESENT_WRITABLE = 3;
 const PRESENT_WRITABLE_USER = 7;
 const LARGE = 0x80;
-const [RCX, R11] = [1, 11];
+const [RCX, RSP, R11] = [1, 4, 11];
 const SYSCALL = [0x0f, 0x05];
 const SYSRETQ = [0x48, 0x0f, 0x07];
+const IRETQ = [0x48, 0xcf];
+const UD2 = [0x0f, 0x0b];
 const CASES = 100;
 
-/** Identity map of the lowest 4 MiB, for everyone. */
+/** Identity map of the lowest 4 MiB: 2 MiB for everyone, and 2 MiB for the supervisor alone. */
 function mapTables(ram: DataView): void {
   for (const [level, entry] of [TABLES + 0x1000, TABLES + 0x2000].entries()) {
     ram.setUint32(TABLES + level * 0x1000, entry | PRESENT_WRITABLE_USER, true);
   }
-  for (let n = 0; n < 2; n++) ram.setUint32(TABLES + 0x2000 + 8 * n, (n << 21) | LARGE | PRESENT_WRITABLE_USER, true);
+  ram.setUint32(TABLES + 0x2000, LARGE | PRESENT_WRITABLE_USER, true);
+  ram.setUint32(TABLES + 0x2008, (1 << 21) | LARGE | PRESENT_WRITABLE, true);
 }
 
 /** A processor in 64-bit code of a level, about to execute `code`. */
@@ -47,6 +63,60 @@ function longMode(code: readonly number[], level: number): Vcpu {
   return vcpu;
 }
 
+/** A descriptor of a flat segment, by its rights. */
+function descriptor(rights: number): bigint {
+  return (BigInt(((rights & 0xf000) << 8) | 0xf0000 | ((rights & 0xff) << 8)) << 32n) | 0xffffn;
+}
+
+/** Entries of the GDT: code and stack of level 0 and of level 3, a code segment of 32 bits, and one that was not accessed. */
+const GDT_ENTRIES = [
+  0n,
+  descriptor(FLAT_RIGHTS.code64),
+  descriptor(FLAT_RIGHTS.data),
+  descriptor(FLAT_RIGHTS.code64 | (3 << RIGHTS.dplShift)),
+  descriptor(FLAT_RIGHTS.data | (3 << RIGHTS.dplShift)),
+  descriptor(FLAT_RIGHTS.code32 | (3 << RIGHTS.dplShift)),
+  descriptor(FLAT_RIGHTS.code64 & ~RIGHTS.accessed),
+  descriptor(FLAT_RIGHTS.data & ~RIGHTS.granular),
+];
+const GDT = 0x220000;
+const IDT = 0x221000;
+const TSS = 0x222000;
+const STACK = 0x230000;
+const INNER_STACK = 0x238000;
+const HANDLER = CODE + 0x200;
+
+function ramOf({ engine }: Vcpu): DataView {
+  const { ram } = engine.machineCode.machine.layout;
+  return new DataView(engine.machineCode.machine.memory.buffer, ram, RAM_BYTES);
+}
+
+/** Tables as a system has them; now and then one of their entries is odd. */
+function layTables(random: SplitMix64, vcpu: Vcpu): void {
+  const { state } = vcpu;
+  const ram = ramOf(vcpu);
+  GDT_ENTRIES.forEach((entry, n) => {
+    ram.setBigUint64(GDT + 8 * n, entry, true);
+  });
+  for (let vector = 0; vector < 32; vector++) {
+    const kind = Number(random.next() & 15n);
+    const selector = BigInt(kind === 0 ? 0x18 : kind === 1 ? 0x30 : 8);
+    const type = kind === 2 ? 0x8cn : kind === 3 ? 0x0en : kind < 8 ? 0x8fn : 0x8en;
+    const stackEntry = kind === 4 ? 1n : 0n;
+    const offset = kind === 5 ? 0x8000_0000_0000n : BigInt(HANDLER);
+    const low = (offset & 0xffffn) | (selector << 16n) | (stackEntry << 32n) | (type << 40n);
+    ram.setBigUint64(IDT + 16 * vector, low | (((offset >> 16n) & 0xffffn) << 48n), true);
+    ram.setBigUint64(IDT + 16 * vector + 8, offset >> 32n, true);
+  }
+  ram.setBigUint64(TSS + 4, BigInt(INNER_STACK) + (random.next() & 0xfn), true);
+  ram.setBigUint64(TSS + 36, BigInt(INNER_STACK + 0x800), true);
+  state.setU64(STATE.gdtrBase, BigInt(GDT));
+  state.setU32(STATE.gdtrLimit, 8 * GDT_ENTRIES.length - 1);
+  state.setU64(STATE.idtrBase, BigInt(IDT));
+  state.setU32(STATE.idtrLimit, 32 * 16 - 1);
+  state.setSegment(SEG.TR, { selector: 0x40, base: BigInt(TSS), limit: 0x67, rights: 0x8b });
+}
+
 const DERIVED = [
   ...[STATE.codeKey, STATE.modeKey, STATE.codeLimit, STATE.linearMask],
   ...[STATE.tlb, STATE.tlbAcClear, STATE.tlbAcSet, STATE.alignmentChecked],
@@ -59,11 +129,17 @@ function after(code: readonly number[], level: number, prepare: (vcpu: Vcpu) => 
   vcpu.contextChanged();
   if (!quick) vcpu.state.setU32(STATE.quickCalls, 0);
   vcpu.run(1);
+  return { helped: Object.keys(vcpu.engine.counts.system).length > 0, ...lookAt(vcpu) };
+}
+
+/** All that quick and slow ways must agree on. */
+function lookAt(vcpu: Vcpu) {
   const { state } = vcpu;
-  const helped = Object.keys(vcpu.engine.counts.system).length > 0;
+  const segments = new Uint8Array(state.view.buffer, state.base + SEGMENTS, 8 * SEGMENT_BYTES);
   return {
-    helped,
     registers: saveRegisters(state),
+    segments: segments.slice(),
+    stacks: new Uint8Array(ramOf(vcpu).buffer, ramOf(vcpu).byteOffset + STACK, 0x10000).slice(),
     derived: DERIVED.map((field) => (field.bytes === 8 ? state.u64(field) : state.u32(field))),
   };
 }
@@ -102,11 +178,130 @@ for (const { name, code, level } of INSTRUCTIONS) {
       };
       const one = after(code, level, prepare, true);
       const other = after(code, level, prepare, false);
-      assert.deepEqual([one.registers, one.derived], [other.registers, other.derived], `case ${n}`);
+      assert.deepEqual({ ...one, helped: true }, { ...other, helped: true }, `case ${n}`);
       assert.ok(other.helped);
       if (!one.helped) quick++;
     }
     if (level === 3 && code === SYSRETQ) assert.equal(quick, 0);
     else assert.ok(quick > CASES / 20, `${quick} of ${CASES} were quick`);
+  });
+}
+
+/** One of some values, more often the first. */
+function pick<T>(random: SplitMix64, values: readonly T[]): T {
+  const bits = Number(random.next() & 0xffffn);
+  return (bits & 7) < 5 ? values[0] : values[(bits >> 3) % values.length];
+}
+
+/** What IRET finds on the stack: mostly what a handler returns to. */
+function layFrame(random: SplitMix64, vcpu: Vcpu): void {
+  const outward = (random.next() & 1n) === 1n;
+  const [codes, stacks] = outward
+    ? [
+        [0x1b, 0x2b, 0x18, 9],
+        [0x23, 0x20, 3],
+      ]
+    : [
+        [8, 0x30, 0x0c, 0x3b],
+        [0x10, 0, 0x38],
+      ];
+  const flags =
+    Number(random.next() & BigInt(SYSRET_FLAGS | FLAG.RF)) & ~pick(random, [FLAG.TF | FLAG.NT | FLAG.AC, 0]);
+  const frame = [
+    BigInt(CODE + 0x100) | (pick(random, [0n, 0n, 1n]) << 62n),
+    BigInt(pick(random, codes)) | 0xabcd_0000n,
+    BigInt(flags),
+    random.next(),
+    BigInt(pick(random, stacks)),
+  ];
+  const at = STACK + 0x100 + Number(random.next() & 0xffn);
+  frame.forEach((item, n) => {
+    ramOf(vcpu).setBigUint64(at + 8 * n, item, true);
+  });
+  vcpu.state.setGpr(RSP, BigInt(at));
+  const data = { selector: 0x10, base: random.next() & 0xffffn, limit: 0xffff };
+  for (const segment of [SEG.DS, SEG.ES, SEG.FS, SEG.GS]) {
+    const dpl = pick(random, [3, 3, 0]);
+    const rights = pick(random, [0, FLAT_RIGHTS.data]) | (dpl << RIGHTS.dplShift);
+    vcpu.state.setSegment(segment, { ...data, rights });
+  }
+}
+
+/** Two processors that execute `code` in states that are prepared alike, one by the quick ways. @returns how often it was quick */
+function compareWays(
+  code: readonly number[],
+  level: number,
+  cases: number,
+  prepare: (own: SplitMix64, vcpu: Vcpu) => void,
+  wasQuick: (vcpu: Vcpu) => boolean,
+): number {
+  const random = new SplitMix64(23n);
+  const both = [true, false].map((isQuick) => ({ isQuick, vcpu: longMode(code, level) }));
+  const fresh = saveRegisters(both[0].vcpu.state);
+  let quick = 0;
+  for (let n = 0; n < cases; n++) {
+    const seed = random.next();
+    const [one, other] = both.map(({ isQuick, vcpu }) => {
+      restoreRegisters(vcpu.state, fresh);
+      new Uint8Array(ramOf(vcpu).buffer, ramOf(vcpu).byteOffset + GDT, 0x20000).fill(0);
+      vcpu.contextChanged();
+      prepare(new SplitMix64(seed), vcpu);
+      vcpu.engine.mode.update();
+      if (!isQuick) vcpu.state.setU32(STATE.quickCalls, 0);
+      vcpu.run(1);
+      if (isQuick && wasQuick(vcpu)) quick++;
+      return lookAt(vcpu);
+    });
+    assert.deepEqual(one, other, `case ${n}`);
+  }
+  return quick;
+}
+
+test('IRET does the same with and without the system helper', () => {
+  let helped = 0;
+  let outward = 0;
+  const quick = compareWays(
+    IRETQ,
+    0,
+    10 * CASES,
+    (own, vcpu) => {
+      randomContext(own, vcpu);
+      vcpu.state.eflags &= ~pick(own, [FLAG.NT | FLAG.AC, 0]);
+      layTables(own, vcpu);
+      layFrame(own, vcpu);
+      vcpu.state.setU32(STATE.gdtrLimit, pick(own, [0x3f, 0x3f, 0x3f, 0x17, 0xf]));
+      vcpu.state.setU32(STATE.nmiBlocked, pick(own, [0, 0, 0, 1]));
+    },
+    ({ engine, state }) => {
+      const before = helped;
+      helped = engine.counts.system.iret ?? 0;
+      if (helped === before) outward += state.u32(STATE.cpl) === 3 ? 1 : 0;
+      return helped === before;
+    },
+  );
+  assert.ok(outward > CASES / 5 && quick - outward > CASES / 5, `${quick} were quick, ${outward} of them outward`);
+});
+
+for (const level of [0, 3]) {
+  test(`events at level ${level} are delivered the same with and without the quick way`, () => {
+    let delivered: { mock: { calls: { result?: number }[] } } | undefined;
+    const quick = compareWays(
+      UD2,
+      level,
+      10 * CASES,
+      (own, vcpu) => {
+        delivered ??= mock.method(vcpu.engine.mmu, 'deliverQuickly');
+        randomContext(own, vcpu);
+        layTables(own, vcpu);
+        vcpu.state.setGpr(RSP, BigInt(STACK) + (own.next() & 0xfffn) + 0x100n);
+        // Once slowly: the TLBs know what the second time needs.
+        const before = saveRegisters(vcpu.state);
+        vcpu.run(1);
+        restoreRegisters(vcpu.state, before);
+        vcpu.state.setU64(STATE.rip, BigInt(CODE));
+      },
+      () => delivered?.mock.calls.at(-1)?.result === 1,
+    );
+    assert.ok(quick > 3 * CASES, `${quick} were quick`);
   });
 }

@@ -1,4 +1,4 @@
-import { FLAG, STATE } from '../isa/registers.ts';
+import { FLAG, PENDING, STATE } from '../isa/registers.ts';
 import { PAGE_BYTES } from '../machine/guest-memory.ts';
 import { hasBreakpoints, notePortBreakpoints } from './breakpoints.ts';
 import type { Engine } from './engine.ts';
@@ -101,6 +101,14 @@ export class EnginePort implements SystemPort {
     this.#engine.mode.update();
     const debugged = (this.state.u32(STATE.eflags) & FLAG.TF) !== 0 || hasBreakpoints(this.state);
     if (debugged) this.#engine.requestStop();
+  }
+
+  deliverQuickly(vector: number, errorCode: number | undefined, flags: number): boolean {
+    const { mmu, state } = this.#engine;
+    const error = errorCode === undefined ? -1n : BigInt(errorCode);
+    const done = mmu.deliverQuickly(state.base, vector, error, flags | 0) !== 0;
+    if (!done) state.setU32(STATE.pending, PENDING.none);
+    return done;
   }
 
   requestEvent(): void {

@@ -1,5 +1,5 @@
 import { requireVersion } from '../base/state-version.ts';
-import { FLAG, HALT, NO_STI, SHADOW, STATE, VECTOR_OF } from '../isa/registers.ts';
+import { FLAG, HALT, NO_BUDGET, SHADOW, STATE, VECTOR_OF } from '../isa/registers.ts';
 import type { SystemCall } from '../isa/system-calls.ts';
 import { type DeviceState, PageAbsent, type RunExit, type VirtualCpu } from '../machine/interfaces.ts';
 import { executionHits, hasBreakpoints, linearRip } from './breakpoints.ts';
@@ -287,12 +287,14 @@ export class Vcpu implements VirtualCpu {
     const { engine, state } = this;
     const before = engine.retired;
     state.setU32(STATE.interruptWaits, this.#environment.interruptPending() ? 1 : 0);
-    state.setU32(STATE.stiBudget, NO_STI);
+    state.setU32(STATE.stiBudget, NO_BUDGET);
+    state.setU32(STATE.resumeBudget, NO_BUDGET);
     try {
       return engine.run(budget);
     } finally {
-      const left = state.u32(STATE.stiBudget);
-      if (left !== NO_STI) this.#shadowAt = before + budget - left;
+      const [sti, resume] = [state.u32(STATE.stiBudget), state.u32(STATE.resumeBudget)];
+      if (sti !== NO_BUDGET) this.#shadowAt = before + budget - sti;
+      if (resume !== NO_BUDGET) this.#resumeAt = before + budget - resume;
     }
   }
 

@@ -152,7 +152,7 @@ const ENGINE = {
   video: u64('video'),
   videoStart: u64('videoStart'),
   videoEnd: u64('videoEnd'),
-  /** 1: SYSCALL and SYSRET between 64-bit code of levels 0 and 3 need nothing but the fields here. Follows the context. */
+  /** 1: SYSCALL, SYSRET, IRET and the delivery of events between 64-bit code of levels 0 and 3 need nothing but the fields here. Follows the context. */
   quickCalls: u32('quickCalls'),
   /** What `codeKey`, `tlbAcClear` and `tlbAcSet` are in 64-bit code of level 0 and of level 3. */
   codeKey0: u32('codeKey0'),
@@ -163,8 +163,10 @@ const ENGINE = {
   tlbAcSet3: u32('tlbAcSet3'),
   /** 1: an interrupt waited when guest code was entered: who sets IF must come back. */
   interruptWaits: u32('interruptWaits'),
-  /** The budget when STI last set IF in this slice, or {@link NO_STI}: interrupts are held off for the next instruction. */
+  /** The budget when STI last set IF in this slice, or {@link NO_BUDGET}: interrupts are held off for the next instruction. */
   stiBudget: u32('stiBudget'),
+  /** The budget when IRET last set RF in this slice, or {@link NO_BUDGET}: RF holds for the next instruction. */
+  resumeBudget: u32('resumeBudget'),
   /** What a system helper hands back. */
   systemResult: u64('systemResult'),
   /** Scratch for helpers that give more than one value; saved nowhere. */
@@ -189,8 +191,8 @@ const ENGINE = {
 /** What holds off interrupts for one instruction; a load of SS holds off debug exceptions too (SDM 3A, 6.8.3). */
 export const SHADOW = { sti: 1, stackSegment: 2 } as const;
 
-/** What `stiBudget` is while STI has not set IF. No budget is as large. */
-export const NO_STI = 0xffffffff;
+/** What `stiBudget` and `resumeBudget` are while nothing has set IF or RF. No budget is as large. */
+export const NO_BUDGET = 0xffffffff;
 
 /** By what the processor waits: MWAIT also ends with a write to what is monitored. */
 export const HALT = { hlt: 1, mwait: 2 } as const;

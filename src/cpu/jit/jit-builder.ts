@@ -235,6 +235,17 @@ export class JitBuilder extends Builder {
     return result;
   }
 
+  /** Calls a function of the host that looks at the time, and may fault: then the interpreter finds the fault anew. */
+  ask(callee: FunctionRef, ...args: Operand[]): Val {
+    const values = [this.cpu, ...args.map((arg, i) => this.coerce(callee.params[i + 1], arg, callee.name))];
+    const budget = this.#slotAt(STATE.budget.offset);
+    this.writeBack(budget);
+    const result = this.pin(callee.result ?? 'i32', { kind: 'call', callee }, values);
+    this.readIn(budget);
+    this.ifRarely(super.load('i32', 4, this.cpu, STATE.pending.offset), () => this.return());
+    return result;
+  }
+
   /** Stores a variable to its place in the state block. */
   writeBack({ variable, memoryType, offset, bytes }: Promoted): void {
     const value = this.get(variable);

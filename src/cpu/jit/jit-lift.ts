@@ -1,7 +1,8 @@
-import type { Val } from '../../ir/val.ts';
-import { Lift, type Shape } from '../../isa/lift.ts';
+import type { Operand as IrOperand, Val } from '../../ir/val.ts';
+import { Lift, type Shape, system } from '../../isa/lift.ts';
 import { BASE_RIP, type Decoded, type MemOperand } from '../../isa/operands.ts';
 import { GPR, SEGMENT, SEGMENT_BYTES, SEGMENTS, STATE } from '../../isa/registers.ts';
+import { SYSTEM_CALLS, type SystemCall } from '../../isa/system-calls.ts';
 import { registerField, segmentOf } from '../handlers.ts';
 import type { JitBuilder } from './jit-builder.ts';
 import type { JitFlags } from './jit-flags.ts';
@@ -17,10 +18,16 @@ export interface Ways {
   taken(): void;
   /** The instruction is to be started again, as the next one that is counted. */
   restart(): void;
+  /** Makes the instruction known to the host. */
+  mark(): void;
 }
+
+/** Calls that give a value and change nothing that guest code or regions rely on: the region goes on behind them. */
+const STAYING: ReadonlySet<SystemCall> = new Set(['rdtsc', 'rdmsr', 'rdrand', 'readCr8']);
 
 /** Semantics recorded with constant operands, as a part of a region. */
 export class JitLift extends Lift {
+  readonly #jit: JitBuilder;
   readonly #decoded: Decoded;
   readonly #memory: MemOperand | undefined;
   readonly #ways: Ways;
@@ -30,6 +37,7 @@ export class JitLift extends Lift {
 
   constructor(b: JitBuilder, flags: JitFlags, shape: Shape, decoded: Decoded, nextOffset: number, ways: Ways) {
     super(b, shape, flags);
+    this.#jit = b;
     this.#decoded = decoded;
     this.#memory = decoded.operands.find((o) => o.kind === 'mem');
     this.#ways = ways;
@@ -144,8 +152,12 @@ export class JitLift extends Lift {
     this.b.ifRarely(condition, () => this.#ways.bail('fault'));
   }
 
-  override system(): Val {
-    this.#ways.bail('system');
-    return this.b.i64(0);
+  override system(name: SystemCall, a: IrOperand = 0, c: IrOperand = 0): Val {
+    if (!STAYING.has(name)) {
+      this.#ways.bail('system');
+      return this.b.i64(0);
+    }
+    this.#ways.mark();
+    return this.#jit.ask(system, SYSTEM_CALLS.indexOf(name), a, c);
   }
 }

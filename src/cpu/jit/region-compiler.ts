@@ -247,7 +247,8 @@ class RegionCompiler {
   #instruction(node: number, i: number): void {
     const block = this.#region.blocks[node];
     const { decoded, nextOffset } = block.instructions[i];
-    this.#recordAddress = block.block.address + (i + 1) * RECORD_BYTES;
+    const recordAddress = block.block.address + (i + 1) * RECORD_BYTES;
+    this.#recordAddress = recordAddress;
     this.#unexecuted = block.instructions.length - i;
     const semantics = decoded && SEMANTICS[decoded.row.semantics];
     if (decoded === undefined || semantics === undefined) {
@@ -271,6 +272,7 @@ class RegionCompiler {
         put(b, STATE.budget, get(b, STATE.budget).add(block.instructions.length - 1 - i));
         this.#leave('restart');
       },
+      mark: () => put(this.#b, STATE.record, this.#b.i32(recordAddress)),
     });
     semantics(lift);
   }

@@ -112,6 +112,15 @@ function deliverUntilDone(cpu: SystemContext, first: GuestEvent, resumeFlag: num
 /** One attempt. @param extraFlags bits set in the pushed image of EFLAGS */
 function deliverOnce(cpu: SystemContext, event: GuestEvent, extraFlags: number): void {
   const flags = (cpu.state.eflags | extraFlags) >>> 0;
+  const quick = event.source !== 'software' && cpu.port.deliverQuickly(event.vector, event.errorCode, flags);
+  if (!quick) deliverSlowly(cpu, event, flags);
+  cpu.state.setU32(STATE.shadow, 0);
+  cpu.state.setU32(STATE.halted, 0);
+  cpu.monitorArmed = false;
+  if (!quick) cpu.port.contextChanged();
+}
+
+function deliverSlowly(cpu: SystemContext, event: GuestEvent, flags: number): void {
   try {
     if (isLongMode(cpu.state)) deliverThroughLongGate(cpu, event, flags);
     else if (isRealMode(cpu.state)) deliverThroughVector(cpu, event.vector, flags);
@@ -119,10 +128,6 @@ function deliverOnce(cpu: SystemContext, event: GuestEvent, extraFlags: number):
   } catch (error) {
     throw error instanceof GuestFault ? faultDuring(event, error) : error;
   }
-  cpu.state.setU32(STATE.shadow, 0);
-  cpu.state.setU32(STATE.halted, 0);
-  cpu.monitorArmed = false;
-  cpu.port.contextChanged();
 }
 
 /** Real mode: the handler's address is the far pointer in the vector table (SDM 3A, 20.1.4). No error code is pushed. */

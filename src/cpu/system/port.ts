@@ -57,6 +57,11 @@ export interface SystemPort {
   invalidatePage(address: bigint): void;
   /** Tells that CPL, mode, CR0/CR3/CR4/EFER, EFLAGS.AC/VM, the code or a data segment, or A20 has changed: what engines derive is recomputed. */
   contextChanged(): void;
+  /**
+   * Delivers an event in IA-32e mode where that needs nothing unusual, with all that {@link contextChanged} would do.
+   * @param flags EFLAGS as it is pushed  @returns false where nothing was done
+   */
+  deliverQuickly(vector: number, errorCode: number | undefined, flags: number): boolean;
   /** Asks for a look at pending interrupts before the next instruction (or after it, when `shadow` is set). */
   requestEvent(): void;
   /** Time-stamp counter. */

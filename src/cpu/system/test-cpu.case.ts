@@ -39,6 +39,10 @@ export class FakePort implements SystemPort {
     }
   }
 
+  deliverQuickly(): boolean {
+    return false;
+  }
+
   storeAll(items: readonly PortItem[], bytes: 2 | 4 | 8, privilege: Privilege): void {
     for (const { address } of items) this.probeWrite(address, bytes, privilege);
     for (const { address, value } of items) this.store(address, bytes, value, privilege);

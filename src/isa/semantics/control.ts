@@ -133,7 +133,6 @@ export const CONTROL_SEMANTICS: SemanticsTable = {
   int1: (l) => l.systemLeave('debugInterrupt'),
   int3: (l) => l.systemLeave('breakpointInterrupt'),
   into,
-  iret: (l) => l.systemLeave('iret', l.size),
   bound,
   ud: (l) => l.raise(VECTOR_OF.UD),
 };

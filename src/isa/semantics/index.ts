@@ -7,6 +7,7 @@ import { CRYPTO } from './crypto.ts';
 import { DATA_SEMANTICS } from './data.ts';
 import { FLAGS_SEMANTICS } from './flags-ops.ts';
 import { IO_SEMANTICS } from './io.ts';
+import { LEVEL_SEMANTICS } from './levels.ts';
 import { MULDIV_SEMANTICS } from './muldiv.ts';
 import { SHIFT_SEMANTICS } from './shift.ts';
 import { SSE_APPROXIMATE } from './sse-approximate.ts';
@@ -36,6 +37,7 @@ const FAMILIES: readonly SemanticsTable[] = [
   BCD_SEMANTICS,
   FLAGS_SEMANTICS,
   SYSTEM_SEMANTICS,
+  LEVEL_SEMANTICS,
   SSE_MOVE,
   SSE_INT,
   SSE_SHUFFLE,

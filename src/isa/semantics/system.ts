@@ -1,22 +1,6 @@
-import { defineHelper } from '../../ir/define.ts';
 import type { Val } from '../../ir/val.ts';
 import type { Lift, Semantics, SemanticsTable } from '../lift.ts';
-import {
-  ACCESS_READ,
-  ACCESS_WRITE,
-  CR4,
-  EFER,
-  FLAG,
-  FLAT_RIGHTS,
-  RIGHTS,
-  SEG,
-  SEGMENT,
-  SEGMENT_BYTES,
-  SEGMENTS,
-  STATE,
-  SYSRET_FLAGS,
-  VECTOR_OF,
-} from '../registers.ts';
+import { CR4, FLAG, SEG, SEGMENT, SEGMENT_BYTES, SEGMENTS, STATE, VECTOR_OF } from '../registers.ts';
 import type { SystemCall } from '../system-calls.ts';
 import {
   aboveIopl,
@@ -32,7 +16,6 @@ import {
 const RAX = 0;
 const RCX = 1;
 const RDX = 2;
-const R11 = 11;
 
 /** EDX:EAX. */
 function edxEax(l: Lift): Val {
@@ -292,73 +275,6 @@ function writeBase(segment: number): Semantics {
   };
 }
 
-/** Loads CS and SS with flat segments of 64-bit code and its data. @param dpl that of both, in its place in the rights */
-const loadFlatSegments = defineHelper('loadFlatSegments', { params: ['i32', 'i32', 'i32'] }, (b, cs, ss, dpl) => {
-  const load = (segment: number, selector: Val, rights: number, access: number) => {
-    const at = SEGMENTS + segment * SEGMENT_BYTES;
-    b.store(8, b.cpu, at + SEGMENT.base, b.i64(0));
-    b.store(4, b.cpu, at + SEGMENT.low, b.i32(0));
-    b.store(4, b.cpu, at + SEGMENT.high, b.i32(0xffffffff));
-    b.store(4, b.cpu, at + SEGMENT.rights, dpl.or(rights));
-    b.store(4, b.cpu, at + SEGMENT.limit, b.i32(0xffffffff));
-    b.store(4, b.cpu, at + SEGMENT.selector, selector.and(0xffff));
-    b.store(4, b.cpu, at + SEGMENT.access, b.i32(access));
-  };
-  load(SEG.CS, cs, FLAT_RIGHTS.code64, ACCESS_READ);
-  load(SEG.SS, ss, FLAT_RIGHTS.data, ACCESS_READ | ACCESS_WRITE);
-});
-
-/** Continues at `rip` in 64-bit code of level 0 or 3, whose flags have been set. */
-function enterLevel(l: Lift, level: 0 | 3, rip: Val): void {
-  const [codeKey, acClear, acSet] =
-    level === 0
-      ? [STATE.codeKey0, STATE.tlbAcClear0, STATE.tlbAcSet0]
-      : [STATE.codeKey3, STATE.tlbAcClear3, STATE.tlbAcSet3];
-  l.set(STATE.cpl, level);
-  l.set(STATE.codeKey, l.get(codeKey));
-  l.set(STATE.tlbAcClear, l.get(acClear));
-  l.set(STATE.tlbAcSet, l.get(acSet));
-  const ac = systemFlags(l, FLAG.AC);
-  l.set(STATE.tlb, l.get(STATE.tlbAcSet).selectIf(ac, l.get(STATE.tlbAcClear)));
-  l.set(STATE.alignmentChecked, 0);
-  l.set(STATE.rip, rip);
-  l.leave();
-}
-
-/** Where SYSCALL and SYSRET cannot be done here: the system helper checks everything, and tells debuggers. */
-function needsSystem(l: Lift): Val {
-  const disabled = l.get(STATE.efer).wrap().and(EFER.SCE).eqz();
-  return disabled.or(l.get(STATE.quickCalls).eqz()).or(systemFlags(l, FLAG.TF | FLAG.RF | FLAG.VM));
-}
-
-const syscall: Semantics = (l) => {
-  l.b.if(needsSystem(l), () => l.systemLeave('syscall'));
-  const flags = l.flags.eflags();
-  const selector = l.get(STATE.star).shrU(32).wrap().and(0xfffc);
-  l.setGpr(RCX, 64, l.nextRip());
-  l.setGpr(R11, 32, flags);
-  l.b.call(loadFlatSegments, selector, selector.add(8), 0);
-  l.flags.writeEflags(l.b.i32(0), l.get(STATE.sfmask).wrap());
-  enterLevel(l, 0, l.get(STATE.lstar));
-};
-
-/** In 64-bit mode to 64-bit code of level 3, without anything that others would have to hear of. */
-const sysret: Semantics = (l) => {
-  if (l.size !== 64) {
-    l.systemLeave('sysret', l.size);
-    return;
-  }
-  const rip = l.gpr(RCX, 64);
-  const flags = l.gpr(R11, 32);
-  const refused = l.get(STATE.cpl).or(notCanonical(rip)).nez();
-  const heeded = flags.and(FLAG.TF | FLAG.AC).or(l.get(STATE.interruptWaits));
-  l.b.if(needsSystem(l).or(refused).or(heeded), () => l.systemLeave('sysret', l.size));
-  const selector = l.get(STATE.star).shrU(48).wrap();
-  l.b.call(loadFlatSegments, selector.add(16).or(3), selector.add(8).or(3), 3 << RIGHTS.dplShift);
-  l.flags.writeEflags(flags, l.b.i32(SYSRET_FLAGS));
-  enterLevel(l, 3, rip);
-};
-
 /** STAC and CLAC: EFLAGS.AC decides which translations the supervisor may use. */
 function setAc(ac: boolean): Semantics {
   return (l) => {
@@ -433,8 +349,6 @@ export const SYSTEM_SEMANTICS: SemanticsTable = {
   xgetbv,
   xsetbv,
   swapgs,
-  syscall,
-  sysret,
   sysenter: (l) => l.systemLeave('sysenter'),
   sysexit: (l) => l.systemLeave('sysexit', l.size),
   rdfsbase: readBase(SEG.FS),
