@@ -197,6 +197,7 @@ export class PcMachine {
       apicWrite: (msr, value) => processor.apicWrite(msr, value),
       random: () => this.#random.next(),
       nowNanos: () => this.clock.nowNanos(),
+      pace: () => (this.#cpuCount === 1 ? this.clock.pace : undefined),
       tscChanged: () => this.board.tscChanged(number),
       firstWrite: (gpa, flags) => this.#firstWrite(gpa, flags),
       firmwareCall: () => this.#bios?.call() ?? false,

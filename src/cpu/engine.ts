@@ -124,6 +124,7 @@ export class Engine implements CodeOwner {
     this.#sliceBudget = budget;
     this.#withheld = 0;
     state.setU32(STATE.budget, budget);
+    this.#setTscRun(this.#retired + budget);
     let exit: EngineExit | undefined;
     while (exit === undefined) {
       state.setU32(STATE.pending, PENDING.none);
@@ -179,12 +180,21 @@ export class Engine implements CodeOwner {
     const { state } = this;
     this.#withheld += state.u32(STATE.budget);
     state.setU32(STATE.budget, 0);
+    this.#setTscRun(this.#retired + this.#sliceBudget - this.#withheld);
     const next = state.u32(STATE.record) + RECORD_BYTES;
     const handler = this.view.getUint32(next + RECORD.handler, true);
     const stop = this.handlers.special(this.mode.mode.bits).stop.slot;
     if (handler === stop) return;
     this.#stops.push({ at: next, handler, stop });
     this.#decodedCode.setHandler(next, stop);
+  }
+
+  /** From how many retired instructions on `STATE.tscRun` counts. */
+  tscFrom = 0;
+
+  /** @param end instructions retired when the budget is used up */
+  #setTscRun(end: number): void {
+    this.state.view.setFloat64(STATE.tscRun.offset, end - this.tscFrom, true);
   }
 
   /** Instructions retired once the current one, which has called a device or a system helper, is done. */

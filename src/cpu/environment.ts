@@ -1,4 +1,5 @@
 import type { BlockRegister } from '../machine/interfaces.ts';
+import type { ClockPace } from '../machine/virtual-time.ts';
 import type { JitOptions, MachineCode } from './machine-code.ts';
 
 /** What a processor is connected to. Port and MMIO accesses run device code. */
@@ -24,6 +25,8 @@ export interface CpuEnvironment {
   random(): bigint;
   /** Nanoseconds since power-on; exact while guest code asks. */
   nowNanos(): bigint;
+  /** How that goes on while guest code runs, where this processor alone retires instructions; undefined: it must be asked. */
+  pace?(): ClockPace | undefined;
   /** An x87 instruction waits with FERR# asserted. `rises`: it was not before. @returns whether IGNNE# is asserted */
   fpuError?(rises: boolean): boolean;
   /** The guest has set its time-stamp counter. */

@@ -178,6 +178,10 @@ export class ConstantLift extends Lift {
 
   override markRecord(): void {}
 
+  override unexecuted(): Val {
+    return this.b.i32(1);
+  }
+
   override restart(): void {
     this.jump(this.b.i64(this.#rip));
   }

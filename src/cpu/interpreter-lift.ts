@@ -153,12 +153,16 @@ export class InterpreterLift extends Lift {
     this.b.tailCall(dispatch);
   }
 
-  /** Gives back the budget of the block's instructions after this one, and of `own` more. */
-  #refund(own: number): void {
+  override unexecuted(): Val {
     const { b } = this;
     const position = b.load('i32', 1, this.#record, RECORD.position);
     const count = b.load('i32', 4, this.#record.sub(position.mul(RECORD_BYTES)), BLOCK.count);
-    this.set(STATE.budget, this.get(STATE.budget).add(count.sub(position).add(own)));
+    return count.sub(position).add(1);
+  }
+
+  /** Gives back the budget of the block's instructions after this one, and of this one where `own` is 1. */
+  #refund(own: 0 | 1): void {
+    this.set(STATE.budget, this.get(STATE.budget).add(this.unexecuted().sub(1 - own)));
   }
 
   /** Ends the handler of an instruction: on to the next record or, behind a branch not taken, to the next block. */

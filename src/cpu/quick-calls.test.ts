@@ -14,6 +14,7 @@ import {
   STATE,
   SYSRET_FLAGS,
 } from '../isa/registers.ts';
+import type { CpuEnvironment } from './environment.ts';
 import { layOutMemory } from './memory-layout.ts';
 import { NO_DEVICES } from './no-devices.case.ts';
 import { restoreRegisters, saveRegisters } from './state-record.ts';
@@ -30,6 +31,8 @@ const SYSCALL = [0x0f, 0x05];
 const SYSRETQ = [0x48, 0x0f, 0x07];
 const IRETQ = [0x48, 0xcf];
 const UD2 = [0x0f, 0x0b];
+const NOP = 0x90;
+const RDTSC = [0x0f, 0x31];
 const CASES = 100;
 
 /** Identity map of the lowest 4 MiB: 2 MiB for everyone, and 2 MiB for the supervisor alone. */
@@ -42,12 +45,12 @@ function mapTables(ram: DataView): void {
 }
 
 /** A processor in 64-bit code of a level, about to execute `code`. */
-function longMode(code: readonly number[], level: number): Vcpu {
+function longMode(code: readonly number[], level: number, environment: CpuEnvironment = NO_DEVICES): Vcpu {
   const layout = layOutMemory([{ gpa: 0, length: RAM_BYTES, hostOffset: 0 }], 1 << 16);
   const maximumPages = layout.wasmPages;
   const memory = new WebAssembly.Memory({ initial: maximumPages, maximum: maximumPages });
   const machine = { memory, layout, shared: false, memory64: false, maximumPages };
-  const vcpu = new Vcpu(machine, NO_DEVICES, { apicId: 0, tscHz: 1e9, apicTimerHz: 1e9 });
+  const vcpu = new Vcpu(machine, environment, { apicId: 0, tscHz: 1e9, apicTimerHz: 1e9 });
   new Uint8Array(memory.buffer, layout.ram, RAM_BYTES).set(code, CODE);
   mapTables(new DataView(memory.buffer, layout.ram, RAM_BYTES));
   const { state } = vcpu;
@@ -305,3 +308,30 @@ for (const level of [0, 3]) {
     assert.ok(quick > 3 * CASES, `${quick} were quick`);
   });
 }
+
+test('RDTSC gives the time of its own instruction, with and without the system helper', () => {
+  const code = [NOP, NOP, NOP, ...RDTSC, NOP];
+  for (const [nanos, rate, least] of [
+    [5000n, 2.5, 0n],
+    [5000n, 0.1, 5002n],
+    [0n, 10, 0n],
+  ] as const) {
+    const [quick, helped] = [true, false].map((isQuick) => {
+      const pace = { instructions: 1, nanos, nanosPerInstruction: rate, leastNanos: least };
+      let retired = () => 0;
+      const now = () => {
+        const shown = nanos + BigInt(Math.floor((retired() - 1) * rate));
+        return shown > least ? shown : least;
+      };
+      const environment = { ...NO_DEVICES, nowNanos: now, pace: () => (isQuick ? pace : undefined) };
+      const vcpu = longMode(code, 0, environment);
+      retired = () => vcpu.retired;
+      vcpu.contextChanged();
+      vcpu.engine.retired = 1000;
+      vcpu.run(code.length - 1);
+      assert.equal(vcpu.engine.counts.system.rdtsc ?? 0, isQuick ? 0 : 1);
+      return saveRegisters(vcpu.state);
+    });
+    assert.deepEqual(quick, helped);
+  }
+});

@@ -1,5 +1,6 @@
 import { FLAG, PENDING, STATE } from '../isa/registers.ts';
 import { PAGE_BYTES } from '../machine/guest-memory.ts';
+import type { ClockPace } from '../machine/virtual-time.ts';
 import { hasBreakpoints, notePortBreakpoints } from './breakpoints.ts';
 import type { Engine } from './engine.ts';
 import type { CpuEnvironment, CpuOptions } from './environment.ts';
@@ -8,6 +9,7 @@ import { isLongMode } from './system/context.ts';
 import type { PortItem, Privilege, SystemPort } from './system/port.ts';
 import { ACCESS } from './tlb.ts';
 
+const NANOS_PER_SECOND = 1_000_000_000n;
 /** Segment under which system helpers access memory: a non-canonical address is #GP. */
 const DATA_SEGMENT = 3;
 
@@ -27,6 +29,9 @@ export class EnginePort implements SystemPort {
   readonly #tscHz: bigint;
   /** Added to the ticks since power-on. */
   tscOffset = 0n;
+  /** What guest code was told last of its time-stamp counter. */
+  #pace: ClockPace | undefined;
+  #paceOffset = 0n;
 
   constructor(engine: Engine, environment: CpuEnvironment, options: CpuOptions) {
     this.state = engine.state;
@@ -121,11 +126,29 @@ export class EnginePort implements SystemPort {
 
   setTsc(value: bigint): void {
     this.tscOffset = value - this.#ticks();
+    this.state.setU32(STATE.quickTsc, 0);
     this.#environment.tscChanged?.();
   }
 
+  /** Tells guest code how its time-stamp counter goes. To be called before it runs, since clocks change in between. */
+  keepTsc(): void {
+    const pace = this.#environment.pace?.();
+    const { state } = this;
+    const same = pace === this.#pace && this.tscOffset === this.#paceOffset;
+    if (same && state.u32(STATE.quickTsc) !== 0) return;
+    this.#pace = pace;
+    this.#paceOffset = this.tscOffset;
+    const known = pace !== undefined && this.#tscHz === NANOS_PER_SECOND;
+    state.setU32(STATE.quickTsc, known ? 1 : 0);
+    if (!known) return;
+    this.#engine.tscFrom = pace.instructions;
+    state.setU64(STATE.tscOrigin, BigInt.asUintN(64, pace.nanos + this.tscOffset));
+    state.setU64(STATE.tscLeast, BigInt.asUintN(64, pace.leastNanos + this.tscOffset));
+    state.view.setFloat64(STATE.tscRate.offset, pace.nanosPerInstruction, true);
+  }
+
   #ticks(): bigint {
-    return (this.#environment.nowNanos() * this.#tscHz) / 1_000_000_000n;
+    return (this.#environment.nowNanos() * this.#tscHz) / NANOS_PER_SECOND;
   }
 
   portRead(port: number, bytes: 1 | 2 | 4): number {

@@ -286,6 +286,7 @@ export class Vcpu implements VirtualCpu {
   #runEngine(budget: number): EngineExit {
     const { engine, state } = this;
     const before = engine.retired;
+    this.#port.keepTsc();
     state.setU32(STATE.interruptWaits, this.#environment.interruptPending() ? 1 : 0);
     state.setU32(STATE.stiBudget, NO_BUDGET);
     state.setU32(STATE.resumeBudget, NO_BUDGET);

@@ -77,6 +77,8 @@ export abstract class Lift {
   abstract jumpRelative(operand: number): void;
   /** Makes the instruction's address known to whoever may fault or look at the time. */
   abstract markRecord(): void;
+  /** Instructions of the block that are paid for and not executed, this one included, i32. */
+  abstract unexecuted(): Val;
   /** Ends the instruction by starting it again, when the budget allows (an interrupted REP). */
   abstract restart(): void;
   /** Ends the instruction after state has changed that decoded code depends on; `rip` has been set. */

@@ -167,6 +167,16 @@ const ENGINE = {
   stiBudget: u32('stiBudget'),
   /** The budget when IRET last set RF in this slice, or {@link NO_BUDGET}: RF holds for the next instruction. */
   resumeBudget: u32('resumeBudget'),
+  /**
+   * 1: the time-stamp counter is what these say: `tscOrigin` and, for each instruction run since, `tscRate` (both doubles
+   * in their fields, like `tscRun`), rounded down, and at least `tscLeast`. `tscRun` is how many instructions will have
+   * run when the budget is used up.
+   */
+  quickTsc: u32('quickTsc'),
+  tscOrigin: u64('tscOrigin'),
+  tscLeast: u64('tscLeast'),
+  tscRate: u64('tscRate'),
+  tscRun: u64('tscRun'),
   /** What a system helper hands back. */
   systemResult: u64('systemResult'),
   /** Scratch for helpers that give more than one value; saved nowhere. */

@@ -198,3 +198,41 @@ test('restored host time continues from the saved time', () => {
   other.slice(3n, 0n);
   assert.equal(other.clock.nowNanos(), 1003n);
 });
+
+/** What a pace says of the time after so many instructions. */
+function shownBy({ pace }: VirtualClock | HostClock, count: bigint): bigint {
+  assert.ok(pace !== undefined);
+  const nanos = pace.nanos + BigInt(Math.floor((Number(count) - pace.instructions) * pace.nanosPerInstruction));
+  return nanos > pace.leastNanos ? nanos : pace.leastNanos;
+}
+
+test('the pace of a clock tells what it will show inside a slice', () => {
+  let count = 0n;
+  const virtual = new VirtualClock(() => count, undefined, 10n);
+  virtual.skipTo(12_345n);
+  for (count = 7n; count < 10n ** 12n; count *= 1003n) assert.equal(shownBy(virtual, count), virtual.nowNanos());
+  const { hand, clock, slice } = hostClock();
+  for (const nanos of [20_000n, 1_000n, 30_000n, 0n]) {
+    slice(nanos, 10_000n);
+    for (let n = 0; n < 5; n++) {
+      assert.equal(shownBy(clock, hand.count), clock.nowNanos());
+      hand.count += 777n;
+    }
+  }
+});
+
+test('time that guest code may have seen by the pace does not come again', () => {
+  const { hand, clock, slice } = hostClock();
+  slice(20_000n, 10_000n);
+  hand.count += 10_000n;
+  const seen = shownBy(clock, hand.count);
+  slice(1n, 0n);
+  assert.equal(clock.nowNanos(), seen);
+});
+
+test('a clock whose instructions take no whole number of nanoseconds, or that stands, has no pace', () => {
+  assert.equal(new VirtualClock(() => 0n, undefined, 2n, 3n).pace, undefined);
+  const { clock } = hostClock();
+  clock.pause();
+  assert.equal(clock.pace, undefined);
+});

@@ -1,12 +1,25 @@
 import type { Alarm, Clock, DeviceState } from './interfaces.ts';
 import { ManualClock } from './manual-clock.ts';
 
+/**
+ * How a clock goes while guest code runs: at `instructions` retired it showed `nanos`, and each instruction adds
+ * `nanosPerInstruction`, rounded down in the sum; it never shows less than `leastNanos`. Another object when it changes.
+ */
+export interface ClockPace {
+  readonly instructions: number;
+  readonly nanos: bigint;
+  readonly nanosPerInstruction: number;
+  readonly leastNanos: bigint;
+}
+
 /** The clock of a whole machine, as its run loop drives it. Alarms fire only inside `fireDue`. */
 export interface MachineClock extends Clock {
   /** The earliest armed deadline, or undefined when nothing is armed. */
   nextDeadlineNanos(): bigint | undefined;
   /** How many more instructions bring the clock to `nanos`: at most 2^30, and 0 when that time has come. */
   instructionsUntil(nanos: bigint): number;
+  /** How time goes until the next {@link fireDue}, {@link skipTo}, {@link pause} or {@link restore}; undefined: in no simple way. */
+  readonly pace: ClockPace | undefined;
   /** Ends a slice: fires every alarm that is due, by deadline, then by creation. */
   fireDue(): void;
   /** For an idle processor: moves time to `nanos` at once. @returns false when time cannot be moved and must be waited for */
@@ -54,6 +67,7 @@ export class VirtualClock implements MachineClock {
   readonly #perInstructions: bigint;
   readonly #onEarlierDeadline: () => void;
   #offsetNanos = 0n;
+  #pace: ClockPace | undefined;
 
   /**
    * @param instructions instructions retired since power-on; exact even while one accesses a port
@@ -70,6 +84,13 @@ export class VirtualClock implements MachineClock {
     this.#onEarlierDeadline = onEarlierDeadline;
     this.#nanos = nanos;
     this.#perInstructions = perInstructions;
+  }
+
+  get pace(): ClockPace | undefined {
+    if (this.#nanos % this.#perInstructions !== 0n) return undefined;
+    const nanosPerInstruction = Number(this.#nanos / this.#perInstructions);
+    this.#pace ??= { instructions: 0, nanos: this.#offsetNanos, nanosPerInstruction, leastNanos: 0n };
+    return this.#pace;
   }
 
   nowNanos(): bigint {
@@ -96,7 +117,7 @@ export class VirtualClock implements MachineClock {
 
   skipTo(nanos: bigint): boolean {
     const ahead = nanos - this.nowNanos();
-    if (ahead > 0n) this.#offsetNanos += ahead;
+    if (ahead > 0n) this.#setOffset(this.#offsetNanos + ahead);
     return true;
   }
 
@@ -109,7 +130,12 @@ export class VirtualClock implements MachineClock {
   }
 
   restore(state: DeviceState): void {
-    this.#offsetNanos = offsetOf(state);
+    this.#setOffset(offsetOf(state));
+  }
+
+  #setOffset(nanos: bigint): void {
+    this.#offsetNanos = nanos;
+    this.#pace = undefined;
   }
 }
 
@@ -135,6 +161,7 @@ export class HostClock implements MachineClock {
   #sampledHostNanos: bigint;
   #pausedAtNanos: bigint | undefined;
   #latestNanos = 0n;
+  #pace: ClockPace | undefined;
 
   /**
    * @param instructions instructions retired since power-on
@@ -148,6 +175,17 @@ export class HostClock implements MachineClock {
     this.#sampledHostNanos = hostNanos();
     this.#sampledInstructions = instructions();
     this.#offsetNanos = -this.#sampledHostNanos;
+  }
+
+  get pace(): ClockPace | undefined {
+    if (this.#pausedAtNanos !== undefined) return undefined;
+    this.#pace ??= {
+      instructions: Number(this.#sampledInstructions),
+      nanos: this.#sampledHostNanos + this.#offsetNanos,
+      nanosPerInstruction: this.#nanosPerInstruction,
+      leastNanos: this.#latestNanos,
+    };
+    return this.#pace;
   }
 
   nowNanos(): bigint {
@@ -206,10 +244,14 @@ export class HostClock implements MachineClock {
     this.#sampledInstructions = this.#instructions();
     this.#offsetNanos = nanos - this.#sampledHostNanos;
     this.#latestNanos = nanos;
+    this.#pace = undefined;
   }
 
   #sample(): void {
     if (this.#pausedAtNanos !== undefined) return;
+    // What guest code may have shown itself since the last sample stays the least.
+    if (this.#pace !== undefined) this.nowNanos();
+    this.#pace = undefined;
     const [host, instructions] = [this.#hostNanos(), this.#instructions()];
     const [passed, run] = [Number(host - this.#sampledHostNanos), Number(instructions - this.#sampledInstructions)];
     if (run >= MEASURABLE_INSTRUCTIONS && passed > 0) {

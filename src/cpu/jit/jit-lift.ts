@@ -20,6 +20,8 @@ export interface Ways {
   restart(): void;
   /** Makes the instruction known to the host. */
   mark(): void;
+  /** As {@link Lift.unexecuted}. */
+  readonly unexecuted: number;
 }
 
 /** Calls that give a value and change nothing that guest code or regions rely on: the region goes on behind them. */
@@ -133,6 +135,10 @@ export class JitLift extends Lift {
   }
 
   override markRecord(): void {}
+
+  override unexecuted(): Val {
+    return this.b.i32(this.#ways.unexecuted);
+  }
 
   override restart(): void {
     this.set(STATE.restarted, 1);

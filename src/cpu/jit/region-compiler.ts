@@ -272,6 +272,7 @@ class RegionCompiler {
         put(b, STATE.budget, get(b, STATE.budget).add(block.instructions.length - 1 - i));
         this.#leave('restart');
       },
+      unexecuted: this.#unexecuted,
       mark: () => put(this.#b, STATE.record, this.#b.i32(recordAddress)),
     });
     semantics(lift);

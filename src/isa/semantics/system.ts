@@ -1,4 +1,5 @@
 import type { Val } from '../../ir/val.ts';
+import type { Field } from '../layout.ts';
 import type { Lift, Semantics, SemanticsTable } from '../lift.ts';
 import { CR4, FLAG, SEG, SEGMENT, SEGMENT_BYTES, SEGMENTS, STATE, VECTOR_OF } from '../registers.ts';
 import type { SystemCall } from '../system-calls.ts';
@@ -219,8 +220,28 @@ const wrmsr: Semantics = (l) => {
   l.systemLeave('wrmsr', ecx(l), edxEax(l));
 };
 
+/** The time-stamp counter, i64, from the state block where that says enough: see `STATE.quickTsc`. */
+function timeStamp(l: Lift): Val {
+  const f64 = (field: Field) => l.b.load('f64', 8, l.b.cpu, field.offset);
+  const count = (value: Val) => l.b.op('f64.convert_i32_s', value);
+  const guarded = l.get(STATE.cr4).wrap().and(CR4.TSD).nez().and(l.get(STATE.cpl).nez());
+  return l.b.choose(
+    'i64',
+    l.get(STATE.quickTsc).and(guarded.eqz()),
+    () => {
+      const left = l.b.op('f64.add', count(l.get(STATE.budget)), count(l.unexecuted()));
+      const run = l.b.op('f64.sub', f64(STATE.tscRun), left);
+      const passed = l.b.op('i64.trunc_sat_f64_s', l.b.op('f64.mul', run, f64(STATE.tscRate)));
+      const now = l.get(STATE.tscOrigin).add(passed);
+      const least = l.get(STATE.tscLeast);
+      return now.selectIf(now.sub(least).gtS(0), least);
+    },
+    () => l.system('rdtsc'),
+  );
+}
+
 const rdtscp: Semantics = (l) => {
-  setEdxEax(l, l.system('rdtsc'));
+  setEdxEax(l, timeStamp(l));
   l.setGpr(RCX, 32, l.get(STATE.tscAux).wrap());
 };
 
@@ -342,7 +363,7 @@ export const SYSTEM_SEMANTICS: SemanticsTable = {
   movdr,
   rdmsr,
   wrmsr,
-  rdtsc: (l) => setEdxEax(l, l.system('rdtsc')),
+  rdtsc: (l) => setEdxEax(l, timeStamp(l)),
   rdtscp,
   rdpmc: (l) => setEdxEax(l, l.system('rdpmc', ecx(l))),
   cpuid,
