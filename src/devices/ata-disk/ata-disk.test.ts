@@ -273,4 +273,29 @@ describe('AtaDisk', () => {
       assert.ok((drive.transfer?.data.length ?? 0) <= 512 * 512);
     }
   });
+
+  test('what the host has at hand is read during a DMA command, but not a long one, nor one of PIO', async () => {
+    const { drive, device, issue, seen, log, take, settle } = setUp({ sectors: 9000 });
+    const readNow = (offset: number, [target]: readonly Uint8Array[]) => {
+      target.set(device.bytes.subarray(offset, offset + target.length));
+      return true;
+    };
+    const now = Object.assign(device, { readNow });
+    issue(0x25, { lba: 7, count: 600, ext: true });
+    const taken: Uint8Array[] = [];
+    for (; drive.transfer; drive.transferred()) taken.push(drive.transfer.data.slice());
+    assert.deepEqual(concatenate(taken), device.bytes.slice(7 * 512, 607 * 512));
+    assert.deepEqual([seen.interrupts, drive.taskFile.status, log()], [1, READY, []]);
+    issue(0x20, { lba: 3 });
+    assert.equal(drive.taskFile.status, BUSY);
+    drive.reset();
+    issue(0x25, { count: 9000, ext: true });
+    assert.equal(drive.taskFile.status, BUSY);
+    drive.reset();
+    now.readNow = () => false;
+    issue(0xc8, { lba: 11, count: 2 });
+    assert.equal(drive.taskFile.status, BUSY);
+    await settle();
+    assert.equal(numberOf(await take()), 11);
+  });
 });

@@ -30,6 +30,8 @@ const SECTOR_BYTES = 512;
 /** Sectors that go to or come from the medium at once. */
 const PIO_CHUNK_SECTORS = 128;
 const DMA_CHUNK_SECTORS = 512;
+/** What of a command is read at once at most, while the guest stands still. */
+const MOST_SECTORS_AT_ONCE = 8192;
 const READY = ATA_STATUS.drdy | ATA_STATUS.dsc;
 const SIGNATURE = [1, 1, 0, 0] as const;
 const POWER_ACTIVE = 0xff;
@@ -70,6 +72,8 @@ export class AtaDisk implements AtaDrive {
   #settings: Settings = POWER_ON;
   #job: Job | undefined;
   #ticket: HostTicket | undefined;
+  /** Holds what was read at once, until the host has it. */
+  #buffer = new Uint8Array(0);
 
   constructor({ disk, serial, sata }: AtaDiskOptions) {
     this.#disk = disk;
@@ -208,7 +212,19 @@ export class AtaDisk implements AtaDrive {
     if (job.kind === 'write') {
       job.chunk = new Uint8Array(chunkSectors(job) * SECTOR_BYTES);
       this.#offerBlock(job, interrupt);
+    } else if (this.#readNow(job)) {
+      advance(job);
+      this.#offerBlock(job, true);
     } else this.#request(job);
+  }
+
+  /** Reads a chunk where that can be done without waiting. Drivers that move the data themselves may not expect to be
+   * interrupted by the very access that gives the command: they wait. */
+  #readNow(job: Job): boolean {
+    if (job.kind !== 'read' || !job.dma || job.sectors > MOST_SECTORS_AT_ONCE) return false;
+    if (this.#buffer.length === 0) this.#buffer = new Uint8Array(DMA_CHUNK_SECTORS * SECTOR_BYTES);
+    job.chunk = this.#buffer.subarray(0, chunkSectors(job) * SECTOR_BYTES);
+    return this.#disk.readNow(job.lba * SECTOR_BYTES, [job.chunk]);
   }
 
   #offerBlock(job: Job, interrupt: boolean): void {
@@ -263,9 +279,7 @@ export class AtaDisk implements AtaDrive {
       this.#discardNext(job);
       return;
     }
-    const moved = chunkSectors(job);
-    job.lba += moved;
-    job.sectors -= moved;
+    advance(job);
     if (job.kind === 'read') this.#offerBlock(job, true);
     else if (job.sectors > 0) this.#begin(job, true);
     else if (job.flushes) this.#begin({ ...emptyJob('flush'), dma: job.dma });
@@ -412,6 +426,13 @@ function emptyJob(kind: Job['kind']): Job {
 
 function chunkSectors({ dma, sectors }: Job): number {
   return Math.min(sectors, dma ? DMA_CHUNK_SECTORS : PIO_CHUNK_SECTORS);
+}
+
+/** Goes on behind the chunk that was moved. */
+function advance(job: Job): void {
+  const moved = chunkSectors(job);
+  job.lba += moved;
+  job.sectors -= moved;
 }
 
 /** Whether the job waits for data from the medium, which is not kept in a saved state. */
