@@ -141,8 +141,8 @@ export class PcMachine {
     this.hostWork = new HostWork(this.clock, pacing, options.wake, earlier);
     this.ram = new RamMemory(
       {
-        bytes: () => new Uint8Array(machine.memory.buffer),
-        pageFlags: () => new Uint8Array(machine.memory.buffer, layout.pageFlags, layout.pageCount),
+        bytes: new Uint8Array(machine.memory.buffer),
+        pageFlags: new Uint8Array(machine.memory.buffer, layout.pageFlags, layout.pageCount),
         ramOffset: layout.ram,
       },
       regions,

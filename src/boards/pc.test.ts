@@ -18,7 +18,7 @@ const RAM_BYTES = 2 * 2 ** 20;
 function setUp(options: { debugExitPort?: number } = {}) {
   const clock = new ManualClock();
   const ram = new Uint8Array(RAM_BYTES);
-  const host = { bytes: () => ram, pageFlags: () => new Uint8Array(RAM_BYTES / 4096), ramOffset: 0 };
+  const host = { bytes: ram, pageFlags: new Uint8Array(RAM_BYTES / 4096), ramOffset: 0 };
   const hooks = { codeWrite: () => {}, firstWrite: () => {} };
   const memory = new RamMemory(host, [{ gpa: 0, length: RAM_BYTES, hostOffset: 0 }], hooks);
   const seen = { a20: undefined as boolean | undefined, events: 0, ended: [] as string[], sent: '', debug: '' };

@@ -23,7 +23,7 @@ function setUp(flag = 0) {
   const bytes = new Uint8Array(100 + 6 * PAGE_BYTES);
   const flags = new Uint8Array(0x100002).fill(flag);
   const log: string[] = [];
-  const host = { bytes: () => bytes, pageFlags: () => flags, ramOffset: 100 };
+  const host = { bytes, pageFlags: flags, ramOffset: 100 };
   const memory = new RamMemory(host, REGIONS, {
     codeWrite: (gpa, length) => log.push(`code ${gpa}+${length}`),
     firstWrite: (gpa, told) => log.push(`first ${gpa}:${told}`),
@@ -129,7 +129,7 @@ test('the RAM of a PC leaves out the VGA window and continues at 4 GiB', () => {
 });
 
 test('RAM that is not whole pages is refused', () => {
-  const host = { bytes: () => new Uint8Array(), pageFlags: () => new Uint8Array(), ramOffset: 0 };
+  const host = { bytes: new Uint8Array(), pageFlags: new Uint8Array(), ramOffset: 0 };
   const hooks = { codeWrite: () => {}, firstWrite: () => {} };
   for (const region of [
     { gpa: 1, length: PAGE_BYTES },

@@ -63,12 +63,12 @@ export interface MemoryHooks {
   firstWrite(pageGpa: number, flags: number): void;
 }
 
-/** Where a {@link RamMemory} lies. The buffers are asked for at each access: a WebAssembly memory that grows replaces them. */
+/** Where a {@link RamMemory} lies: in memory that does not grow. */
 export interface MemoryHost {
   /** The memory that holds guest RAM. */
-  bytes(): Uint8Array;
+  readonly bytes: Uint8Array;
   /** One byte of PAGE_… flags for each guest-physical page below `endGpa`. */
-  pageFlags(): Uint8Array;
+  readonly pageFlags: Uint8Array;
   /** Offset in `bytes` of host offset 0. */
   readonly ramOffset: number;
 }
@@ -115,16 +115,16 @@ export class RamMemory implements GuestMemory {
    * @throws {NotRam} */
   makeAbsent(gpa: number): void {
     if (gpa % PAGE_BYTES !== 0 || !this.isRam(gpa)) throw new NotRam(gpa, PAGE_BYTES);
-    this.#host.pageFlags()[pageOf(gpa)] |= PAGE_ABSENT;
+    this.#host.pageFlags[pageOf(gpa)] |= PAGE_ABSENT;
   }
 
   isAbsent(gpa: number): boolean {
-    return (this.#host.pageFlags()[pageOf(gpa)] & PAGE_ABSENT) !== 0;
+    return (this.#host.pageFlags[pageOf(gpa)] & PAGE_ABSENT) !== 0;
   }
 
   /** Addresses of all absent pages. */
   absentPages(): number[] {
-    const flags = this.#host.pageFlags();
+    const flags = this.#host.pageFlags;
     const found: number[] = [];
     for (let page = 0; page < flags.length; page++) if (flags[page] & PAGE_ABSENT) found.push(page * PAGE_BYTES);
     return found;
@@ -133,12 +133,12 @@ export class RamMemory implements GuestMemory {
   /** Gives an absent page its content. @param content undefined: as it lies there */
   bringIn(gpa: number, content: Uint8Array | undefined): void {
     if (content) this.#view(gpa, PAGE_BYTES).set(content);
-    this.#host.pageFlags()[pageOf(gpa)] &= ~PAGE_ABSENT;
+    this.#host.pageFlags[pageOf(gpa)] &= ~PAGE_ABSENT;
   }
 
   /** Flags all RAM that is there as TRACKED, or none. Whoever flags it makes translations to it take the slow path for writes. */
   track(tracked: boolean): void {
-    const flags = this.#host.pageFlags();
+    const flags = this.#host.pageFlags;
     for (const { gpa, length } of this.regions) {
       for (let page = pageOf(gpa); page < pageOf(gpa + length); page++) {
         flags[page] &= ~PAGE_TRACKED;
@@ -149,7 +149,7 @@ export class RamMemory implements GuestMemory {
 
   /** A view of the page at `gpa`, whose first write is of no interest any more. */
   untrack(gpa: number): Uint8Array {
-    this.#host.pageFlags()[pageOf(gpa)] &= ~PAGE_TRACKED;
+    this.#host.pageFlags[pageOf(gpa)] &= ~PAGE_TRACKED;
     return this.#view(gpa, PAGE_BYTES);
   }
 
@@ -157,17 +157,20 @@ export class RamMemory implements GuestMemory {
     const region = this.#region(gpa, length);
     if (!region) throw new NotRam(gpa, length);
     const start = this.#host.ramOffset + region.hostOffset + (gpa - region.gpa);
-    return this.#host.bytes().subarray(start, start + length);
+    return this.#host.bytes.subarray(start, start + length);
   }
 
   #region(gpa: number, length: number): RamRegion | undefined {
     if (!(length >= 0)) return undefined;
-    return this.regions.find((region) => gpa >= region.gpa && gpa + length <= region.gpa + region.length);
+    for (const region of this.regions) {
+      if (gpa >= region.gpa && gpa + length <= region.gpa + region.length) return region;
+    }
+    return undefined;
   }
 
   /** All flags set in any page of the range. @throws {PageAbsent} */
   #flagsOf(gpa: number, length: number): number {
-    const flags = this.#host.pageFlags();
+    const flags = this.#host.pageFlags;
     let all = 0;
     for (let page = pageOf(gpa); page * PAGE_BYTES < gpa + length; page++) {
       if (flags[page] & PAGE_ABSENT) throw new PageAbsent(page * PAGE_BYTES);
@@ -178,7 +181,7 @@ export class RamMemory implements GuestMemory {
 
   #tellFirstWrites(gpa: number, length: number): void {
     for (let page = pageOf(gpa); page * PAGE_BYTES < gpa + length; page++) {
-      const flags = this.#host.pageFlags();
+      const flags = this.#host.pageFlags;
       const told = flags[page] & PAGE_FIRST_WRITE;
       if (!told) continue;
       flags[page] &= ~told;

@@ -9,7 +9,7 @@ const MIB = 1 << 20;
 function makeRam(sizeBytes: number): RamMemory {
   const bytes = new Uint8Array(sizeBytes);
   const pageFlags = new Uint8Array(sizeBytes / 4096);
-  const host = { bytes: () => bytes, pageFlags: () => pageFlags, ramOffset: 0 };
+  const host = { bytes, pageFlags, ramOffset: 0 };
   return new RamMemory(host, pcRamRegions(sizeBytes), { codeWrite: () => {}, firstWrite: () => {} });
 }
 

@@ -37,7 +37,7 @@ export class TestSlot implements PciSlot {
   constructor(ramBytes = 1 << 20) {
     this.ram = new Uint8Array(ramBytes);
     this.pageFlags = new Uint8Array(ramBytes / PAGE);
-    const host = { bytes: () => this.ram, pageFlags: () => this.pageFlags, ramOffset: 0 };
+    const host = { bytes: this.ram, pageFlags: this.pageFlags, ramOffset: 0 };
     const regions = [{ gpa: 0, length: ramBytes, hostOffset: 0 }];
     this.memory = new RamMemory(host, regions, { codeWrite: () => {}, firstWrite: () => {} });
   }

@@ -56,7 +56,7 @@ class HostileGuest {
     this.#random = new SplitMix64(seed);
     this.#subject = subject;
     this.#whole.fill(0, CANARY_BYTES, CANARY_BYTES + RAM_BYTES);
-    const host = { bytes: () => this.#whole, pageFlags: () => this.#flags, ramOffset: CANARY_BYTES };
+    const host = { bytes: this.#whole, pageFlags: this.#flags, ramOffset: CANARY_BYTES };
     const regions = [{ gpa: 0, length: RAM_BYTES, hostOffset: 0 }];
     const slot: PciSlot = {
       clock: this.clock,

@@ -143,7 +143,7 @@ test('the initrd is a page-aligned module behind the kernel', () => {
 
 test('loading clears what the kernel wants zero', () => {
   const ram = new Uint8Array(2 * MIB).fill(0xaa);
-  const host = { bytes: () => ram, pageFlags: () => new Uint8Array(512), ramOffset: 0 };
+  const host = { bytes: ram, pageFlags: new Uint8Array(512), ramOffset: 0 };
   const hooks = { codeWrite: () => {}, firstWrite: () => {} };
   const memory = new RamMemory(host, [{ gpa: 0, length: ram.length, hostOffset: 0 }], hooks);
   writeBootImage(memory, load(elf32(), { ramBytes: ram.length }));

@@ -11,7 +11,7 @@ const RAM_BYTES = 0x10000;
 function setUp(flag = 0) {
   const bytes = new Uint8Array(RAM_BYTES);
   const flags = new Uint8Array(16).fill(flag);
-  const host = { bytes: () => bytes, pageFlags: () => flags, ramOffset: 0 };
+  const host = { bytes, pageFlags: flags, ramOffset: 0 };
   const hooks = { codeWrite: () => {}, firstWrite: () => {} };
   const items = new FwCfgItems();
   const chip = new FwCfg(items, new RamMemory(host, [{ gpa: 0, length: RAM_BYTES, hostOffset: 0 }], hooks));

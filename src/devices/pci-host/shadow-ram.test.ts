@@ -9,7 +9,7 @@ const ISA_BYTE = 0xea;
 
 function setUp() {
   const ram = new Uint8Array(RAM_BYTES);
-  const host = { bytes: () => ram, pageFlags: () => new Uint8Array(RAM_BYTES / 4096), ramOffset: 0 };
+  const host = { bytes: ram, pageFlags: new Uint8Array(RAM_BYTES / 4096), ramOffset: 0 };
   const hooks = { codeWrite: () => {}, firstWrite: () => {} };
   const memory = new RamMemory(host, [{ gpa: 0, length: RAM_BYTES, hostOffset: 0 }], hooks);
   const access = new Map<number, string>();
