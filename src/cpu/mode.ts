@@ -4,6 +4,7 @@ import {
   CR4,
   EFER,
   FLAG,
+  QUICK,
   RIGHTS,
   SEG,
   SEGMENT,
@@ -100,10 +101,18 @@ export class ModeTracker {
     const isUser = state.u32(STATE.cpl) === 3;
     state.setU32(STATE.alignmentChecked, ac && isUser && this.#checksAlignment() ? 1 : 0);
     state.setU32(STATE.tlb, state.u32(ac ? STATE.tlbAcSet : STATE.tlbAcClear));
-    state.setU32(STATE.quickCalls, long && !hasBreakpoints(state) ? 1 : 0);
+    state.setU32(STATE.quickCalls, hasBreakpoints(state) ? 0 : this.#quickLevels());
     state.setU32(STATE.simdFault, this.#simdFault());
     state.setU32(STATE.fpuFault, state.low(STATE.cr0) & (CR0.EM | CR0.TS) ? VECTOR_OF.NM : 0);
     this.#setCodeKey();
+  }
+
+  /** One of QUICK, or 0. */
+  #quickLevels(): number {
+    const { bits, flatCode, flatData, stackSize } = this.#mode;
+    if (bits === 64) return QUICK.long;
+    const isProtected = (this.#state.low(STATE.cr0) & CR0.PE) !== 0 && (this.#state.low(STATE.efer) & EFER.LMA) === 0;
+    return isProtected && flatCode && flatData && stackSize === 32 ? QUICK.flat : 0;
   }
 
   /** What an SSE instruction raises before it does anything (SDM 3A, table 13-1): a vector, or 0. */
@@ -174,10 +183,10 @@ export class ModeTracker {
   }
 
   #setCodeKey(): void {
-    const { key, flatCode, bits } = this.#mode;
+    const { key, flatCode } = this.#mode;
     if (this.#codeKeys.size >= KEYS - 2) this.#startOver();
     const state = this.#state;
-    if (bits === 64) {
+    if (flatCode) {
       const [key0, key3] = [this.#codeKeyOf(key * 2, 'system'), this.#codeKeyOf(key * 2 + 1, 'user')];
       state.setU32(STATE.codeKey0, key0);
       state.setU32(STATE.codeKey3, key3);
@@ -186,7 +195,7 @@ export class ModeTracker {
     }
     const ring = state.u32(STATE.cpl) === 3 ? 'user' : 'system';
     const plain = key * 2 + (ring === 'user' ? 1 : 0);
-    const name = flatCode ? plain : `${plain}:${this.#base(SEG.CS)}:${this.#segment(SEG.CS, SEGMENT.limit)}`;
+    const name = `${plain}:${this.#base(SEG.CS)}:${this.#segment(SEG.CS, SEGMENT.limit)}`;
     state.setU32(STATE.codeKey, this.#codeKeyOf(name, ring));
   }
 

@@ -26,7 +26,7 @@ const TABLES = 0x10000;
 const PRESENT_WRITABLE = 3;
 const PRESENT_WRITABLE_USER = 7;
 const LARGE = 0x80;
-const [RCX, RSP, R11] = [1, 4, 11];
+const [RAX, RCX, RDX, RSP, R11] = [0, 1, 2, 4, 11];
 const SYSCALL = [0x0f, 0x05];
 const SYSRETQ = [0x48, 0x0f, 0x07];
 const IRETQ = [0x48, 0xcf];
@@ -118,6 +118,51 @@ function layTables(random: SplitMix64, vcpu: Vcpu): void {
   state.setU64(STATE.idtrBase, BigInt(IDT));
   state.setU32(STATE.idtrLimit, 32 * 16 - 1);
   state.setSegment(SEG.TR, { selector: 0x40, base: BigInt(TSS), limit: 0x67, rights: 0x8b });
+}
+
+/** A processor in flat 32-bit code of a level without paging, about to execute `code`. */
+function flatMode(code: readonly number[], level: number): Vcpu {
+  const vcpu = longMode(code, level);
+  const { state } = vcpu;
+  state.setU64(STATE.cr0, BigInt(CR0.ET | CR0.PE));
+  state.setU64(STATE.cr4, 0n);
+  state.setU64(STATE.efer, 0n);
+  const flat = { selector: 8 | level, base: 0n, limit: 0xffffffff };
+  const dpl = level << RIGHTS.dplShift;
+  state.setSegment(SEG.CS, { ...flat, rights: FLAT_RIGHTS.code32 | dpl });
+  for (const segment of [SEG.SS, SEG.DS, SEG.ES]) {
+    state.setSegment(segment, { ...flat, selector: 0x10 | level, rights: FLAT_RIGHTS.data | dpl });
+  }
+  return vcpu;
+}
+
+/** As {@link layTables}, for 32-bit code. */
+function layFlatTables(random: SplitMix64, vcpu: Vcpu): void {
+  const { state } = vcpu;
+  const ram = ramOf(vcpu);
+  const level3 = 3 << RIGHTS.dplShift;
+  const entries = [
+    ...[0n, descriptor(FLAT_RIGHTS.code32), descriptor(FLAT_RIGHTS.data)],
+    ...[descriptor(FLAT_RIGHTS.code32 | level3), descriptor(FLAT_RIGHTS.data | level3)],
+    ...[descriptor(FLAT_RIGHTS.data) | (0x12_3456n << 16n), descriptor(FLAT_RIGHTS.code32 & ~RIGHTS.accessed)],
+    descriptor((FLAT_RIGHTS.data | level3) & ~RIGHTS.granular),
+  ];
+  entries.forEach((entry, n) => {
+    ram.setBigUint64(GDT + 8 * n, entry, true);
+  });
+  for (let vector = 0; vector < 32; vector++) {
+    const selector = BigInt(pick(random, [8, 8, 0x18, 0x30]));
+    const type = pick(random, [0x8en, 0x8fn, 0x86n, 0x0en]);
+    const entry = BigInt(HANDLER) | (selector << 16n) | (type << 40n);
+    ram.setBigUint64(IDT + 8 * vector, entry, true);
+  }
+  ram.setUint32(TSS + 4, INNER_STACK + Number(random.next() & 0xffn), true);
+  ram.setUint32(TSS + 8, pick(random, [0x10, 0x10, 0x28, 0x12]), true);
+  state.setU64(STATE.gdtrBase, BigInt(GDT));
+  state.setU32(STATE.gdtrLimit, pick(random, [0x3f, 0x3f, 0x17]));
+  state.setU64(STATE.idtrBase, BigInt(IDT));
+  state.setU32(STATE.idtrLimit, 32 * 8 - 1);
+  state.setSegment(SEG.TR, { selector: 0x40, base: BigInt(TSS), limit: pick(random, [0x67, 0x67, 8]), rights: 0x8b });
 }
 
 const DERIVED = [
@@ -232,14 +277,13 @@ function layFrame(random: SplitMix64, vcpu: Vcpu): void {
 
 /** Two processors that execute `code` in states that are prepared alike, one by the quick ways. @returns how often it was quick */
 function compareWays(
-  code: readonly number[],
-  level: number,
+  make: () => Vcpu,
   cases: number,
   prepare: (own: SplitMix64, vcpu: Vcpu) => void,
   wasQuick: (vcpu: Vcpu) => boolean,
 ): number {
   const random = new SplitMix64(23n);
-  const both = [true, false].map((isQuick) => ({ isQuick, vcpu: longMode(code, level) }));
+  const both = [true, false].map((isQuick) => ({ isQuick, vcpu: make() }));
   const fresh = saveRegisters(both[0].vcpu.state);
   let quick = 0;
   for (let n = 0; n < cases; n++) {
@@ -264,8 +308,7 @@ test('IRET does the same with and without the system helper', () => {
   let helped = 0;
   let outward = 0;
   const quick = compareWays(
-    IRETQ,
-    0,
+    () => longMode(IRETQ, 0),
     10 * CASES,
     (own, vcpu) => {
       randomContext(own, vcpu);
@@ -289,8 +332,7 @@ for (const level of [0, 3]) {
   test(`events at level ${level} are delivered the same with and without the quick way`, () => {
     let delivered: { mock: { calls: { result?: number }[] } } | undefined;
     const quick = compareWays(
-      UD2,
-      level,
+      () => longMode(UD2, level),
       10 * CASES,
       (own, vcpu) => {
         delivered ??= mock.method(vcpu.engine.mmu, 'deliverQuickly');
@@ -306,6 +348,100 @@ for (const level of [0, 3]) {
       () => delivered?.mock.calls.at(-1)?.result === 1,
     );
     assert.ok(quick > 3 * CASES, `${quick} were quick`);
+  });
+}
+
+/** Whether the last instruction did without a system helper: to be asked for each instruction. */
+function helperWatch(): (vcpu: Vcpu) => boolean {
+  let helped = 0;
+  return ({ engine }) => {
+    const before = helped;
+    helped = Object.values(engine.counts.system).reduce((sum, count) => sum + count, 0);
+    return helped === before;
+  };
+}
+
+/** What IRET finds on the stack of 32-bit code. */
+function layFlatFrame(random: SplitMix64, vcpu: Vcpu): void {
+  const outward = (random.next() & 1n) === 1n;
+  const [codes, stacks] = outward
+    ? [
+        [0x1b, 0x1b, 0x2b, 0x18],
+        [0x23, 0x23, 0x20, 0x3b],
+      ]
+    : [[8, 8, 0x30, 0x0c], [0]];
+  const flags =
+    Number(random.next() & BigInt(SYSRET_FLAGS | FLAG.RF)) & ~pick(random, [FLAG.TF | FLAG.NT | FLAG.AC, 0]);
+  const frame = [CODE + 0x100, pick(random, codes), flags, Number(random.next() & 0xffffffffn), pick(random, stacks)];
+  const at = STACK + 0x100 + Number(random.next() & 0xffn);
+  frame.forEach((item, n) => {
+    ramOf(vcpu).setUint32(at + 4 * n, item, true);
+  });
+  vcpu.state.setGpr(RSP, BigInt(at));
+  vcpu.state.setU32(STATE.nmiBlocked, pick(random, [0, 0, 1]));
+  for (const segment of [SEG.DS, SEG.ES, SEG.FS, SEG.GS]) {
+    const flat = segment === SEG.DS || segment === SEG.ES ? { base: 0n, limit: 0xffffffff } : { base: 0x77n, limit: 5 };
+    const dpl = pick(random, [3, 3, 0]) << RIGHTS.dplShift;
+    vcpu.state.setSegment(segment, { selector: 0x13, ...flat, rights: FLAT_RIGHTS.data | dpl });
+  }
+}
+
+const FLAT_INSTRUCTIONS = [
+  { name: 'SYSENTER', code: [0x0f, 0x34], level: 3 },
+  { name: 'SYSEXIT', code: [0x0f, 0x35], level: 0 },
+  { name: 'IRETD', code: [0xcf], level: 0 },
+  { name: 'MOV to DS', code: [0x8e, 0xd8], level: 0 },
+  { name: 'MOV to GS', code: [0x8e, 0xe8], level: 0 },
+  { name: 'POP to ES', code: [0x07], level: 0 },
+  { name: 'MOV to SS', code: [0x8e, 0xd0], level: 0, never: true },
+  { name: 'MOV to FS at level 3', code: [0x8e, 0xe0], level: 3, never: true },
+];
+
+for (const { name, code, level, never } of FLAT_INSTRUCTIONS) {
+  test(`${name} in flat 32-bit code does the same with and without the system helper`, () => {
+    const quick = compareWays(
+      () => flatMode(code, level),
+      5 * CASES,
+      (own, vcpu) => {
+        const { state } = vcpu;
+        state.eflags =
+          Number(own.next() & BigInt(pick(own, [SYSRET_FLAGS & ~(FLAG.TF | FLAG.AC | FLAG.NT), SYSRET_FLAGS]))) | 2;
+        layFlatTables(own, vcpu);
+        layFlatFrame(own, vcpu);
+        state.setU64(STATE.sysenterCs, BigInt(pick(own, [0x60, 0x60, 0])));
+        state.setU64(STATE.sysenterEsp, own.next());
+        state.setU64(STATE.sysenterEip, BigInt(CODE + 0x100) | (own.next() << 32n));
+        for (const [register, value] of [
+          [RCX, STACK],
+          [RDX, CODE + 0x100],
+        ])
+          state.setGpr(register, BigInt(value));
+        const selector = pick(own, [0x10, 0x23, 0x10, 0x28, 0x30, 0x3b, 0, 3, 0x14, 0x1b, 0x48]);
+        if (name !== 'IRETD') ramOf(vcpu).setUint32(Number(state.gpr(RSP)), selector, true);
+        state.setGpr(RAX, BigInt(selector));
+      },
+      helperWatch(),
+    );
+    if (never) assert.equal(quick, 0);
+    else assert.ok(quick > CASES / 2, `${quick} were quick`);
+  });
+}
+
+for (const level of [0, 3]) {
+  test(`events at level ${level} of flat 32-bit code are delivered the same with and without the quick way`, () => {
+    let delivered: { mock: { calls: { result?: number }[] } } | undefined;
+    const quick = compareWays(
+      () => flatMode(UD2, level),
+      10 * CASES,
+      (own, vcpu) => {
+        delivered ??= mock.method(vcpu.engine.mmu, 'deliverQuickly');
+        layFlatTables(own, vcpu);
+        vcpu.state.eflags = Number(own.next() & BigInt(SYSRET_FLAGS & ~FLAG.TF)) | 2;
+        vcpu.state.setGpr(RSP, BigInt(STACK) + (own.next() & 0xfffn) + 0x100n);
+      },
+      () => delivered?.mock.calls.at(-1)?.result === 1,
+    );
+    assert.ok(quick > 2 * CASES, `${quick} were quick`);
   });
 }
 

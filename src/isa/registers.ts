@@ -152,9 +152,9 @@ const ENGINE = {
   video: u64('video'),
   videoStart: u64('videoStart'),
   videoEnd: u64('videoEnd'),
-  /** 1: SYSCALL, SYSRET, IRET and the delivery of events between 64-bit code of levels 0 and 3 need nothing but the fields here. Follows the context. */
+  /** Not 0: changes between levels 0 and 3 need nothing but the fields here; one of {@link QUICK}. Follows the context. */
   quickCalls: u32('quickCalls'),
-  /** What `codeKey`, `tlbAcClear` and `tlbAcSet` are in 64-bit code of level 0 and of level 3. */
+  /** What `codeKey`, `tlbAcClear` and `tlbAcSet` are in such code of level 0 and of level 3. */
   codeKey0: u32('codeKey0'),
   codeKey3: u32('codeKey3'),
   tlbAcClear0: u32('tlbAcClear0'),
@@ -200,6 +200,9 @@ const ENGINE = {
 
 /** What holds off interrupts for one instruction; a load of SS holds off debug exceptions too (SDM 3A, 6.8.3). */
 export const SHADOW = { sti: 1, stackSegment: 2 } as const;
+
+/** Code that `quickCalls` tells of: 64-bit code, or 32-bit code outside IA-32e mode whose CS, SS, DS and ES are flat. */
+export const QUICK = { long: 1, flat: 2 } as const;
 
 /** What `stiBudget` and `resumeBudget` are while nothing has set IF or RF. No budget is as large. */
 export const NO_BUDGET = 0xffffffff;

@@ -2,7 +2,8 @@ import type { Access } from '../../ir/nodes.ts';
 import type { Val } from '../../ir/val.ts';
 import type { Semantics, SemanticsTable } from '../lift.ts';
 import { SEG } from '../registers.ts';
-import { leaveToNext, selectorOf } from './common.ts';
+import { selectorOf } from './common.ts';
+import { loadSegmentRegister } from './levels.ts';
 
 const RAX = 0;
 const RDX = 2;
@@ -22,8 +23,7 @@ const mov: Semantics = (l) => {
 /** MOV to a segment register. */
 const movsreg: Semantics = (l) => {
   const selector = l.read(1);
-  l.system('loadSegment', l.registerNumber(0).extU(), selector.extU());
-  leaveToNext(l);
+  loadSegmentRegister(l, l.registerNumber(0), selector.wrap().and(0xffff));
 };
 
 /** LES, LDS, LSS, LFS, LGS: offset, then selector. */
@@ -33,9 +33,7 @@ function loadFarPointer(segment: number): Semantics {
     const at = l.segment();
     const offset = l.b.guestLoad(l.size === 64 ? 'i64' : 'i32', bytes, l.address(bytes, false), at);
     const selector = l.b.guestLoad('i32', 2, l.address(2, false, bytes), at);
-    l.system('loadSegment', segment, selector.extU());
-    l.write(0, offset);
-    leaveToNext(l);
+    loadSegmentRegister(l, l.b.i32(segment), selector, () => l.write(0, offset));
   };
 }
 

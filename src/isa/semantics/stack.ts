@@ -3,6 +3,7 @@ import type { Val } from '../../ir/val.ts';
 import type { Lift, Semantics, SemanticsTable } from '../lift.ts';
 import { FLAG, GPR, SEG, STATE } from '../registers.ts';
 import { aboveIopl, leaveToNext, selectorOf, systemFlags } from './common.ts';
+import { loadSegmentRegister } from './levels.ts';
 
 const RSP = 4;
 const RBP = 5;
@@ -45,9 +46,7 @@ const pushsreg: Semantics = (l) => {
 
 const popsreg: Semantics = (l) => {
   const selector = l.peek(l.size).wrap().and(0xffff);
-  l.system('loadSegment', l.registerNumber(0).extU(), selector.extU());
-  l.release(bytesOf(l.size));
-  leaveToNext(l);
+  loadSegmentRegister(l, l.registerNumber(0), selector, () => l.release(bytesOf(l.size)));
 };
 
 /** Address of the slot `index` places from stack offset `sp`. */

@@ -370,8 +370,6 @@ export const SYSTEM_SEMANTICS: SemanticsTable = {
   xgetbv,
   xsetbv,
   swapgs,
-  sysenter: (l) => l.systemLeave('sysenter'),
-  sysexit: (l) => l.systemLeave('sysexit', l.size),
   rdfsbase: readBase(SEG.FS),
   rdgsbase: readBase(SEG.GS),
   wrfsbase: writeBase(SEG.FS),
