@@ -5,6 +5,8 @@ export interface BootOrder {
   readonly initrd: string;
   readonly commandLine: string;
   readonly memoryBytes: number;
+  /** Of Vitrine: how guest code is executed; default `jit`. */
+  readonly accel?: 'jit' | 'interp';
 }
 
 /** A line the guest printed on its console. */

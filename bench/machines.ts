@@ -21,9 +21,15 @@ const QEMU = { 32: 'qemu-system-i386', 64: 'qemu-system-x86_64' } as const;
 const NO_DEVICES = ['-nodefaults', '-no-user-config', '-display', 'none', '-serial', 'stdio', '-no-reboot'];
 
 /** A machine whose guest lives in a script here, which sends a {@link ConsoleLine} for each line. */
-function scripted(name: string, widths: readonly Bits[], script: string, version: () => string): Machine {
+function scripted(
+  name: string,
+  widths: readonly Bits[],
+  script: string,
+  version: () => string,
+  accel?: BootOrder['accel'],
+): Machine {
   const start = (order: BootOrder) =>
-    spawn(process.execPath, [inFolder(script), JSON.stringify(order)], {
+    spawn(process.execPath, [inFolder(script), JSON.stringify({ ...order, accel })], {
       stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
     });
   return { name, widths, version, start };
@@ -41,6 +47,10 @@ const QEMU_TCG: Machine = {
   },
 };
 
+function ownVersion(): string {
+  return firstLine('git', ['describe', '--always', '--dirty']);
+}
+
 function chromiumVersion(): string {
   const program = findChromium();
   if (program === undefined) throw new Error('Chromium is not on this host');
@@ -49,9 +59,8 @@ function chromiumVersion(): string {
 
 /** Every machine, by the word that `--machines` takes. */
 export const MACHINES: Readonly<Record<string, Machine>> = {
-  vitrine: scripted('Vitrine', [64, 32], 'vitrine-guest.ts', () =>
-    firstLine('git', ['describe', '--always', '--dirty']),
-  ),
+  vitrine: scripted('Vitrine', [64, 32], 'vitrine-guest.ts', ownVersion),
+  interp: scripted('Vitrine interpreting', [64, 32], 'vitrine-guest.ts', ownVersion, 'interp'),
   qemu: QEMU_TCG,
   chromium: scripted('Vitrine in Chromium', [64, 32], 'browser-guest.ts', chromiumVersion),
   v86: scripted('v86', [32], 'v86-guest.ts', readV86Version),

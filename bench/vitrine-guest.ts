@@ -18,6 +18,7 @@ const vm = await Vm.create({
   clock: 'host',
   seed: 1n,
   noReboot: true,
+  accel: order.accel,
   serial: [{ send: (byte) => stamper.push(byte), onByte: () => {} }, undefined],
   host: nodeTime,
 });
