@@ -258,6 +258,10 @@ export class Sender {
       return;
     }
     this.#roundTrip.backOff();
+    if (!this.#wire.hasRoom) {
+      this.#armTimer(); // it may wait on this side of the link: to send more, or to take it for lost, would make that worse
+      return;
+    }
     if (this.#next !== this.#una && this.#window > 0) {
       this.#slowStartThreshold = Math.max(distance(this.#next, this.#una) >> 1, 2 * this.#mss);
       this.#congestionWindow = this.#mss;
