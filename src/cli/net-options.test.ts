@@ -35,6 +35,14 @@ describe('--net', () => {
     });
   });
 
+  it('takes how bad a cable is', () => {
+    const cable = { loss: 0.01, delayMillis: 50, bytesPerSecond: 1_250_000 };
+    for (const net of ['user', 'switch:lab']) {
+      const option = parseNet(`${net},loss=1%,delay=50,rate=10`);
+      assert.deepEqual(option.kind !== 'none' && option.cable, cable);
+    }
+  });
+
   it('takes rules in their order', () => {
     const net = parseNet('user,deny=10.0.0.0/8,allow=*.debian.org:80-443');
     assert.deepEqual(net.kind === 'user' && net.rules, [
@@ -52,6 +60,9 @@ describe('--net', () => {
     'user,x',
     'user,model=ne',
     'user,hostfwd=tcp:1-2',
+    'user,loss=101%',
+    'user,delay=-1',
+    'switch:lab,rate=0',
     'user,hostfwd=tcp::99999-:1',
     'user,hostfwd=udp::1-:0',
     'user,hostfwd=unix:-:1',

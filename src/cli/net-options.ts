@@ -1,5 +1,6 @@
 import { formatAddress, parseAddress } from '../base/ip-address.ts';
 import type { HostForward } from '../host/node/forwards.ts';
+import type { CableOptions } from '../net/cable.ts';
 import { parseDestination, type Rule } from '../net/policy.ts';
 import type { NicModel } from '../vm/index.ts';
 import { UsageError } from './errors.ts';
@@ -13,6 +14,8 @@ interface CardOption {
   readonly model: NicModel;
   /** Its address, six bytes; absent: one is made up. */
   readonly mac?: Uint8Array;
+  /** How bad its cable is; absent: as good as can be. */
+  readonly cable?: CableOptions;
 }
 
 /** A card on a switch that machines of this host share. */
@@ -37,13 +40,16 @@ export interface UserNetOption extends CardOption {
 
 const EXPECTED =
   'none, user[,model=MODEL][,mac=MAC][,hostfwd=tcp:[ADDRESS]:PORT-[ADDRESS]:PORT]…[,restrict][,allow=HOST[:PORT]]…' +
-  '[,deny=…]…[,tftp=FOLDER][,bootfile=NAME], or switch:NAME[,model=…][,mac=…][,nat]';
+  '[,deny=…]…[,tftp=FOLDER][,bootfile=NAME], or switch:NAME[,model=…][,mac=…][,nat]; ' +
+  'both with [,loss=PERCENT][,delay=MILLISECONDS][,rate=MEGABITS]';
 const FORWARD_EXPECTED = 'hostfwd=tcp:127.0.0.1:2222-:22, or udp, or unix:PATH-:22';
 const RULE_EXPECTED =
   'an address, a range such as 10.0.0.0/8 or a name, and ports: deb.debian.org:80, [fd00::]/8:1-1024';
 const DEFAULT_MODEL: NicModel = 'e1000';
 const MODELS: readonly NicModel[] = ['virtio', 'e1000', 'rtl8139', 'ne2k'];
 const MOST_PORT = 65535;
+const MOST_DELAY_MILLIS = 60_000;
+const BYTES_IN_MEGABIT = 1e6 / 8;
 
 /** The network of a machine that is told nothing of networks. */
 export const DEFAULT_NET: UserNetOption = {
@@ -66,22 +72,33 @@ export function parseNet(text: string): NetOption {
 
 function addSwitchWord(net: SwitchNetOption, word: string): SwitchNetOption {
   if (word === 'nat') return { ...net, nat: true };
-  const card = readCardWord(word);
+  const card = readCardWord(word, net);
   if (card) return { ...net, ...card };
   throw new UsageError('--net', quote(word), EXPECTED);
 }
 
 /** The words of any card. */
-function readCardWord(word: string): Partial<CardOption> | undefined {
+function readCardWord(word: string, { cable }: CardOption): Partial<CardOption> | undefined {
   if (word.startsWith('model=')) return { model: readModel(word.slice('model='.length)) };
+  const quality = readCableWord(word);
+  if (quality) return { cable: { ...cable, ...quality } };
   const text = /^mac=([0-9a-f]{2}(?::[0-9a-f]{2}){5})$/i.exec(word)?.[1];
   const mac = text && Uint8Array.from(text.split(':'), (byte) => Number.parseInt(byte, 16));
   return mac && !(mac[0] & 1) ? { mac } : undefined;
 }
 
+function readCableWord(word: string): CableOptions | undefined {
+  const [, name, digits] = /^(loss|delay|rate)=(\d+(?:\.\d+)?)%?$/.exec(word) ?? [];
+  const value = Number(digits);
+  if (name === 'loss' && value <= 100) return { loss: value / 100 };
+  if (name === 'delay' && value <= MOST_DELAY_MILLIS) return { delayMillis: value };
+  if (name === 'rate' && value > 0) return { bytesPerSecond: value * BYTES_IN_MEGABIT };
+  return undefined;
+}
+
 function addWord(net: UserNetOption, word: string): UserNetOption {
   const [, name, value = ''] = /^([^=]*)(?:=(.*))?$/s.exec(word) ?? [];
-  const card = readCardWord(word);
+  const card = readCardWord(word, net);
   if (card) return { ...net, ...card };
   switch (name) {
     case 'tftp':

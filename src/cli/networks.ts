@@ -1,4 +1,5 @@
 import type { HostForward, OpenForward } from '../host/node/forwards.ts';
+import type { CableOptions } from '../net/cable.ts';
 import type { UserNetwork } from '../net/user-network.ts';
 import type { PcNetwork } from '../vm/index.ts';
 import { CliError, STATUS, UsageError } from './errors.ts';
@@ -40,7 +41,9 @@ export async function openNetworks(options: readonly NetOption[], seed: bigint, 
   };
   try {
     for (const [index, option] of wanted.entries()) {
-      plugs.push(option.kind === 'user' ? await openUser(option, seed + BigInt(index)) : await openSwitch(option));
+      const cardSeed = seed + BigInt(index);
+      const plug = option.kind === 'user' ? await openUser(option, cardSeed) : await openSwitch(option);
+      plugs.push(option.cable ? await lengthen(plug, option.cable, cardSeed) : plug);
     }
     if (pcap !== undefined) plugs[0] = await openCapture(plugs[0], pcap);
   } catch (error) {
@@ -113,6 +116,12 @@ async function openSwitch({ name, nat }: SwitchNetOption): Promise<Plug> {
     const found = `switch:${name}, ${(error as Error).message}`;
     throw new CliError(STATUS.failed, `--net: found ${found}, expected a switch that can be joined or made`);
   }
+}
+
+/** Puts a bad cable in front of a plug. */
+async function lengthen(plug: Plug, options: CableOptions, seed: bigint): Promise<Plug> {
+  const { badCable } = await import('../net/cable.ts');
+  return { port: (clock) => badCable(plug.port(clock), clock, options, seed), close: () => plug.close() };
 }
 
 /** Has the frames of a plug written down. */
