@@ -4,9 +4,11 @@ import { createInterface } from 'node:readline';
 import { copyDisk } from '../../disk/copy.ts';
 import { createTarget, size } from '../../disk/create.ts';
 import { openDriver } from '../../disk/open.ts';
+import { hostProxies, hostSources } from '../../host/node/debian-sources.ts';
 import { nodeDiskHost } from '../../host/node/disk-host.ts';
 import { finish, ProgramError, start } from '../../host/node/processes.ts';
 import { CliError, STATUS } from '../errors.ts';
+import { shellQuote } from '../shell-words.ts';
 import {
   type DebianSystem,
   GRUB_BOOT,
@@ -17,7 +19,6 @@ import {
   packagesOf,
   partitionTable,
   setUpCommands,
-  shellQuote,
 } from './debian-system.ts';
 import { withProgress } from './output.ts';
 
@@ -32,6 +33,14 @@ export interface BuildOptions {
   readonly suite?: string;
   readonly outputFormat?: string;
   readonly progress?: boolean;
+}
+
+/** A release of Debian. */
+interface Release {
+  /** Its code name. */
+  readonly name: string;
+  /** Lines of a sources.list; none: mmdebstrap knows where. */
+  readonly sources: readonly string[];
 }
 
 const DEFAULT_SIZE = '2G';
@@ -60,13 +69,13 @@ export async function build(system: string, file: string, options: BuildOptions)
   const sizeBytes = size(options.size ?? DEFAULT_SIZE);
   if (sizeBytes < LEAST_BYTES) throw new CliError(STATUS.usage, `--size: found ${options.size}, expected at least 1G`);
   const wanted = await readSystem(options);
-  const suite = options.suite ?? (await suiteOfHost());
+  const release = await chooseRelease(options.suite);
   // Beside the target, whose file system has room for it, and open to the one who is root in mmdebstrap's name space.
   const folder = await mkdtemp(join(dirname(resolve(file)), '.vitrine-build-'));
   try {
     await chmod(folder, 0o711);
     await withProgress('building', options.progress, async (progress) => {
-      const raw = await makeDisk(wanted, suite, sizeBytes, folder, progress);
+      const raw = await makeDisk(wanted, release, sizeBytes, folder, progress);
       await convert(raw, file, options.outputFormat ?? 'qcow2', sizeBytes);
     });
   } catch (error) {
@@ -92,18 +101,24 @@ async function readSystem(options: BuildOptions): Promise<DebianSystem> {
   return { architecture: arch, packages, hostName: hostname, user, sshKeys, fileSystemId: newFileSystemId() };
 }
 
-/** The release of this host's Debian, which its package source has. */
-async function suiteOfHost(): Promise<string> {
-  const text = await readFile('/etc/os-release', 'utf8').catch(() => '');
-  const codeName = /^VERSION_CODENAME=(.*)$/m.exec(text)?.[1];
-  if (/^ID=debian$/m.test(text) && codeName) return codeName;
+/** The wanted release, or this host's, and where its packages come from. */
+async function chooseRelease(wanted: string | undefined): Promise<Release> {
+  const own = await releaseOfHost();
+  const name = wanted ?? own;
+  if (name !== undefined) return { name, sources: await hostSources(name, own) };
   throw new CliError(STATUS.failed, 'this host is no Debian, whose package source could be used: give --suite NAME');
+}
+
+/** @returns undefined where the host is no Debian */
+async function releaseOfHost(): Promise<string | undefined> {
+  const text = await readFile('/etc/os-release', 'utf8').catch(() => '');
+  return /^ID=debian$/m.test(text) ? /^VERSION_CODENAME=(.+)$/m.exec(text)?.[1] : undefined;
 }
 
 /** @returns the path of a raw image */
 async function makeDisk(
   system: DebianSystem,
-  suite: string,
+  release: Release,
   sizeBytes: number,
   folder: string,
   progress: (fraction: number) => void,
@@ -113,7 +128,7 @@ async function makeDisk(
   await handle.chmod(0o666);
   try {
     await handle.truncate(sizeBytes);
-    await runMmdebstrap(system, suite, makeFileSystem(system, disk, sizeBytes), folder, progress);
+    await runMmdebstrap(system, release, makeFileSystem(system, disk, sizeBytes), folder, progress);
     const [boot, core] = await Promise.all([GRUB_BOOT, GRUB_CORE].map((name) => readFile(join(folder, name))));
     if (CORE_OFFSET + core.length > PARTITION_START_BYTES) throw new ProgramError('GRUB is larger than its place');
     await handle.write(boot, 0, BOOT_CODE_BYTES, 0);
@@ -137,7 +152,7 @@ function makeFileSystem({ fileSystemId }: DebianSystem, disk: string, sizeBytes:
 /** Installs the packages into a folder of its own. It finds a way that this user may go: root, or a user name space. */
 async function runMmdebstrap(
   system: DebianSystem,
-  suite: string,
+  release: Release,
   makeFileSystem: string,
   folder: string,
   progress: (fraction: number) => void,
@@ -150,7 +165,8 @@ async function runMmdebstrap(
     `--include=${packagesOf(system).join(',')}`,
   ];
   const all = [...settings, '--format=null', ...hooks.map((hook) => `--customize-hook=${hook}`)];
-  const child = start('mmdebstrap', [...all, suite, '-'], { env: { ...process.env, LC_ALL: 'C.UTF-8' } });
+  const env = { ...(await hostProxies()), ...process.env, LC_ALL: 'C.UTF-8' };
+  const child = start('mmdebstrap', [...all, release.name, '-', ...release.sources], { env });
   if (child.stderr)
     createInterface(child.stderr).on('line', (line) => {
       const stage = STAGES.findLast(([begins]) => begins.test(line));

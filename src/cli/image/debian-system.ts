@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { shellQuote } from '../shell-words.ts';
 import { AGENT_FILES } from './guest-agent.ts';
 
 /** What a Debian system on a disk is made of. */
@@ -104,11 +105,6 @@ function installCommands([path, text, isProgram]: (typeof AGENT_FILES)[number]):
 /** A command that writes a file; printf takes the text as it is. */
 function put(path: string, text: string): string {
   return `printf %s ${shellQuote(text)} > "$1${path}"`;
-}
-
-/** A word of the shell that stands for any text. */
-export function shellQuote(text: string): string {
-  return `'${text.replaceAll("'", "'\\''")}'`;
 }
 
 /** A partition table with one bootable Linux partition, as it stands in a boot sector from byte 446 on. */
