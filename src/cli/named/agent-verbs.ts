@@ -7,6 +7,7 @@ import { CliError, STATUS, UsageError } from '../errors.ts';
 import { whyUnreadable } from '../files.ts';
 import { parseSeconds, quote } from '../values.ts';
 import { AgentSession, type GuestCommand } from './agent-session.ts';
+import { SerialSession } from './serial-session.ts';
 
 /** A place that `cp` is told: `NAME:PATH` in a guest, or a path of the host. */
 type Place =
@@ -24,6 +25,8 @@ const PERMISSIONS = 0o7777;
 export interface AgentOptions {
   /** Seconds that the agent may take to start. */
   readonly wait?: string;
+  /** A shell on the serial line does it, not the agent. */
+  readonly serial?: boolean;
   /** False: the command gets no input. */
   readonly input?: boolean;
 }
@@ -108,9 +111,9 @@ function once(stream: NodeJS.EventEmitter): Promise<never> {
   return new Promise((_resolve, reject) => stream.once('error', reject));
 }
 
-async function withAgent(name: string, { wait = '0' }: AgentOptions, command: GuestCommand): Promise<number> {
+async function withAgent(name: string, { wait = '0', serial }: AgentOptions, command: GuestCommand): Promise<number> {
   const waitMillis = wait === '0' ? 0 : parseSeconds('--wait', wait);
-  const session = await AgentSession.connect(name, waitMillis);
+  const session = await (serial ? SerialSession : AgentSession).connect(name, waitMillis);
   try {
     return await session.run(command);
   } finally {

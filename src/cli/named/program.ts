@@ -18,6 +18,7 @@ interface Verb {
 }
 
 const WAIT = ['--wait <SECONDS>', "how long the guest's agent may take to start"] as const;
+const SERIAL = ['--serial', 'without an agent: by a shell that somebody has logged in to on the serial line'] as const;
 const JSON_OUTPUT = ['--json', 'print JSON'] as const;
 
 const controlling = async () => import('./control-verbs.ts');
@@ -79,14 +80,14 @@ const VERBS: readonly Verb[] = [
     name: 'exec',
     words: '<NAME> <COMMAND...>',
     description: 'Run a command in the guest, whose agent runs; its exit status is this one.',
-    options: [WAIT, ['-n, --no-input', 'give the command no input']],
+    options: [WAIT, SERIAL, ['-n, --no-input', 'give the command no input']],
     action: async ([name, words], options) => (await asking()).exec(text(name), texts(words), options),
   },
   {
     name: 'cp',
     words: '<FROM> <TO>',
     description: 'Copy a file into a guest or out of one, where its path is NAME:PATH.',
-    options: [WAIT],
+    options: [WAIT, SERIAL],
     action: async ([from, to], options) => (await asking()).copy(text(from), text(to), options),
   },
   {
