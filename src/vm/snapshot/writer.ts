@@ -1,4 +1,4 @@
-import { ByteWriter } from '../../base/bytes.ts';
+import { ByteWriter, concatenate } from '../../base/bytes.ts';
 import { CHUNK_BYTES, type ChunkContent } from '../../machine/memory-capture.ts';
 import {
   HEADER_BYTES,
@@ -36,8 +36,8 @@ export interface Chunked {
   read(chunk: number): Promise<ChunkContent>;
 }
 
-/** Chunks that are compressed at the same time. */
-const AT_ONCE = 4;
+/** Chunks that are compressed and written at the same time: beside a busy guest, what the host has done is seen but once in a slice. */
+const AT_ONCE = 16;
 /** Chunks without content after which others get a turn. */
 const EMPTY_IN_A_ROW = 64;
 
@@ -48,6 +48,7 @@ export class SnapshotWriter {
   readonly #parts: Record<string, JsonPiece> = {};
   readonly #tables: Record<string, JsonPiece> = {};
   #offset = HEADER_BYTES;
+  #waiting: Uint8Array[] = [];
   #written: Promise<void>;
 
   constructor(sink: SnapshotSink, codec: SnapshotCodec) {
@@ -103,8 +104,15 @@ export class SnapshotWriter {
   /** Pieces are appended in the order in which they are ready. */
   #append(bytes: Uint8Array): Promise<void> {
     this.#offset += bytes.length;
-    this.#written = this.#written.then(() => this.#sink.append(bytes));
+    this.#waiting.push(bytes);
+    this.#written = this.#written.then(() => this.#flush());
     return this.#written;
+  }
+
+  /** Appends all that waits at once. */
+  async #flush(): Promise<void> {
+    const bytes = concatenate(this.#waiting.splice(0));
+    if (bytes.length > 0) await this.#sink.append(bytes);
   }
 }
 
