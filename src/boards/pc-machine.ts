@@ -258,8 +258,7 @@ export class PcMachine {
 
   /** For an idle processor: moves time to the next deadline. @returns false where time must be waited for, or without end */
   skipIdle(): boolean {
-    const deadline = this.clock.nextDeadlineNanos();
-    return deadline !== undefined && this.clock.skipTo(deadline);
+    return this.clock.skipTo(this.clock.nextDeadlineNanos());
   }
 
   /** As the reset button: everything as at power-on, the kernel loaded again. */

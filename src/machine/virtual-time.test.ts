@@ -135,6 +135,26 @@ test('host time starts at zero and follows the host at slice ends', () => {
   assert.equal(clock.nowNanos(), 2_100_000n);
 });
 
+test('a host that was busy elsewhere is caught up with in small steps', () => {
+  const { clock, slice } = hostClock();
+  slice(100_000_000n, 10_000n);
+  assert.equal(clock.nowNanos(), 4_000_000n);
+  slice(1_000_000n, 10_000n);
+  assert.equal(clock.nowNanos(), 8_000_000n);
+  for (let n = 0; n < 50; n++) slice(2_000_000n, 10_000n);
+  assert.equal(clock.nowNanos(), 201_000_000n);
+});
+
+test('a guest that is idle is given all of the time at once', () => {
+  for (const deadline of [1_000_000_000n, undefined]) {
+    const { clock, slice } = hostClock();
+    slice(100_000_000n, 10_000n);
+    clock.skipTo(deadline);
+    slice(900_000_000n, 0n);
+    assert.equal(clock.nowNanos(), 1_000_000_000n);
+  }
+});
+
 test('inside a slice time moves at the speed last measured', () => {
   const { hand, clock, slice } = hostClock();
   slice(20_000n, 10_000n);

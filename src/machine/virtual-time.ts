@@ -22,8 +22,8 @@ export interface MachineClock extends Clock {
   readonly pace: ClockPace | undefined;
   /** Ends a slice: fires every alarm that is due, by deadline, then by creation. */
   fireDue(): void;
-  /** For an idle processor: moves time to `nanos` at once. @returns false when time cannot be moved and must be waited for */
-  skipTo(nanos: bigint): boolean;
+  /** For an idle processor: moves time to the next deadline at once. @returns false when time cannot be moved, or without end: it must be waited for */
+  skipTo(nanos: bigint | undefined): boolean;
   /** Stops time while the machine is stopped. */
   pause(): void;
   resume(): void;
@@ -115,7 +115,8 @@ export class VirtualClock implements MachineClock {
     this.#alarms.advanceTo(this.nowNanos());
   }
 
-  skipTo(nanos: bigint): boolean {
+  skipTo(nanos: bigint | undefined): boolean {
+    if (nanos === undefined) return false;
     const ahead = nanos - this.nowNanos();
     if (ahead > 0n) this.#setOffset(this.#offsetNanos + ahead);
     return true;
@@ -146,6 +147,13 @@ const FIRST_GUESS_NANOS_PER_INSTRUCTION = 10;
 const MOST_NANOS_PER_INSTRUCTION = 20;
 
 /**
+ * What passes at most from one sample to the next while guest code runs. Where the host was busy elsewhere, what is left
+ * is caught up with bit by bit, or at once while the guest is idle: else a timer that ticks every 4 ms would expire many
+ * times and tick once, and systems that count ticks against other time give up (Linux: "IO-APIC + timer doesn't work").
+ */
+const MOST_STEP_NANOS = 4_000_000n;
+
+/**
  * Guest time that follows the host's clock, sampled at the end of each slice. Inside a slice it is extrapolated from
  * the instruction count at the speed last measured; where that ran ahead, time stands until the host has caught up.
  */
@@ -161,6 +169,10 @@ export class HostClock implements MachineClock {
   #sampledHostNanos: bigint;
   #pausedAtNanos: bigint | undefined;
   #latestNanos = 0n;
+  /** Time of the host that the guest has not been given yet. */
+  #owedNanos = 0n;
+  /** Whether the guest has been idle since the last sample. */
+  #wasIdle = false;
   #pace: ClockPace | undefined;
 
   /**
@@ -214,8 +226,9 @@ export class HostClock implements MachineClock {
     this.#alarms.advanceTo(this.nowNanos());
   }
 
-  skipTo(nanos: bigint): boolean {
-    return nanos <= this.nowNanos();
+  skipTo(nanos: bigint | undefined): boolean {
+    this.#wasIdle = true;
+    return nanos !== undefined && nanos <= this.nowNanos();
   }
 
   pause(): void {
@@ -244,7 +257,17 @@ export class HostClock implements MachineClock {
     this.#sampledInstructions = this.#instructions();
     this.#offsetNanos = nanos - this.#sampledHostNanos;
     this.#latestNanos = nanos;
+    this.#owedNanos = 0n;
     this.#pace = undefined;
+  }
+
+  /** Lets guest time go on now that the host's clock shows `host`. */
+  #pass(host: bigint): void {
+    const owed = host - this.#sampledHostNanos + this.#owedNanos;
+    const left = this.#wasIdle || owed <= MOST_STEP_NANOS ? 0n : owed - MOST_STEP_NANOS;
+    this.#offsetNanos += this.#owedNanos - left;
+    this.#owedNanos = left;
+    this.#sampledHostNanos = host;
   }
 
   #sample(): void {
@@ -257,7 +280,8 @@ export class HostClock implements MachineClock {
     if (run >= MEASURABLE_INSTRUCTIONS && passed > 0) {
       this.#nanosPerInstruction = Math.min(passed / run, MOST_NANOS_PER_INSTRUCTION);
     }
-    if (host > this.#sampledHostNanos) this.#sampledHostNanos = host;
+    if (passed > 0) this.#pass(host);
     this.#sampledInstructions = instructions;
+    this.#wasIdle = false;
   }
 }
