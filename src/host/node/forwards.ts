@@ -36,7 +36,7 @@ async function openStreams({ from, guestPort, guestAddress }: HostForward): Prom
   return {
     leadTo(target) {
       accept = (socket) => {
-        const open = (listener: ConstructorParameters<typeof NodeStream>[1]) => new NodeStream(socket, listener);
+        const open = (listener: ConstructorParameters<typeof NodeStream>[1]) => NodeStream.of(socket, listener);
         if (!target.forwardStream(open, guestPort, guestAddress)) socket.destroy();
       };
       for (const socket of waiting) accept(socket);

@@ -20,6 +20,9 @@ const FAILURES: Readonly<Record<string, HostFailure>> = {
   EADDRNOTAVAIL: 'unreachable',
   ETIMEDOUT: 'timeout',
 };
+/** Where all sockets that the guest opens read to: twice the data of the largest segment that a card cuts for its
+ * driver, so that a long stream reaches the guest in such segments alone. */
+const readBuffer = new Uint8Array(2 * 44 * 1460);
 const DNS_TIMEOUT_MILLIS = 5_000;
 const DNS_PORT = 53;
 /** What the resolver says of names without addresses of the kind. */
@@ -33,9 +36,17 @@ export const nodeNetHost: NetHost = {
       port: to.port,
       allowHalfOpen: true,
       noDelay: true,
+      onread: {
+        buffer: readBuffer,
+        callback: (length) => {
+          stream.received(readBuffer.slice(0, length));
+          return true;
+        },
+      },
     });
     socket.once('connect', () => listener.opened());
-    return new NodeStream(socket, listener);
+    const stream = new NodeStream(socket, listener);
+    return stream;
   },
 
   openDatagrams: (isIpv6: boolean, receive: DatagramReceiver): HostDatagrams => new NodeDatagrams(isIpv6, receive),
@@ -82,9 +93,21 @@ export class NodeStream implements HostStream {
   constructor(socket: Socket, listener: StreamListener) {
     this.#socket = socket;
     this.#listener = listener;
-    socket.on('data', (bytes: Uint8Array) => this.#listener?.data(bytes));
     socket.on('end', () => this.#listener?.ended());
     socket.on('error', (error: NodeJS.ErrnoException) => this.#fail(FAILURES[error.code ?? ''] ?? 'reset'));
+  }
+
+  /** The stream of a socket that hands out what it reads as events. One that does so by other means must not be listened
+   * to, which would have it begin to read whether it is to flow or not: it calls {@link received}. */
+  static of(socket: Socket, listener: StreamListener): NodeStream {
+    const stream = new NodeStream(socket, listener);
+    socket.on('data', (bytes: Uint8Array) => stream.received(bytes));
+    return stream;
+  }
+
+  /** Takes what the socket has read. */
+  received(bytes: Uint8Array): void {
+    this.#listener?.data(bytes);
   }
 
   get queuedBytes(): number {
