@@ -343,7 +343,8 @@ export class PcMachine {
     const vcpus = processorsOf(state).vcpus as readonly { readonly translations: TranslationsRecord }[];
     const translated = vcpus.flatMap(({ translations: { data } }) => data.entries.map(([, , page]) => page));
     await this.#memory.pageInAll(Array.from({ length: ONE_MIB / PAGE_BYTES }, (_, page) => page * PAGE_BYTES));
-    await this.#memory.pageInAll(translated.map((page) => page * PAGE_BYTES));
+    // In order, since neighbours are saved together.
+    await this.#memory.pageInAll(translated.sort((a, b) => a - b).map((page) => page * PAGE_BYTES));
     this.#restoreWithoutMemory(state);
     // Copies of one machine must not draw the same numbers; runs that can be repeated do.
     if (this.#clockKind === 'host') this.#random.state ^= this.#seed;

@@ -33,6 +33,7 @@ export class LazyMemory {
 
   /** Gives up the source: nothing is absent any more. */
   detach(): void {
+    if (this.#source === undefined) return;
     this.#source = undefined;
     for (const gpa of this.#ram.absentPages()) this.#ram.bringIn(gpa, undefined);
   }
