@@ -69,6 +69,9 @@ export class Engine implements CodeOwner {
   #stops: { readonly at: number; readonly handler: number; readonly stop: number }[] = [];
   #thrown: unknown;
 
+  /** From how many retired instructions on `STATE.tscRun` counts. */
+  tscFrom = 0;
+
   constructor(machineCode: MachineCode, environment: CpuEnvironment) {
     const { machine, view, mmu, cache, handlers, decoded } = machineCode;
     this.machineCode = machineCode;
@@ -188,9 +191,6 @@ export class Engine implements CodeOwner {
     this.#stops.push({ at: next, handler, stop });
     this.#decodedCode.setHandler(next, stop);
   }
-
-  /** From how many retired instructions on `STATE.tscRun` counts. */
-  tscFrom = 0;
 
   /** @param end instructions retired when the budget is used up */
   #setTscRun(end: number): void {

@@ -2,8 +2,9 @@ import type { Builder } from '../ir/builder.ts';
 import { defineHelper, type HelperShape } from '../ir/define.ts';
 import type { Val } from '../ir/val.ts';
 import { getField as get, putField as put } from '../isa/fields.ts';
-import { enterLevel, isCode64, isFlat, loadNullStack, loadSegment } from '../isa/flat-levels.ts';
+import { enterLevel, gdtEntry, isCode64, isFlat, isInGdt, loadNullStack, loadSegment } from '../isa/flat-levels.ts';
 import { FLAG, FLAT_RIGHTS, GPR, QUICK, SEG, SEGMENT, SEGMENT_BYTES, SEGMENTS, STATE } from '../isa/registers.ts';
+import { notCanonical } from '../isa/semantics/common.ts';
 import { tlbFor, translate } from './mmu.ts';
 import { ACCESS, entryOffset, TLB } from './tlb.ts';
 
@@ -38,26 +39,15 @@ function place(b: Builder, address: Val, bytes: Val, access: number): Val {
   return address.add(b.load('i64', 8, entry, TLB.addend));
 }
 
-function notCanonical(address: Val): Val {
-  return address.shl(16).shrS(16).ne(address);
-}
-
 /** RSP or ESP. */
 function stackPointer(b: Builder): Val {
   return b.load('i64', 8, b.cpu, RSP);
 }
 
-/** Whether a selector (i32) names an entry of the GDT. */
-function isInGdt(b: Builder, selector: Val): Val {
-  const inside = selector.or(7).leU(get(b, STATE.gdtrLimit));
-  return inside.and(selector.and(4).eqz()).and(selector.geU(8));
-}
-
 /** The descriptor in the GDT that a selector names; where it names none there, the helper gives 0. */
 function readDescriptor(b: Builder, selector: Val): Val {
   b.if(isInGdt(b, selector).eqz(), () => b.return(0));
-  const entry = get(b, STATE.gdtrBase).add(selector.and(0xfff8).extU());
-  return b.load('i64', 8, place(b, entry, b.i32(8), 0));
+  return b.load('i64', 8, place(b, gdtEntry(b, selector), b.i32(8), 0));
 }
 
 /** An entry of the IDT. Where it does not exist, the helper gives 0. */

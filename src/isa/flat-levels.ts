@@ -59,14 +59,49 @@ export function isData(descriptor: Val, rpl: Val): Val {
   return high.and(mask).eq(descriptorBits(ORDINARY)).and(high.shrU(DPL_SHIFT).and(3).geU(rpl));
 }
 
+/** Whether a selector (i32) names an entry of the GDT, by its number. */
+export function isInGdt(b: Builder, selector: Val): Val {
+  const inside = selector.or(7).leU(get(b, STATE.gdtrLimit));
+  return inside.and(selector.and(4).eqz()).and(selector.geU(8));
+}
+
+/** Linear address (i64) of the entry of the GDT that a selector names. */
+export function gdtEntry(b: Builder, selector: Val): Val {
+  return get(b, STATE.gdtrBase).add(selector.and(0xfff8).extU());
+}
+
+/** What a segment register holds; `limit` is its last valid offset too. */
+interface SegmentFields {
+  readonly selector: Val;
+  readonly base: Val;
+  readonly low: number;
+  readonly limit: Val;
+  readonly rights: Val;
+  readonly access: Val;
+}
+
+/** Writes all of a segment register. @param record address of its record, less SEGMENTS */
+function writeSegment(b: Builder, record: Val, { selector, base, low, limit, rights, access }: SegmentFields): void {
+  b.store(8, record, SEGMENTS + SEGMENT.base, base);
+  b.store(4, record, SEGMENTS + SEGMENT.low, b.i32(low));
+  b.store(4, record, SEGMENTS + SEGMENT.high, limit);
+  b.store(4, record, SEGMENTS + SEGMENT.rights, rights);
+  b.store(4, record, SEGMENTS + SEGMENT.limit, limit);
+  b.store(4, record, SEGMENTS + SEGMENT.selector, selector);
+  b.store(4, record, SEGMENTS + SEGMENT.access, access);
+}
+
+function recordOf(b: Builder, segment: number): Val {
+  return b.cpu.add(segment * SEGMENT_BYTES);
+}
+
 /** Loads a segment register from the descriptor of such a segment. */
 export function loadSegment(b: Builder, segment: number, selector: Val, descriptor: Val): void {
-  storeSegment(b, b.cpu.add(segment * SEGMENT_BYTES), selector, descriptor);
+  storeSegment(b, recordOf(b, segment), selector, descriptor);
 }
 
 /** As {@link loadSegment}. @param record address of the segment's record, less SEGMENTS */
 export function storeSegment(b: Builder, record: Val, selector: Val, descriptor: Val): void {
-  const at = SEGMENTS;
   const high = upperWord(descriptor);
   const small = descriptor.wrap().and(0xffff).or(high.and(0xf0000));
   const limit = small
@@ -76,28 +111,26 @@ export function storeSegment(b: Builder, record: Val, selector: Val, descriptor:
   const rights = high.shrU(RIGHTS_SHIFT).and(0xf0ff);
   const written = b.i32(ACCESS_READ | ACCESS_WRITE).selectIf(rights.and(RIGHTS.writable), b.i32(ACCESS_READ));
   const readable = rights.and(RIGHTS.writable).shrU(Math.log2(RIGHTS.writable));
-  b.store(8, record, at + SEGMENT.base, descriptor.shrU(16).and(0xffffff).or(descriptor.shrU(56).shl(24)));
-  b.store(4, record, at + SEGMENT.low, b.i32(0));
-  b.store(4, record, at + SEGMENT.high, limit);
-  b.store(4, record, at + SEGMENT.rights, rights);
-  b.store(4, record, at + SEGMENT.limit, limit);
-  b.store(4, record, at + SEGMENT.selector, selector);
-  b.store(4, record, at + SEGMENT.access, readable.selectIf(rights.and(RIGHTS.code), written));
+  const access = readable.selectIf(rights.and(RIGHTS.code), written);
+  const base = descriptor.shrU(16).and(0xffffff).or(descriptor.shrU(56).shl(24));
+  writeSegment(b, record, { selector, base, low: 0, limit, rights, access });
+}
+
+/** Loads a segment register with a flat segment, without a descriptor. @param access bits of ACCESS_READ and ACCESS_WRITE */
+export function loadFlat(b: Builder, segment: number, selector: Val, rights: Val, access: number): void {
+  const [base, limit] = [b.i64(0), b.i32(0xffffffff)];
+  writeSegment(b, recordOf(b, segment), { selector, base, low: 0, limit, rights, access: b.i32(access) });
 }
 
 /** Loads a segment register with a null selector, SS with that of level 0. @param record as with {@link storeSegment} */
 export function storeNull(b: Builder, record: Val, selector: Val): void {
-  b.store(8, record, SEGMENTS + SEGMENT.base, b.i64(0));
-  b.store(4, record, SEGMENTS + SEGMENT.low, b.i32(1));
-  b.store(4, record, SEGMENTS + SEGMENT.selector, selector);
-  for (const field of [SEGMENT.high, SEGMENT.rights, SEGMENT.limit, SEGMENT.access]) {
-    b.store(4, record, SEGMENTS + field, b.i32(0));
-  }
+  const nothing = b.i32(0);
+  writeSegment(b, record, { selector, base: b.i64(0), low: 1, limit: nothing, rights: nothing, access: nothing });
 }
 
 /** Loads SS with the null selector of level 0. */
 export function loadNullStack(b: Builder): void {
-  storeNull(b, b.cpu.add(SEG.SS * SEGMENT_BYTES), b.i32(0));
+  storeNull(b, recordOf(b, SEG.SS), b.i32(0));
 }
 
 /** Makes `level` that of the running 64-bit code, whose flags have been set; {@link STATE.quickCalls} says where this is all. */

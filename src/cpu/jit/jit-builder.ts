@@ -219,7 +219,7 @@ export class JitBuilder extends Builder {
       this.#bailing.bail('helper');
       return this.#nothing(type);
     }
-    const values = [this.cpu, ...args.map((arg, i) => this.coerce(callee.params[i + 1], arg, callee.name))];
+    const values = this.#valuesFor(callee, args);
     const given = values.slice(1).flatMap((value) => this.#slotsGiven(value));
     const slotsOf = (ranges: Effects['reads']) =>
       ranges.flatMap(({ offset, bytes }) => this.promoted.touching(offset, bytes));
@@ -229,21 +229,27 @@ export class JitBuilder extends Builder {
     const result = this.pin(type, { kind: 'call', callee }, values);
     for (const slot of written) this.readIn(slot);
     for (const slot of written) slot.changed = true;
-    if (callee.mayFault) {
-      this.ifRarely(super.load('i32', 4, this.cpu, STATE.pending.offset), () => this.return());
-    }
+    if (callee.mayFault) this.#returnIfPending();
     return result;
   }
 
   /** Calls a function of the host that looks at the time, and may fault: then the interpreter finds the fault anew. */
   ask(callee: FunctionRef, ...args: Operand[]): Val {
-    const values = [this.cpu, ...args.map((arg, i) => this.coerce(callee.params[i + 1], arg, callee.name))];
+    const values = this.#valuesFor(callee, args);
     const budget = this.#slotAt(STATE.budget.offset);
     this.writeBack(budget);
     const result = this.pin(callee.result ?? 'i32', { kind: 'call', callee }, values);
     this.readIn(budget);
-    this.ifRarely(super.load('i32', 4, this.cpu, STATE.pending.offset), () => this.return());
+    this.#returnIfPending();
     return result;
+  }
+
+  #valuesFor(callee: FunctionRef, args: readonly Operand[]): Val[] {
+    return [this.cpu, ...args.map((arg, i) => this.coerce(callee.params[i + 1], arg, callee.name))];
+  }
+
+  #returnIfPending(): void {
+    this.ifRarely(super.load('i32', 4, this.cpu, STATE.pending.offset), () => this.return());
   }
 
   /** Stores a variable to its place in the state block. */

@@ -247,8 +247,7 @@ class RegionCompiler {
   #instruction(node: number, i: number): void {
     const block = this.#region.blocks[node];
     const { decoded, nextOffset } = block.instructions[i];
-    const recordAddress = block.block.address + (i + 1) * RECORD_BYTES;
-    this.#recordAddress = recordAddress;
+    this.#recordAddress = block.block.address + (i + 1) * RECORD_BYTES;
     this.#unexecuted = block.instructions.length - i;
     const semantics = decoded && SEMANTICS[decoded.row.semantics];
     if (decoded === undefined || semantics === undefined) {
@@ -273,7 +272,7 @@ class RegionCompiler {
         this.#leave('restart');
       },
       unexecuted: this.#unexecuted,
-      mark: () => put(this.#b, STATE.record, this.#b.i32(recordAddress)),
+      mark: () => put(this.#b, STATE.record, this.#b.i32(this.#recordAddress)),
     });
     semantics(lift);
   }

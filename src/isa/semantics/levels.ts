@@ -4,10 +4,13 @@ import type { Val } from '../../ir/val.ts';
 import { getField } from '../fields.ts';
 import {
   enterLevel,
+  gdtEntry,
   isCode64,
   isData,
   isFlat,
+  isInGdt,
   isStack,
+  loadFlat,
   loadNullStack,
   loadSegment,
   storeNull,
@@ -41,18 +44,8 @@ const loadFlatSegments = defineHelper(
   'loadFlatSegments',
   { params: ['i32', 'i32', 'i32', 'i32'] },
   (b, cs, ss, code, dpl) => {
-    const load = (segment: number, selector: Val, rights: Val, access: number) => {
-      const at = SEGMENTS + segment * SEGMENT_BYTES;
-      b.store(8, b.cpu, at + SEGMENT.base, b.i64(0));
-      b.store(4, b.cpu, at + SEGMENT.low, b.i32(0));
-      b.store(4, b.cpu, at + SEGMENT.high, b.i32(0xffffffff));
-      b.store(4, b.cpu, at + SEGMENT.rights, dpl.or(rights));
-      b.store(4, b.cpu, at + SEGMENT.limit, b.i32(0xffffffff));
-      b.store(4, b.cpu, at + SEGMENT.selector, selector.and(0xffff));
-      b.store(4, b.cpu, at + SEGMENT.access, b.i32(access));
-    };
-    load(SEG.CS, cs, code, ACCESS_READ);
-    load(SEG.SS, ss, b.i32(FLAT_RIGHTS.data), ACCESS_READ | ACCESS_WRITE);
+    loadFlat(b, SEG.CS, cs.and(0xffff), dpl.or(code), ACCESS_READ);
+    loadFlat(b, SEG.SS, ss.and(0xffff), dpl.or(FLAT_RIGHTS.data), ACCESS_READ | ACCESS_WRITE);
   },
 );
 
@@ -135,6 +128,12 @@ function staysAtLevel3(b: Builder, segment: number): Val {
   return rights.and(RIGHTS.present).eqz().or(dpl3);
 }
 
+/** Whether code of level 3 may keep DS, ES, FS and GS. */
+function dataStaysAtLevel3(b: Builder): Val {
+  const stay = [SEG.ES, SEG.DS, SEG.FS, SEG.GS].map((segment) => staysAtLevel3(b, segment));
+  return stay.reduce((all, one) => all.and(one));
+}
+
 /** Loads CS and SS for a return to level 0 or 3. @returns 0 where nothing was done: the stack's descriptor or a data segment is not as usual */
 const loadReturnSegments = defineHelper(
   'loadReturnSegments',
@@ -143,8 +142,7 @@ const loadReturnSegments = defineHelper(
     const level = code.and(3);
     const isNull = stack.eq(NULL_SELECTOR);
     b.if(isNull.or(isStack(stackDescriptor, level)).eqz(), () => b.return(0));
-    const stay = [SEG.ES, SEG.DS, SEG.FS, SEG.GS].map((segment) => staysAtLevel3(b, segment));
-    b.if(level.nez().and(stay.reduce((all, one) => all.and(one)).eqz()), () => b.return(0));
+    b.if(level.nez().and(dataStaysAtLevel3(b).eqz()), () => b.return(0));
     loadSegment(b, SEG.CS, code, codeDescriptor);
     b.if(
       isNull,
@@ -157,14 +155,12 @@ const loadReturnSegments = defineHelper(
 
 /** The descriptor in the GDT that a selector (i32) names. */
 function readDescriptor(l: Lift, selector: Val): Val {
-  const address = l.get(STATE.gdtrBase).add(selector.and(0xfff8).extU());
-  return l.b.guestLoad('i64', 8, address, l.b.i32(SEG.DS));
+  return l.b.guestLoad('i64', 8, gdtEntry(l.b, selector), l.b.i32(SEG.DS));
 }
 
 /** Where a selector does not name an entry of the GDT for a level, by their numbers. */
 function isOutside(l: Lift, selector: Val, level: Val): Val {
-  const wrong = selector.and(7).ne(level).or(selector.ltU(8));
-  return wrong.or(selector.or(7).gtU(l.get(STATE.gdtrLimit)));
+  return isInGdt(l.b, selector).eqz().or(selector.and(3).ne(level));
 }
 
 /** Where IRET at level 0 cannot be done here, whatever it returns to. */
@@ -218,8 +214,7 @@ const loadFlatReturn = defineHelper(
     const level = code.and(3);
     b.if(level, () => {
       b.if(isFlat(stackDescriptor, FLAT_RIGHTS.data, level).eqz(), () => b.return(0));
-      const stay = [SEG.ES, SEG.DS, SEG.FS, SEG.GS].map((segment) => staysAtLevel3(b, segment));
-      b.if(stay.reduce((all, one) => all.and(one)).eqz(), () => b.return(0));
+      b.if(dataStaysAtLevel3(b).eqz(), () => b.return(0));
       loadSegment(b, SEG.SS, stack, stackDescriptor);
     });
     loadSegment(b, SEG.CS, code, codeDescriptor);
@@ -292,12 +287,7 @@ export function loadSegmentRegister(l: Lift, segment: Val, selector: Val, then: 
     .and(systemFlags(l, FLAG.AC | FLAG.VM).eqz())
     .and(segment.ne(SEG.SS));
   const isNull = selector.ltU(4);
-  const named = isNull.or(
-    selector
-      .and(4)
-      .eqz()
-      .and(selector.or(7).leU(l.get(STATE.gdtrLimit))),
-  );
+  const named = isNull.or(isInGdt(l.b, selector));
   const done = l.b.choose(
     'i32',
     l.get(STATE.quickCalls).nez().and(own).and(named),
