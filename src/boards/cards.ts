@@ -17,7 +17,7 @@ import { DiskQueue } from '../machine/disk-queue.ts';
 import type { AudioVoice, Clock, NetPort } from '../machine/interfaces.ts';
 import type { PciFunction } from '../machine/pci.ts';
 import type { PciCard, PciSlot } from '../machine/pci-slot.ts';
-import type { PcDrive } from './drives.ts';
+import { type PcDrive, serialNumber } from './drives.ts';
 import { PC_CARD_SLOTS } from './pc-map.ts';
 import type { SoundModel } from './sound-card.ts';
 
@@ -107,19 +107,19 @@ function inSlots<Thing>(
 function makeAhci(disks: readonly PcDrive[], slot: PciSlot): PciFunction {
   if (disks.length > AHCI_PORTS) throw new RangeError(`the AHCI controller has ${AHCI_PORTS} ports`);
   const drives = disks.map(({ medium }, port) => {
-    const serial = `VTA${String(port + 1).padStart(5, '0')}`;
+    const serial = serialNumber('VTA', port);
     return new AtaDisk({ disk: new DiskQueue(medium, slot.hostWork), serial, sata: true });
   });
   return new Ahci(drives, slot);
 }
 
 function makeDisk({ medium }: PcDrive, slot: PciSlot, index: number): PciFunction {
-  const serial = `VTD${String(index + 1).padStart(5, '0')}`;
+  const serial = serialNumber('VTD', index);
   return new VirtioPci(new VirtioBlock(new DiskQueue(medium, slot.hostWork), serial), slot);
 }
 
 function makeNvme({ medium }: PcDrive, slot: PciSlot, index: number): PciFunction {
-  const serial = `VTN${String(index + 1).padStart(5, '0')}`;
+  const serial = serialNumber('VTN', index);
   return new Nvme(new DiskQueue(medium, slot.hostWork), serial, index, slot);
 }
 

@@ -93,12 +93,12 @@ export function makeDrives(drives: readonly PcDrive[], hostWork: HostWork): PcDr
   for (const [index, inserted] of disks.entries()) {
     const [channel, place] = IDE_DISK_PLACES[index];
     const disk = new DiskQueue(inserted.medium, hostWork);
-    cables[channel][place] = new AtaDisk({ disk, serial: serialNumber(channel, place), sata: false });
+    cables[channel][place] = new AtaDisk({ disk, serial: serialNumber('VT', channel * 2 + place), sata: false });
     bays.push({ id: `ide${channel}-hd${place}`, kind: 'disk', inserted, removable: undefined });
   }
   const cd = drives.find(({ kind, bus }) => kind === 'cdrom' && bus !== 'scsi');
   const [channel, place] = CD_PLACE;
-  const cdDrive = new AtapiCdrom({ medium: queueOf(cd, hostWork), serial: serialNumber(channel, place) });
+  const cdDrive = new AtapiCdrom({ medium: queueOf(cd, hostWork), serial: serialNumber('VT', channel * 2 + place) });
   cables[channel][place] = cdDrive;
   bays.push(removableBay(`ide${channel}-cd${place}`, 'cdrom', cd, cdDrive, hostWork));
   const disksInFloppyDrives = drives.filter(({ kind }) => kind === 'floppy');
@@ -179,7 +179,7 @@ function makeScsiUnits(drives: readonly PcDrive[], hostWork: HostWork): { units:
       const disk = new DiskQueue(inserted.medium, hostWork);
       if (inserted.kind === 'disk') {
         bays.push({ id: `scsi0-hd${target}`, kind: 'disk', inserted, removable: undefined });
-        return new ScsiDisk(disk, `VTS${String(target + 1).padStart(5, '0')}`);
+        return new ScsiDisk(disk, serialNumber('VTS', target));
       }
       const drive = new ScsiCdrom(disk);
       bays.push(removableBay(`scsi0-cd${target}`, 'cdrom', inserted, drive, hostWork));
@@ -201,7 +201,7 @@ function queueOf(inserted: DriveBay['inserted'], hostWork: HostWork): DiskQueue 
   return inserted && new DiskQueue(inserted.medium, hostWork);
 }
 
-/** A serial number that the drive in a place always has. */
-function serialNumber(channel: number, place: number): string {
-  return `VT${String(channel * 2 + place + 1).padStart(5, '0')}`;
+/** A serial number that the nth drive, from 0, of a controller always has. */
+export function serialNumber(prefix: string, index: number): string {
+  return `${prefix}${String(index + 1).padStart(5, '0')}`;
 }

@@ -1,3 +1,5 @@
+import { PAGE_MASK } from './tlb.ts';
+
 /** What makes guest code stop for a debugger, or that it was told to go one step. Addresses are linear. */
 export type DebugStop =
   | { readonly kind: 'step' }
@@ -19,8 +21,6 @@ export interface Watchpoint {
   readonly address: bigint;
   readonly bytes: number;
 }
-
-const PAGE_MASK = ~0xfffn;
 
 /**
  * The breakpoints and watchpoints of a debugger outside the machine. Code at an offset in a page where a breakpoint is,

@@ -8,9 +8,18 @@ import { PAGE_ABSENT, PAGE_DEVICE } from '../machine/guest-memory.ts';
 import { anyEnabled, noteDataBreakpoints } from './breakpoints.ts';
 import { translateAny } from './page-walk.ts';
 import { absent, flagsOf, hostAddress, physicalLoad, physicalStore } from './physical.ts';
-import { ACCESS, CONTEXT, entryOffset, TLB, TLB_BYTES, TLB_EMPTY_BYTE, TLB_FLAG, TRANSLATION } from './tlb.ts';
+import {
+  ACCESS,
+  CONTEXT,
+  entryOffset,
+  PAGE_MASK,
+  TLB,
+  TLB_BYTES,
+  TLB_EMPTY_BYTE,
+  TLB_FLAG,
+  TRANSLATION,
+} from './tlb.ts';
 
-const PAGE_MASK = ~0xfffn;
 /** Offsets in the largest large page that CPUID offers: 4 MiB. */
 const LARGE_MASK = 0x3f_ffffn;
 

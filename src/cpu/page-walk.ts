@@ -6,9 +6,8 @@ import { getField as get, putField as put } from '../isa/fields.ts';
 import { raiseIn } from '../isa/memory.ts';
 import { CR0, CR4, EFER, FLAG, STATE, VECTOR_OF } from '../isa/registers.ts';
 import { physicalLoad, physicalStore } from './physical.ts';
-import { ACCESS, TRANSLATION } from './tlb.ts';
+import { ACCESS, PAGE_MASK, TRANSLATION } from './tlb.ts';
 
-const PAGE_MASK = ~0xfffn;
 /** Physical-address bits that page-table entries may have set: 40 bits, as CPUID leaf 80000008h says. */
 const ADDRESS_MASK = 0xff_ffff_f000n;
 /** Bits 51–40 of a page-table entry are reserved on this processor. */

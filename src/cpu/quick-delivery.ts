@@ -6,9 +6,8 @@ import { enterLevel, gdtEntry, isCode64, isFlat, isInGdt, loadNullStack, loadSeg
 import { FLAG, FLAT_RIGHTS, GPR, QUICK, SEG, SEGMENT, SEGMENT_BYTES, SEGMENTS, STATE } from '../isa/registers.ts';
 import { notCanonical } from '../isa/semantics/common.ts';
 import { tlbFor, translate } from './mmu.ts';
-import { ACCESS, entryOffset, TLB } from './tlb.ts';
+import { ACCESS, entryOffset, PAGE_MASK, TLB } from './tlb.ts';
 
-const PAGE_MASK = ~0xfffn;
 const RSP = GPR + 4 * 8;
 /** A present interrupt or trap gate of 32 or 64 bits, whatever its DPL: bits of its second word (SDM 3A, 6.11 and 6.14.1). */
 const GATE = { mask: 0x9e00, value: 0x8e00 } as const;

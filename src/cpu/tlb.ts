@@ -56,6 +56,9 @@ export const ACCESS = {
   system: 4,
 } as const;
 
+/** The bits of a 64-bit address that name its page of 4 KiB. */
+export const PAGE_MASK = ~0xfffn;
+
 const PAGE_SHIFT = 12;
 const ENTRY_SHIFT = Math.log2(TLB.bytes);
 

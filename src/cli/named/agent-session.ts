@@ -23,7 +23,7 @@ const RETRY_MILLIS = 200;
 /** What has been taken of the output before more is asked for. */
 const CREDIT_STEP_BYTES = 1 << 18;
 /** What a shell adds to the number of the signal that ended a command. */
-const SIGNAL_STATUS = 128;
+export const SIGNAL_STATUS = 128;
 
 /** A command for the guest, and what it is connected to. */
 export interface GuestCommand {

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { CliError, STATUS } from '../errors.ts';
 import { quote } from '../values.ts';
-import type { GuestCommand } from './agent-session.ts';
+import { type GuestCommand, SIGNAL_STATUS } from './agent-session.ts';
 import { NamedMachine } from './client.ts';
 import { SerialShell, ShellError } from './serial-shell.ts';
 
@@ -9,8 +9,6 @@ import { SerialShell, ShellError } from './serial-shell.ts';
 const ANSWER_MILLIS = 5000;
 const NONCE_BYTES = 9;
 const SIGNALS: readonly NodeJS.Signals[] = ['SIGINT', 'SIGTERM', 'SIGHUP'];
-/** What a shell adds to the number of the signal that ended a command. */
-const SIGNAL_STATUS = 128;
 /** What is typed in one message at most. */
 const MOST_TYPED_CHARACTERS = 4096;
 

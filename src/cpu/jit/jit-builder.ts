@@ -3,13 +3,12 @@ import type { Access, FunctionRef, Label, Stmt } from '../../ir/nodes.ts';
 import type { Type } from '../../ir/types.ts';
 import type { Operand, Val } from '../../ir/val.ts';
 import { STATE } from '../../isa/registers.ts';
-import { ACCESS, entryOffset, TLB } from '../tlb.ts';
+import { ACCESS, entryOffset, PAGE_MASK, TLB } from '../tlb.ts';
 import { type Effects, stateOffset } from './helper-effects.ts';
 import type { ExitReason } from './probe.ts';
 import { type Promoted, PromotedState } from './promoted-state.ts';
 import { refill } from './refill.ts';
 
-const PAGE_MASK = ~0xfffn;
 const NARROW_MASK: Readonly<Record<number, bigint>> = { 1: 0xffn, 2: 0xffffn, 4: 0xffff_ffffn };
 
 /** Fields that do not change while a region runs, and the values that regions are translated for. */

@@ -2,9 +2,7 @@ import { defineHelper } from '../../ir/define.ts';
 import { getField as get, putField as put } from '../../isa/fields.ts';
 import { PENDING, STATE } from '../../isa/registers.ts';
 import { tlbOf, translate } from '../mmu.ts';
-import { ACCESS, CONTEXT, entryOffset, TLB } from '../tlb.ts';
-
-const PAGE_MASK = ~0xfffn;
+import { ACCESS, CONTEXT, entryOffset, PAGE_MASK, TLB } from '../tlb.ts';
 
 /** As {@link refill}: 1 where the TLB allows the access now. A fault that was found on the way may be pending. */
 const tryRefill = defineHelper(
