@@ -1,6 +1,13 @@
 import { ByteReader, ByteWriter } from '../base/bytes.ts';
 import type { OpenContext } from './formats.ts';
-import { type CheckReport, type DiskHost, type ImageFile, ImageInvalid, RequestRefused } from './interfaces.ts';
+import {
+  type CheckReport,
+  type DiskHost,
+  type ImageFile,
+  ImageInvalid,
+  type Repair,
+  RequestRefused,
+} from './interfaces.ts';
 import { type BlockPlace, type BlockTable, EntryTable32, MappedImage } from './mapped-image.ts';
 
 // VirtualBox's format: VirtualBox, src/VBox/Storage/VDICore.h; QEMU, block/vdi.c.
@@ -37,6 +44,8 @@ interface VdiHeader {
   readonly mapOffset: number;
   readonly dataOffset: number;
   readonly blocks: number;
+  /** How many blocks have a place, as other programs have it: the next new one comes after so many places. */
+  readonly allocated: number;
 }
 
 function readHeader(file: ImageFile, fields: ByteReader): VdiHeader {
@@ -54,7 +63,7 @@ function readHeader(file: ImageFile, fields: ByteReader): VdiHeader {
   if (!(whole && inside) || sizeBytes > blocks * BLOCK_BYTES) {
     throw new ImageInvalid(file.name, 'its table of blocks lies outside the file');
   }
-  return { sizeBytes, mapOffset, dataOffset, blocks };
+  return { sizeBytes, mapOffset, dataOffset, blocks, allocated: fields.u32(FIELD.allocated) };
 }
 
 class VdiImage extends MappedImage {
@@ -65,8 +74,9 @@ class VdiImage extends MappedImage {
     this.#table = table;
   }
 
-  async check(): Promise<CheckReport> {
-    return this.#table.check();
+  async check(repair: Repair): Promise<CheckReport> {
+    await this.flush();
+    return this.#table.check(repair !== 'none' && !this.readOnly);
   }
 }
 
@@ -78,19 +88,20 @@ class VdiTable implements BlockTable {
   readonly #file: ImageFile;
   readonly #header: VdiHeader;
   readonly #entries: EntryTable32;
-  #used = 0;
-  /** Blocks up to the highest in use. */
-  #end = 0;
+  /** Which block each place holds; a place without a block was taken right before a crash. */
+  readonly #blocks: (number | undefined)[] = [];
+  /** What the header in the file says of how many blocks have a place. */
+  #allocated: number;
 
   constructor(file: ImageFile, header: VdiHeader, entries: EntryTable32) {
     this.#file = file;
     this.#header = header;
     this.#entries = entries;
     this.sizeBytes = header.sizeBytes;
+    this.#allocated = header.allocated;
     for (let i = 0; i < entries.length; i++) {
-      if (entries.get(i) >= DISCARDED) continue;
-      this.#used++;
-      this.#end = Math.max(this.#end, entries.get(i) + 1);
+      const place = entries.get(i);
+      if (place < DISCARDED && this.#isInside(place)) this.#blocks[place] = i;
     }
   }
 
@@ -101,55 +112,100 @@ class VdiTable implements BlockTable {
   async find(block: number): Promise<BlockPlace> {
     const entry = this.#entries.get(block);
     if (entry >= DISCARDED) return entry === DISCARDED ? 'zero' : 'absent';
-    const offset = this.#header.dataOffset + entry * BLOCK_BYTES;
-    if (offset >= this.#file.sizeBytes)
-      throw new ImageInvalid(this.#file.name, `its block ${block} lies outside the file`);
-    return offset;
+    if (!this.#isInside(entry)) throw new ImageInvalid(this.#file.name, `its block ${block} lies outside the file`);
+    return this.#offsetOf(entry);
   }
 
+  /** The header counts the place before the table has it: a program that puts new blocks behind as many places as the header
+   * counts, as QEMU and VirtualBox do, writes over none after a crash. */
   async allocate(): Promise<number> {
-    const offset = this.#header.dataOffset + this.#end * BLOCK_BYTES;
-    this.#end++;
-    await this.#file.truncate(offset);
-    await this.#file.truncate(offset + BLOCK_BYTES);
-    return offset;
+    const place = this.#blocks.length;
+    this.#blocks.length++;
+    await this.#file.truncate(this.#offsetOf(place));
+    await this.#file.truncate(this.#offsetOf(place + 1));
+    await this.#count(place + 1);
+    return this.#offsetOf(place);
   }
 
   async put(block: number, offset: number): Promise<void> {
-    this.#entries.set(block, (offset - this.#header.dataOffset) / BLOCK_BYTES);
-    this.#used++;
+    const place = (offset - this.#header.dataOffset) / BLOCK_BYTES;
+    this.#entries.set(block, place);
+    this.#blocks[place] = block;
   }
 
-  async writeChanges(): Promise<void> {
+  writeChanges(): Promise<void> {
+    return this.#entries.write(this.#file);
+  }
+
+  async #count(places: number): Promise<void> {
+    this.#allocated = places;
+    await this.#file.write(FIELD.allocated, new ByteWriter().u32(places).finish());
+  }
+
+  #offsetOf(place: number): number {
+    return this.#header.dataOffset + place * BLOCK_BYTES;
+  }
+
+  #isInside(place: number): boolean {
+    return this.#offsetOf(place) < this.#file.sizeBytes;
+  }
+
+  /** Has the places without a block taken by the blocks of the last ones. */
+  async #closeUp(): Promise<void> {
+    const bytes = new Uint8Array(BLOCK_BYTES);
+    for (let place = 0; place < this.#blocks.length; place++) {
+      while (this.#blocks.length > place && this.#blocks.at(-1) === undefined) this.#blocks.pop();
+      const block = this.#blocks[place] === undefined ? this.#blocks.pop() : undefined;
+      if (block === undefined) continue;
+      await this.#file.read(this.#offsetOf(this.#blocks.length), bytes);
+      await this.#file.write(this.#offsetOf(place), bytes);
+      await this.put(block, this.#offsetOf(place));
+    }
+    await this.#file.flush();
     await this.#entries.write(this.#file);
-    await this.#file.write(FIELD.allocated, new ByteWriter().u32(this.#used).finish());
+    await this.#file.flush();
+    await this.#count(this.#blocks.length);
+    await this.#file.truncate(this.#offsetOf(this.#blocks.length));
   }
 
-  /** Looks for blocks that are used twice or lie outside the file. */
-  check(): CheckReport {
+  /** Looks for blocks that are used twice or lie outside the file, and for places without a block.
+   * @param repairs whether the latter are to be taken by others */
+  async check(repairs: boolean): Promise<CheckReport> {
+    const { messages, corruptions, used } = this.#findDefects();
+    const leaks = Math.abs(this.#allocated - used);
+    const fixes = repairs && corruptions === 0 && leaks > 0;
+    if (fixes) await this.#closeUp();
+    return {
+      corruptions,
+      leaks: fixes ? 0 : leaks,
+      checkErrors: 0,
+      corruptionsFixed: 0,
+      leaksFixed: fixes ? leaks : 0,
+      messages,
+      imageEndOffset: this.#offsetOf(this.#blocks.length),
+      totalClusters: this.#header.blocks,
+      allocatedClusters: used,
+      fragmentedClusters: 0,
+      compressedClusters: 0,
+    };
+  }
+
+  #findDefects() {
     const seen = new Set<number>();
     const messages: string[] = [];
     for (let i = 0; i < this.#entries.length; i++) {
       const entry = this.#entries.get(i);
       if (entry >= DISCARDED) continue;
-      const outside = this.#header.dataOffset + entry * BLOCK_BYTES >= this.#file.sizeBytes;
+      const outside = !this.#isInside(entry);
       if (seen.has(entry) || outside)
         messages.push(`ERROR: block index ${i} ${outside ? 'too large' : 'also used'}, is ${entry}`);
       seen.add(entry);
     }
-    return {
-      corruptions: messages.length,
-      leaks: 0,
-      checkErrors: 0,
-      corruptionsFixed: 0,
-      leaksFixed: 0,
-      messages,
-      imageEndOffset: this.#header.dataOffset + this.#end * BLOCK_BYTES,
-      totalClusters: this.#header.blocks,
-      allocatedClusters: this.#used,
-      fragmentedClusters: 0,
-      compressedClusters: 0,
-    };
+    const corruptions = messages.length;
+    const used = seen.size;
+    if (this.#allocated !== used)
+      messages.push(`ERROR: allocated blocks mismatch, is ${this.#allocated}, should be ${used}`);
+    return { messages, corruptions, used };
   }
 }
 
