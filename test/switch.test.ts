@@ -3,7 +3,9 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
-import { SwitchMember } from '../src/cli/switch-member.ts';
+import type { RejoiningPort } from '../src/cli/rejoining-port.ts';
+import { joinRemoteSwitch, serveSwitch } from '../src/cli/remote-switch.ts';
+import { joinSwitch as joinLocally } from '../src/cli/switch-member.ts';
 import { cardOf, GET_LEASE, makeNetworkGuest, type NetworkGuest } from './guests/network-guest.ts';
 
 const MEMORY_BYTES = 128 << 20;
@@ -28,12 +30,13 @@ read finished
 
 describe('two Linux guests on one switch', { timeout: 600_000 }, () => {
   const folder = mkdtempSync(join(tmpdir(), 'vitrine-switch-'));
-  const members: SwitchMember[] = [];
+  const path = join(folder, 'switch');
+  const members: RejoiningPort[] = [];
+  let stop = () => {};
   const guests: NetworkGuest[] = [];
   let reason: string | undefined;
 
-  async function joinSwitch(script: string): Promise<NetworkGuest> {
-    const member = await SwitchMember.join(join(folder, 'switch'), false);
+  async function joinSwitch(script: string, member: RejoiningPort): Promise<NetworkGuest> {
     members.push(member);
     const card = cardOf('virtio', () => member);
     card.mac[5] += members.length;
@@ -44,7 +47,7 @@ describe('two Linux guests on one switch', { timeout: 600_000 }, () => {
 
   before(async () => {
     try {
-      await joinSwitch(SERVER);
+      await joinSwitch(SERVER, await joinLocally(path));
     } catch (error) {
       reason = (error as Error).message;
     }
@@ -53,14 +56,17 @@ describe('two Linux guests on one switch', { timeout: 600_000 }, () => {
     for (const guest of guests) guest.serial.type('\n');
     await Promise.all(guests.map(({ vm }) => vm.run()));
     for (const member of members) member.close();
+    stop();
     rmSync(folder, { recursive: true });
   });
 
-  it('get addresses of their own, ping each other and move files', async (t) => {
+  it('get addresses of their own, ping each other and move files, though one joined by WebSocket', async (t) => {
     if (reason !== undefined) return t.skip(reason);
     const [server] = guests;
     const [, first] = await server.sees(/^serving: .*inet (10\.0\.2\.\d+)\/24.*\r/m);
-    const guest = await joinSwitch(client(first));
+    const web = await serveSwitch(path, {}, {});
+    stop = () => web.close();
+    const guest = await joinSwitch(client(first), await joinRemoteSwitch(web.url.replace('http', 'ws')));
     const [, second] = await guest.sees(/^address: .*inet (10\.0\.2\.\d+)\/24.*\r/m);
     assert.notEqual(second, first);
     const [, ping] = await guest.sees(/^ping: (.*)\r/m);

@@ -1,4 +1,5 @@
 import type { Socket } from 'node:net';
+import type { Readable, Writable } from 'node:stream';
 import { FrameParser, framed } from '../net/frame-stream.ts';
 import type { FrameReceiver, NetPort } from '../vm/index.ts';
 
@@ -19,21 +20,26 @@ export function plugSocket(port: NetPort, socket: Socket, closed: () => void = (
 
 /** A port whose other end is at the other side of a socket. */
 export function socketPort(socket: Socket): NetPort {
+  return streamPort(socket, socket);
+}
+
+/** A port whose other end is at the other ends of two streams. */
+export function streamPort(input: Readable, output: Writable): NetPort {
   let receive: FrameReceiver = () => {};
   const parser = new FrameParser((frame) => receive(frame));
-  socket.on('data', (bytes: Uint8Array) => {
-    if (!parser.push(bytes)) socket.destroy();
+  input.on('data', (bytes: Uint8Array) => {
+    if (!parser.push(bytes)) input.destroy();
   });
-  socket.on('error', () => {});
+  for (const stream of [input, output]) stream.on('error', () => {});
   return {
-    send: (frame) => sendFrame(socket, frame),
+    send: (frame) => sendFrame(output, frame),
     onFrame(to) {
       receive = to;
     },
   };
 }
 
-function sendFrame(socket: Socket, frame: Uint8Array): boolean {
+function sendFrame(socket: Writable, frame: Uint8Array): boolean {
   if (!socket.writable) return true;
   if (socket.writableLength > MOST_WAITING_BYTES) return false;
   socket.write(framed(frame));

@@ -35,6 +35,31 @@ describe('--net', () => {
     });
   });
 
+  it('takes what a switch offers to those that join it', () => {
+    const text =
+      'switch:lab,vlan=10,trunk=20+30,tftp=/srv,bootfile=a.0,ws=[::]:8022,token=/t,origin=https://a.example/x';
+    assert.deepEqual(parseNet(text), {
+      kind: 'switch',
+      name: 'lab',
+      model: 'e1000',
+      nat: false,
+      cable: { vlan: 10, tagged: [20, 30] },
+      tftp: '/srv',
+      bootFile: 'a.0',
+      web: { host: '::', port: 8022 },
+      tokenFile: '/t',
+      origins: ['https://a.example'],
+    });
+    const net = parseNet('switch:lab,ws=0');
+    assert.deepEqual(net.kind === 'switch' && net.web, { port: 0 });
+  });
+
+  it('takes switches of other hosts, and interfaces of this one', () => {
+    const remote = { kind: 'ws', url: 'ws://host:8022', tokenFile: '/t', model: 'virtio' };
+    assert.deepEqual(parseNet('ws://host:8022,token=/t,model=virtio'), remote);
+    assert.deepEqual(parseNet('tap:vt0'), { kind: 'tap', interfaceName: 'vt0', model: 'e1000' });
+  });
+
   it('takes how bad a cable is', () => {
     const cable = { loss: 0.01, delayMillis: 50, bytesPerSecond: 1_250_000 };
     for (const net of ['user', 'switch:lab']) {
@@ -73,6 +98,15 @@ describe('--net', () => {
     'switch:',
     'switch:a/b',
     'switch:a,restrict',
+    'switch:a,vlan=0',
+    'switch:a,vlan=1+2',
+    'switch:a,trunk=4095',
+    'switch:a,ws=99999',
+    'switch:a,origin=here',
+    'ws:',
+    'ws://a,nat',
+    'tap:',
+    'tap:a-name-too-long-for-linux',
   ]) {
     it(`refuses "${wrong}" in words`, () => {
       assert.throws(() => parseNet(wrong), /^Error: --net: found ".*", expected /);

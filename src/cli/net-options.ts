@@ -7,7 +7,10 @@ import { UsageError } from './errors.ts';
 import { quote } from './values.ts';
 
 /** What `--net` asks for. */
-export type NetOption = { readonly kind: 'none' } | UserNetOption | SwitchNetOption;
+export type NetOption = { readonly kind: 'none' } | CardNetOption;
+
+/** A card and what it is plugged into. */
+export type CardNetOption = UserNetOption | SwitchNetOption | RemoteNetOption | TapNetOption;
 
 /** A network card. */
 interface CardOption {
@@ -18,36 +21,65 @@ interface CardOption {
   readonly cable?: CableOptions;
 }
 
+/** A folder whose files are handed out by TFTP, and which of them machines are told to boot. */
+interface BootOption {
+  readonly tftp?: string;
+  readonly bootFile?: string;
+}
+
 /** A card on a switch that machines of this host share. */
-export interface SwitchNetOption extends CardOption {
+export interface SwitchNetOption extends CardOption, BootOption {
   readonly kind: 'switch';
   readonly name: string;
   /** Whether the switch leads out of this host. */
   readonly nat: boolean;
+  /** How others join by WebSocket; absent: they cannot. */
+  readonly web?: { readonly host?: string; readonly port: number };
+  /** The file with the token that they must know; absent: it is random, and told. */
+  readonly tokenFile?: string;
+  /** Whose pages may join. */
+  readonly origins?: readonly string[];
+}
+
+/** A card on a switch of another process that lets others join by WebSocket. */
+export interface RemoteNetOption extends CardOption {
+  readonly kind: 'ws';
+  readonly url: string;
+  /** The file with the token; absent: it is part of the URL. */
+  readonly tokenFile?: string;
+}
+
+/** A card on a TAP interface of this host. */
+export interface TapNetOption extends CardOption {
+  readonly kind: 'tap';
+  readonly interfaceName: string;
 }
 
 /** A card on a user-mode network of its own. */
-export interface UserNetOption extends CardOption {
+export interface UserNetOption extends CardOption, BootOption {
   readonly kind: 'user';
   readonly forwards: readonly HostForward[];
   readonly restrict: boolean;
   /** Where the guest may go, the first rule that fits first. */
   readonly rules: readonly Rule[];
-  /** A folder whose files are handed out by TFTP, and which of them machines are told to boot. */
-  readonly tftp?: string;
-  readonly bootFile?: string;
 }
 
-const EXPECTED =
-  'none, user[,model=MODEL][,mac=MAC][,hostfwd=tcp:[ADDRESS]:PORT-[ADDRESS]:PORT]…[,restrict][,allow=HOST[:PORT]]…' +
-  '[,deny=…]…[,tftp=FOLDER][,bootfile=NAME], or switch:NAME[,model=…][,mac=…][,nat]; ' +
-  'both with [,loss=PERCENT][,delay=MILLISECONDS][,rate=MEGABITS]';
+const OF_ALL = '[,model=MODEL][,mac=MAC][,loss=PERCENT][,delay=MILLISECONDS][,rate=MEGABITS]';
+const OF_BOOT = '[,tftp=FOLDER][,bootfile=NAME]';
+const EXPECTED = {
+  any: `none, user, switch:NAME, ws://HOST:PORT/TOKEN/ or tap:INTERFACE, with ${OF_ALL}`,
+  user: `user[,hostfwd=tcp:[ADDRESS]:PORT-[ADDRESS]:PORT]…[,restrict][,allow=HOST[:PORT]]…[,deny=…]…${OF_BOOT}${OF_ALL}`,
+  switch: `switch:NAME[,nat][,vlan=ID][,trunk=ID+ID…]${OF_BOOT}[,ws=[HOST:]PORT][,token=FILE][,origin=ORIGIN]…${OF_ALL}`,
+  ws: `ws://HOST:PORT[/TOKEN/][,token=FILE]${OF_ALL}`,
+  tap: `tap:INTERFACE${OF_ALL}`,
+};
 const FORWARD_EXPECTED = 'hostfwd=tcp:127.0.0.1:2222-:22, or udp, or unix:PATH-:22';
 const RULE_EXPECTED =
   'an address, a range such as 10.0.0.0/8 or a name, and ports: deb.debian.org:80, [fd00::]/8:1-1024';
 const DEFAULT_MODEL: NicModel = 'e1000';
 const MODELS: readonly NicModel[] = ['virtio', 'e1000', 'rtl8139', 'ne2k'];
 const MOST_PORT = 65535;
+const MOST_VLAN = 4094;
 const MOST_DELAY_MILLIS = 60_000;
 const BYTES_IN_MEGABIT = 1e6 / 8;
 
@@ -60,21 +92,86 @@ export const DEFAULT_NET: UserNetOption = {
   rules: [],
 };
 
-/** Reads `none` or `user[,…]`. @throws {UsageError} */
+/** Reads what stands behind `--net`. @throws {UsageError} */
 export function parseNet(text: string): NetOption {
   if (text === 'none') return { kind: 'none' };
-  const [kind, ...words] = text.split(',');
-  const name = /^switch:([a-z][a-z0-9-]{0,62})$/i.exec(kind)?.[1];
-  if (name) return words.reduce(addSwitchWord, { kind: 'switch', name, model: DEFAULT_MODEL, nat: false });
-  if (kind !== 'user') throw new UsageError('--net', quote(text), EXPECTED);
-  return words.reduce(addWord, DEFAULT_NET);
+  const [what, ...words] = text.split(',');
+  const model = DEFAULT_MODEL;
+  const name = /^switch:([a-z][a-z0-9-]{0,62})$/i.exec(what)?.[1];
+  if (name) return readWords<SwitchNetOption>({ kind: 'switch', name, model, nat: false }, words, readSwitchWord);
+  const interfaceName = /^tap:([^\s/]{1,15})$/.exec(what)?.[1];
+  if (interfaceName) return readWords<TapNetOption>({ kind: 'tap', interfaceName, model }, words);
+  if (/^wss?:/.test(what) && URL.canParse(what)) {
+    return readWords<RemoteNetOption>({ kind: 'ws', url: what, model }, words, readRemoteWord);
+  }
+  if (what !== 'user') throw new UsageError('--net', quote(text), EXPECTED.any);
+  return readWords(DEFAULT_NET, words, readUserWord);
 }
 
-function addSwitchWord(net: SwitchNetOption, word: string): SwitchNetOption {
-  if (word === 'nat') return { ...net, nat: true };
-  const card = readCardWord(word, net);
-  if (card) return { ...net, ...card };
-  throw new UsageError('--net', quote(word), EXPECTED);
+/** Adds to an option what words say. @param read what they mean for options of its kind; undefined: nothing */
+function readWords<Option extends CardNetOption>(
+  net: Option,
+  words: readonly string[],
+  read: (word: string, net: Option) => Partial<Option> | undefined = () => undefined,
+): Option {
+  let option = net;
+  for (const word of words) {
+    const meaning = readCardWord(word, option) ?? read(word, option);
+    if (!meaning) throw new UsageError('--net', quote(word), EXPECTED[net.kind]);
+    option = { ...option, ...meaning };
+  }
+  return option;
+}
+
+function readSwitchWord(word: string, net: SwitchNetOption): Partial<SwitchNetOption> | undefined {
+  const [name, value] = splitWord(word);
+  switch (name) {
+    case 'nat':
+      return word === name ? { nat: true } : undefined;
+    case 'vlan':
+    case 'trunk':
+      return readVlanWord(name, value.split('+').map(Number), net);
+    case 'ws':
+      return readWebWord(value);
+    case 'origin':
+      return URL.canParse(value) ? { origins: [...(net.origins ?? []), new URL(value).origin] } : undefined;
+    case 'token':
+      return value === '' ? undefined : { tokenFile: value };
+    default:
+      return readBootWord(name, value);
+  }
+}
+
+function readVlanWord(
+  name: 'vlan' | 'trunk',
+  ids: readonly number[],
+  { cable }: CardOption,
+): Partial<CardOption> | undefined {
+  if (!ids.every((id) => Number.isInteger(id) && id >= 1 && id <= MOST_VLAN)) return undefined;
+  if (name === 'trunk') return { cable: { ...cable, tagged: ids } };
+  return ids.length === 1 ? { cable: { ...cable, vlan: ids[0] } } : undefined;
+}
+
+function readWebWord(value: string): Partial<SwitchNetOption> | undefined {
+  const [, host, digits] = /^(?:(.+):)?(\d+)$/.exec(value) ?? [];
+  const port = Number(digits);
+  if (!(port <= MOST_PORT)) return undefined;
+  return { web: { ...(host && { host: host.replace(/^\[|\]$/g, '') }), port } };
+}
+
+function readRemoteWord(word: string): Partial<RemoteNetOption> | undefined {
+  const [name, value] = splitWord(word);
+  return name === 'token' && value !== '' ? { tokenFile: value } : undefined;
+}
+
+function readBootWord(name: string, value: string): BootOption | undefined {
+  if (name === 'tftp' && value !== '') return { tftp: value };
+  return name === 'bootfile' ? { bootFile: value } : undefined;
+}
+
+function splitWord(word: string): [name: string, value: string] {
+  const [, name = '', value = ''] = /^([^=]*)(?:=(.*))?$/s.exec(word) ?? [];
+  return [name, value];
 }
 
 /** The words of any card. */
@@ -96,25 +193,19 @@ function readCableWord(word: string): CableOptions | undefined {
   return undefined;
 }
 
-function addWord(net: UserNetOption, word: string): UserNetOption {
-  const [, name, value = ''] = /^([^=]*)(?:=(.*))?$/s.exec(word) ?? [];
-  const card = readCardWord(word, net);
-  if (card) return { ...net, ...card };
+function readUserWord(word: string, net: UserNetOption): Partial<UserNetOption> | undefined {
+  const [name, value] = splitWord(word);
   switch (name) {
-    case 'tftp':
-      if (value !== '') return { ...net, tftp: value };
-      break;
-    case 'bootfile':
-      return { ...net, bootFile: value };
     case 'hostfwd':
-      return { ...net, forwards: [...net.forwards, readForward(value)] };
+      return { forwards: [...net.forwards, readForward(value)] };
     case 'allow':
     case 'deny':
-      return { ...net, rules: [...net.rules, readRule(name, value)] };
+      return { rules: [...net.rules, readRule(name, value)] };
     case 'restrict':
-      if (word === 'restrict' || value === 'on') return { ...net, restrict: true };
+      return word === 'restrict' || value === 'on' ? { restrict: true } : undefined;
+    default:
+      return readBootWord(name, value);
   }
-  throw new UsageError('--net', quote(word), EXPECTED);
 }
 
 function readModel(value: string): NicModel {

@@ -3,12 +3,20 @@ import type { CableOptions } from '../net/cable.ts';
 import type { UserNetwork } from '../net/user-network.ts';
 import type { PcNetwork } from '../vm/index.ts';
 import { CliError, STATUS, UsageError } from './errors.ts';
-import { formatForward, type NetOption, type SwitchNetOption, type UserNetOption } from './net-options.ts';
+import {
+  type CardNetOption,
+  formatForward,
+  type NetOption,
+  type RemoteNetOption,
+  type SwitchNetOption,
+  type UserNetOption,
+} from './net-options.ts';
 import { quote } from './values.ts';
 
 /** The address of the first card; QEMU's, so that guests made there find theirs. The last byte counts up. */
 const FIRST_MAC = [0x52, 0x54, 0x00, 0x12, 0x34, 0x56] as const;
 const NANOS_PER_MILLI = 1e6;
+const TAP_EXPECTED = 'an interface that this user may use: ip tuntap add dev NAME mode tap user USER';
 
 /** Networks of a machine that runs. */
 export interface OpenNetworks {
@@ -23,10 +31,10 @@ interface Plug {
 }
 
 /**
- * Makes the network cards that options ask for, and what they are plugged into: a network of its own for each, or a switch.
+ * Makes the network cards that options ask for, and what they are plugged into.
  * @param seed of what is random in the networks: 64 bits
  * @param pcap the file that gets the frames of the first card
- * @throws {UsageError} there are more than a machine can have  @throws {CliError} a forward, switch or file cannot be opened
+ * @throws {UsageError} there are more than a machine can have  @throws {CliError} a forward, switch, interface or file cannot be opened
  */
 export async function openNetworks(options: readonly NetOption[], seed: bigint, pcap?: string): Promise<OpenNetworks> {
   const wanted = options.flatMap((option) => (option.kind === 'none' ? [] : [option]));
@@ -42,8 +50,7 @@ export async function openNetworks(options: readonly NetOption[], seed: bigint, 
   try {
     for (const [index, option] of wanted.entries()) {
       const cardSeed = seed + BigInt(index);
-      const plug = option.kind === 'user' ? await openUser(option, cardSeed) : await openSwitch(option);
-      plugs.push(option.cable ? await lengthen(plug, option.cable, cardSeed) : plug);
+      plugs.push(await openPlug(option, cardSeed));
     }
     if (pcap !== undefined) plugs[0] = await openCapture(plugs[0], pcap);
   } catch (error) {
@@ -53,18 +60,25 @@ export async function openNetworks(options: readonly NetOption[], seed: bigint, 
   return { cards: wanted.map((option, index) => cardOf(option, index, plugs[index])), close };
 }
 
-function cardOf(option: UserNetOption | SwitchNetOption, index: number, { port }: Plug): PcNetwork {
+function cardOf(option: CardNetOption, index: number, { port }: Plug): PcNetwork {
   const mac = option.mac ?? Uint8Array.from(FIRST_MAC);
   if (!option.mac && option.kind === 'user') mac[5] += index;
-  else if (!option.mac) mac.set(crypto.getRandomValues(new Uint8Array(3)), 3); // others on the switch have theirs
+  else if (!option.mac) mac.set(crypto.getRandomValues(new Uint8Array(3)), 3); // others on the network have theirs
   return { model: option.model, mac, port };
+}
+
+/** What a card is plugged into, with its cable. A switch's carries the tags of all VLANs, which the cable is to keep apart. */
+async function openPlug(option: CardNetOption, seed: bigint): Promise<Plug> {
+  const plug = option.kind === 'user' ? await openUser(option, seed) : await openShared(option);
+  const { cable = option.kind === 'switch' ? {} : undefined } = option;
+  return cable ? lengthen(plug, cable, seed) : plug;
 }
 
 async function openUser({ restrict, rules, forwards, tftp, bootFile }: UserNetOption, seed: bigint): Promise<Plug> {
   const [{ UserNetwork }, { nodeNetHost }, boot] = await Promise.all([
     import('../net/user-network.ts'),
     import('../host/node/net-host.ts'),
-    tftp === undefined ? undefined : openBootFolder(tftp, bootFile),
+    openBootFolder(tftp, bootFile),
   ]);
   const opened = await openForwards(forwards);
   let network: UserNetwork | undefined;
@@ -81,7 +95,8 @@ async function openUser({ restrict, rules, forwards, tftp, bootFile }: UserNetOp
   };
 }
 
-async function openBootFolder(folder: string, fileName: string | undefined) {
+async function openBootFolder(folder: string | undefined, fileName: string | undefined) {
+  if (folder === undefined) return undefined;
   const { bootFolder } = await import('../host/node/boot-folder.ts');
   return { readFile: bootFolder(folder), fileName };
 }
@@ -99,29 +114,91 @@ async function openForwards(forwards: readonly HostForward[]): Promise<OpenForwa
 
 async function openForward(forward: HostForward): Promise<OpenForward> {
   const forwards = await import('../host/node/forwards.ts');
-  try {
-    return await forwards.openForward(forward);
-  } catch (error) {
-    const found = `hostfwd=${formatForward(forward)}, ${(error as Error).message}`;
-    throw new CliError(STATUS.failed, `--net: found ${found}, expected an address to listen on`);
+  return orComplain(`hostfwd=${formatForward(forward)}`, 'an address to listen on', forwards.openForward(forward));
+}
+
+/** A network that others are on, too. */
+function openShared(option: Exclude<CardNetOption, UserNetOption>): Promise<Plug> {
+  switch (option.kind) {
+    case 'switch':
+      return orComplain(`switch:${option.name}`, 'a switch that can be joined or made', openSwitch(option));
+    case 'ws':
+      return orComplain(option.url, 'a switch that lets others join', openRemote(option));
+    case 'tap':
+      return orComplain(`tap:${option.interfaceName}`, TAP_EXPECTED, openTap(option.interfaceName));
   }
 }
 
-async function openSwitch({ name, nat }: SwitchNetOption): Promise<Plug> {
-  const { SwitchMember, switchPath } = await import('./switch-member.ts');
+async function orComplain<Opened>(found: string, expected: string, opened: Promise<Opened>): Promise<Opened> {
   try {
-    const member = await SwitchMember.join(switchPath(name), nat);
-    return { port: () => member, close: () => member.close() };
+    return await opened;
   } catch (error) {
-    const found = `switch:${name}, ${(error as Error).message}`;
-    throw new CliError(STATUS.failed, `--net: found ${found}, expected a switch that can be joined or made`);
+    if (error instanceof CliError) throw error;
+    throw new CliError(STATUS.failed, `--net: found ${found}, ${(error as Error).message}, expected ${expected}`);
   }
 }
 
-/** Puts a bad cable in front of a plug. */
+async function openSwitch(option: SwitchNetOption): Promise<Plug> {
+  const { joinSwitch, switchPath } = await import('./switch-member.ts');
+  const { name, nat, tftp, bootFile, web } = option;
+  const member = await joinSwitch(switchPath(name), { nat, boot: await openBootFolder(tftp, bootFile) });
+  if (!web) return { port: () => member, close: () => member.close() };
+  try {
+    const stop = await admitOthers(option, web);
+    return {
+      port: () => member,
+      close() {
+        stop();
+        member.close();
+      },
+    };
+  } catch (error) {
+    member.close();
+    throw error;
+  }
+}
+
+/** Lets others join a switch by WebSocket, and says how. @returns what ends it */
+async function admitOthers(option: SwitchNetOption, address: Required<SwitchNetOption>['web']): Promise<() => void> {
+  const { name, cable, tokenFile, origins } = option;
+  const [{ serveSwitch }, { switchPath }] = await Promise.all([
+    import('./remote-switch.ts'),
+    import('./switch-member.ts'),
+  ]);
+  const token = tokenFile === undefined ? undefined : await readToken(tokenFile);
+  const vlans = { vlan: cable?.vlan, tagged: cable?.tagged };
+  const server = await serveSwitch(switchPath(name), vlans, { ...address, token, origins });
+  const url = server.url.replace('http', 'ws');
+  const shown = token === undefined ? url : url.replace(token, 'TOKEN');
+  process.stderr.write(`vitrine: others join switch:${name} at ${shown}\n`);
+  return () => server.close();
+}
+
+async function openRemote({ url, tokenFile }: RemoteNetOption): Promise<Plug> {
+  const { joinRemoteSwitch } = await import('./remote-switch.ts');
+  const address = new URL(url);
+  if (tokenFile !== undefined) address.pathname = `/${await readToken(tokenFile)}/`;
+  const member = await joinRemoteSwitch(address.href);
+  return { port: () => member, close: () => member.close() };
+}
+
+/** The token that a file holds. @throws {Error} there is none in it */
+async function readToken(path: string): Promise<string> {
+  const { readFile } = await import('node:fs/promises');
+  const token = (await readFile(path, 'latin1')).trim();
+  if (!/^[\w-]{16,}$/.test(token)) throw new Error(`${quote(path)} holds no token of at least 16 letters and digits`);
+  return token;
+}
+
+async function openTap(interfaceName: string): Promise<Plug> {
+  const tap = await (await import('./tap.ts')).openTap(interfaceName);
+  return { port: () => tap.port, close: () => tap.close() };
+}
+
+/** Puts a cable in front of a plug. */
 async function lengthen(plug: Plug, options: CableOptions, seed: bigint): Promise<Plug> {
-  const { badCable } = await import('../net/cable.ts');
-  return { port: (clock) => badCable(plug.port(clock), clock, options, seed), close: () => plug.close() };
+  const { cableTo } = await import('../net/cable.ts');
+  return { port: (clock) => cableTo(plug.port(clock), clock, options, seed), close: () => plug.close() };
 }
 
 /** Has the frames of a plug written down. */

@@ -128,7 +128,7 @@ function deviceOptions(): Option[] {
     new Option('--floppy <FILE>', 'the medium in the floppy drive; again for the second drive').argParser(collect),
     new Option(
       '--net <NETWORK>',
-      'a network card: none, user or switch:NAME, with [,model=virtio|e1000|rtl8139|ne2k][,mac=…][,loss=PERCENT][,delay=MS][,rate=MBIT]; for user [,hostfwd=…][,restrict][,allow=…][,deny=…]',
+      'a network card: none, user, switch:NAME, ws://HOST:PORT/TOKEN/ or tap:INTERFACE, with [,model=virtio|e1000|rtl8139|ne2k][,mac=…][,loss=PERCENT][,delay=MS][,rate=MBIT]; for user [,hostfwd=…][,restrict][,allow=…][,deny=…]; for switch [,nat][,vlan=ID][,trunk=ID+ID…][,ws=[HOST:]PORT]; for both [,tftp=FOLDER][,bootfile=NAME]',
     ).argParser(collect),
     new Option('--pcap <FILE>', 'write the frames of the first network card to a capture file'),
     new Option('--share <DIR:TAG[:ro]>', 'a folder that the guest can mount by 9p').argParser(collect),

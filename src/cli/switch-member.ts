@@ -4,14 +4,15 @@ import { tmpdir, userInfo } from 'node:os';
 import { join } from 'node:path';
 import { listen } from '../host/node/listen.ts';
 import { nodeNetHost } from '../host/node/net-host.ts';
+import { joinPorts } from '../net/cable.ts';
 import { Switch } from '../net/switch.ts';
-import { UserNetwork } from '../net/user-network.ts';
+import { type NetworkBoot, UserNetwork } from '../net/user-network.ts';
 import { WallClock } from '../net/wall-clock.ts';
-import type { FrameReceiver, NetPort } from '../vm/index.ts';
 import { plugSocket, socketPort } from './frame-socket.ts';
+import { type Hold, RejoiningPort } from './rejoining-port.ts';
 
-/** How long a member waits before it looks for the switch again: not all members alike. */
-const REJOIN_MILLIS = 50;
+/** Every port of the switch carries all VLANs: members keep theirs apart on the cables of their cards. */
+const TRUNK = { tagged: 'all' } as const;
 
 /** Where the sockets of this user's switches are. */
 export function switchPath(name: string): string {
@@ -20,77 +21,26 @@ export function switchPath(name: string): string {
   return join(folder, 'vitrine', `switch-${name}`);
 }
 
-/** What holds a member to a switch: a connection, or the switch itself. */
-interface Hold {
-  readonly port: NetPort;
-  release(): void;
+/** What a member's switch has if the member is the one that has it. */
+export interface SwitchOptions {
+  /** Whether it leads out of this host. */
+  readonly nat?: boolean;
+  /** Files for machines that boot from the network. */
+  readonly boot?: NetworkBoot;
 }
 
 /**
- * A port of a switch that machines of this host share by a socket. The first member has the switch in its process, with a
+ * Joins a switch that machines of this host share by a socket. The first member has the switch in its process, with a
  * DHCP server on it; when it goes, another takes over. Frames on the socket are as QEMU's `-netdev stream` has them.
+ * @throws {Error} the path cannot be used
  */
-export class SwitchMember implements NetPort {
-  readonly #path: string;
-  readonly #nat: boolean;
-  #receive: FrameReceiver = () => {};
-  #hold: Hold | undefined;
-  #timer: NodeJS.Timeout | undefined;
-  #isClosed = false;
-
-  private constructor(path: string, nat: boolean) {
-    this.#path = path;
-    this.#nat = nat;
-  }
-
-  /** @param nat whether the switch, if this member has it, leads out of this host  @throws {Error} the path cannot be used */
-  static async join(path: string, nat: boolean): Promise<SwitchMember> {
-    const member = new SwitchMember(path, nat);
-    await member.#join();
-    return member;
-  }
-
-  /** Frames are lost while there is no switch. */
-  send(frame: Uint8Array): boolean {
-    return this.#hold?.port.send(frame) ?? true;
-  }
-
-  onFrame(receive: FrameReceiver): void {
-    this.#receive = receive;
-  }
-
-  close(): void {
-    this.#isClosed = true;
-    clearTimeout(this.#timer);
-    this.#hold?.release();
-  }
-
-  async #join(): Promise<void> {
-    const socket = await connect(this.#path);
-    const hold = socket ? this.#holdSocket(socket) : await holdSwitch(this.#path, this.#nat);
-    if (this.#isClosed) {
-      hold.release();
-      return;
-    }
-    hold.port.onFrame((frame) => this.#receive(frame));
-    this.#hold = hold;
-  }
-
-  #holdSocket(socket: Socket): Hold {
-    socket.on('close', () => this.#lost());
+export function joinSwitch(path: string, options: SwitchOptions = {}): Promise<RejoiningPort> {
+  return RejoiningPort.join(async (lost) => {
+    const socket = await connect(path);
+    if (!socket) return holdSwitch(path, options);
+    socket.on('close', lost);
     return { port: socketPort(socket), release: () => void socket.destroy() };
-  }
-
-  #lost(): void {
-    this.#hold = undefined;
-    if (this.#isClosed) return;
-    this.#timer = setTimeout(
-      () => {
-        this.#join().catch(() => this.#lost());
-      },
-      REJOIN_MILLIS * (1 + Math.random()),
-    );
-  }
+  });
 }
 
 /** @returns undefined where nobody listens */
@@ -103,12 +53,12 @@ function connect(path: string): Promise<Socket | undefined> {
 }
 
 /** Becomes the switch of a path. @throws {Error} somebody else has */
-async function holdSwitch(path: string, nat: boolean): Promise<Hold> {
+async function holdSwitch(path: string, { nat = false, boot }: SwitchOptions): Promise<Hold> {
   const clock = new WallClock();
   const hub = new Switch(clock);
   const sockets = new Set<Socket>();
   const stop = await listen({ path }, (socket) => {
-    const port = hub.connect();
+    const port = hub.connect(TRUNK);
     sockets.add(socket);
     plugSocket(port, socket, () => {
       sockets.delete(socket);
@@ -116,12 +66,10 @@ async function holdSwitch(path: string, nat: boolean): Promise<Hold> {
     });
   });
   const seed = crypto.getRandomValues(new BigUint64Array(1))[0];
-  const network = new UserNetwork({ host: nodeNetHost, clock, seed, restrict: !nat });
-  const outlet = hub.connect();
-  outlet.onFrame((frame) => network.port.send(frame));
-  network.port.onFrame((frame) => outlet.send(frame));
+  const network = new UserNetwork({ host: nodeNetHost, clock, seed, restrict: !nat, boot });
+  joinPorts(hub.connect(), network.port);
   return {
-    port: hub.connect(),
+    port: hub.connect(TRUNK),
     release() {
       stop();
       for (const socket of sockets) socket.destroy();

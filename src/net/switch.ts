@@ -21,8 +21,8 @@ const RANDOM_RANGE = 2 ** 32;
 export interface SwitchPortOptions {
   /** The VLAN that frames without a tag belong to, 1 to 4094. */
   readonly vlan?: number;
-  /** VLANs whose frames pass with a tag. */
-  readonly tagged?: readonly number[];
+  /** VLANs whose frames pass with a tag: those, or all others. */
+  readonly tagged?: readonly number[] | 'all';
   /** How many bytes a second go out to the port; absent: without limit. */
   readonly bytesPerSecond?: number;
   /** How long each frame to the port takes. */
@@ -123,8 +123,7 @@ export class SwitchPort implements NetPort {
     const isTagged = get16(frame, TAG_AT) === ETHERTYPE.vlan && frame.length >= ETHERNET_HEADER_BYTES + TAG_BYTES;
     const tag = isTagged ? get16(frame, TAG_AT + 2) & VLAN_MASK : 0;
     const vlan = tag || this.#vlan;
-    if (tag === 0 || this.#options.tagged?.includes(tag))
-      this.#switch.forward(isTagged ? untagged(frame) : frame, vlan);
+    if (tag === 0 || this.#tags(tag)) this.#switch.forward(isTagged ? untagged(frame) : frame, vlan);
     return true;
   }
 
@@ -142,7 +141,7 @@ export class SwitchPort implements NetPort {
   /** Sends a frame out of the port, if it belongs to the VLAN. @param frame without a tag */
   deliver(frame: Uint8Array, vlan: number): void {
     const isTagged = vlan !== this.#vlan;
-    if (isTagged && !this.#options.tagged?.includes(vlan)) return;
+    if (isTagged && !this.#tags(vlan)) return;
     const { loss = 0, delayMillis = 0, bytesPerSecond = Number.POSITIVE_INFINITY } = this.#options;
     if (this.#waiting.length >= MOST_WAITING || (loss > 0 && this.#switch.random() < loss)) return;
     const out = isTagged ? tagged(frame, vlan) : frame;
@@ -153,6 +152,11 @@ export class SwitchPort implements NetPort {
 
   get #vlan(): number {
     return this.#options.vlan ?? DEFAULT_VLAN;
+  }
+
+  #tags(vlan: number): boolean {
+    const { tagged = [] } = this.#options;
+    return tagged === 'all' || tagged.includes(vlan);
   }
 
   #pump(): void {

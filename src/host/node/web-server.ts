@@ -1,7 +1,8 @@
 import { randomBytes, timingSafeEqual } from 'node:crypto';
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { type AddressInfo, isIP } from 'node:net';
+import { hostname } from 'node:os';
 import type { Duplex } from 'node:stream';
 import { type WebSocket, WebSocketServer } from 'ws';
 
@@ -19,7 +20,23 @@ export interface WebSite {
   connect(path: string, socket: WebSocket): boolean;
 }
 
-const HOST = '127.0.0.1';
+/** How a {@link LocalWebServer} is reached. */
+export interface WebServerOptions {
+  /** The address it listens on; absent: the loopback interface's. */
+  readonly host?: string;
+  /** Absent or 0: any that is free. */
+  readonly port?: number;
+  /** What its paths begin with; absent: random. */
+  readonly token?: string;
+  /** Whether programs may connect, which name no origin as pages do. */
+  readonly admitsPrograms?: boolean;
+  /** Other origins whose pages may use it, such as `https://example.org`. */
+  readonly origins?: readonly string[];
+}
+
+const LOOPBACK = '127.0.0.1';
+/** Listening on these is listening on all of the host's addresses. */
+const ANY_ADDRESS = ['0.0.0.0', '::'];
 const TOKEN_BYTES = 24;
 const LARGEST_MESSAGE = 1 << 20;
 
@@ -33,35 +50,40 @@ const HEADERS = {
 };
 
 /**
- * A web server for the person at this host alone: it listens on the loopback interface, everything lies below a random
- * token, and requests of other sites' pages, which a browser lets through to the loopback interface too, are told by
- * their Host and Origin.
+ * A web server for the person at this host alone, unless it is told to listen elsewhere: it listens on the loopback interface,
+ * everything lies below a random token, and requests of other sites' pages, which a browser lets through to the loopback
+ * interface too, are told by their Host and Origin.
  */
 export class LocalWebServer {
   readonly #site: WebSite;
   readonly #server: Server;
   readonly #sockets = new WebSocketServer({ noServer: true, maxPayload: LARGEST_MESSAGE, perMessageDeflate: false });
-  readonly #token = randomBytes(TOKEN_BYTES).toString('base64url');
+  readonly #options: WebServerOptions;
+  readonly #host: string;
+  readonly #token: string;
 
-  private constructor(site: WebSite) {
+  private constructor(site: WebSite, options: WebServerOptions) {
     this.#site = site;
+    this.#options = options;
+    this.#host = options.host ?? LOOPBACK;
+    this.#token = options.token ?? randomBytes(TOKEN_BYTES).toString('base64url');
     this.#server = createServer((request, response) => {
       this.#answer(request, response).catch(() => response.destroy());
     });
     this.#server.on('upgrade', (request, stream, head) => this.#upgrade(request, stream, head));
   }
 
-  /** @param port 0 for any that is free  @throws {Error} the port is in use */
-  static async listen(site: WebSite, port = 0): Promise<LocalWebServer> {
-    const server = new LocalWebServer(site);
-    server.#server.listen(port, HOST);
+  /** @throws {Error} the port is in use, or the address none of this host's */
+  static async listen(site: WebSite, options: WebServerOptions = {}): Promise<LocalWebServer> {
+    const server = new LocalWebServer(site, options);
+    server.#server.listen(options.port ?? 0, server.#host);
     await once(server.#server, 'listening');
     return server;
   }
 
   /** The address of the page, which holds the token: whoever knows it may use it. */
   get url(): string {
-    return `http://${HOST}:${this.#port}/${this.#token}/`;
+    return `http://${inUrl(this.#host)}:${this.#port}/${this.#token}/`;
   }
 
   close(): void {
@@ -85,7 +107,8 @@ export class LocalWebServer {
   }
 
   #upgrade(request: IncomingMessage, stream: Duplex, head: Buffer): void {
-    const path = request.headers.origin === undefined ? undefined : this.#permitted(request);
+    const isAdmitted = request.headers.origin !== undefined || this.#options.admitsPrograms === true;
+    const path = isAdmitted ? this.#permitted(request) : undefined;
     if (path === undefined) {
       stream.end('HTTP/1.1 403 Forbidden\r\nConnection: close\r\n\r\n');
       return;
@@ -98,15 +121,30 @@ export class LocalWebServer {
 
   /** The path behind the token, for a request that may be answered. */
   #permitted({ headers, url = '' }: IncomingMessage): string | undefined {
-    const names = [`${HOST}:${this.#port}`, `localhost:${this.#port}`];
-    if (!names.includes(headers.host ?? '')) return undefined;
-    if (headers.origin !== undefined && !names.some((name) => headers.origin === `http://${name}`)) return undefined;
+    const { host = '', origin } = headers;
+    if (!this.#isOwnName(host)) return undefined;
+    if (origin !== undefined && origin !== `http://${host}` && !this.#options.origins?.includes(origin))
+      return undefined;
     const [, token, path] = /^\/([^/?]*)\/([^?]*)/.exec(url) ?? [];
     return token !== undefined && this.#isToken(token) ? path : undefined;
+  }
+
+  /** Whether a request was sent to this server by a name that is its own. A name of somebody else's may lead here as well;
+   * an address cannot be made to. */
+  #isOwnName(name: string): boolean {
+    const [, host, port] = /^(.*):(\d+)$/.exec(name) ?? [];
+    if (Number(port) !== this.#port) return false;
+    if (host === inUrl(this.#host) || host === 'localhost') return true;
+    return ANY_ADDRESS.includes(this.#host) && (host === hostname() || isIP(host.replace(/^\[|\]$/g, '')) !== 0);
   }
 
   #isToken(text: string): boolean {
     const [given, own] = [Buffer.from(text), Buffer.from(this.#token)];
     return given.length === own.length && timingSafeEqual(given, own);
   }
+}
+
+/** An address as it stands in a URL. */
+function inUrl(host: string): string {
+  return host.includes(':') ? `[${host}]` : host;
 }
