@@ -4,17 +4,16 @@ import { SplitMix64 } from '../base/random.ts';
 import { requireVersion } from '../base/state-version.ts';
 import type { TranslationsRecord } from '../cpu/engine.ts';
 import type { CpuEnvironment } from '../cpu/environment.ts';
-import type { JitOptions, MachineMemory } from '../cpu/machine-code.ts';
+import type { MachineMemory } from '../cpu/machine-code.ts';
 import { layOutMemory, type MemoryLayout } from '../cpu/memory-layout.ts';
 import { collectStatistics, type EngineStatistics } from '../cpu/statistics.ts';
 import { Vcpu } from '../cpu/vcpu.ts';
 import { VcpuSet } from '../cpu/vcpu-set.ts';
 import { PAGE_BYTES, PAGE_MONITORED, PAGE_TRACKED, pcRamRegions, RamMemory } from '../machine/guest-memory.ts';
 import { HostWork } from '../machine/host-work.ts';
-import { type AudioSink, type CharPort, type DeviceState, PageAbsent, type RunExit } from '../machine/interfaces.ts';
+import { type DeviceState, PageAbsent, type RunExit } from '../machine/interfaces.ts';
 import { LazyMemory, type PageSource } from '../machine/lazy-memory.ts';
 import { MemoryCapture } from '../machine/memory-capture.ts';
-import type { PciCard } from '../machine/pci-slot.ts';
 import { clearRam, hashRam, type RamState, restoreRam, saveRam } from '../machine/ram-state.ts';
 import { HostClock, type MachineClock, VirtualClock } from '../machine/virtual-time.ts';
 import { buildAcpi } from './acpi.ts';
@@ -23,56 +22,18 @@ import { type CardOptions, makeCards } from './cards.ts';
 import { configureFirmware } from './configuration.ts';
 import { directBoot } from './direct-boot.ts';
 import { DisplayCard, type DisplaySource } from './display-card.ts';
-import type { PcDrive } from './drives.ts';
 import { BuiltinBios } from './firmware/builtin.ts';
-import { DEFAULT_BOOT_ORDER, type FirmwareBoot, optionRoms, prepareFirmware } from './firmware-boot.ts';
-import type { BootOptions } from './loaders/index.ts';
+import { DEFAULT_BOOT_ORDER, optionRoms, prepareFirmware } from './firmware-boot.ts';
 import { PcBoard, type Shutdown } from './pc.ts';
+import type { PcMachineOptions } from './pc-options.ts';
 import { voicesOf } from './sound-card.ts';
 import { startCpu } from './start-cpu.ts';
 import { TabletCard } from './tablet.ts';
 import { ClockTsc } from './tsc.ts';
 import { MappedVideoMemory } from './video-memory.ts';
 
-/** A kernel that is loaded by the machine itself. */
-export type KernelBoot = Pick<BootOptions, 'kernel' | 'initrd' | 'commandLine'>;
-
-/** As {@link KernelBoot}, for a machine that is restored and needs its kernel only if it is reset. */
-export interface LateKernelBoot {
-  readonly load: () => Promise<KernelBoot>;
-}
-
-/** What a PC is made of. */
-export interface PcMachineOptions extends Omit<CardOptions, 'voice'> {
-  readonly memoryBytes: number;
-  /** Processors, 1 to MOST_CPUS; default 1. */
-  readonly cpuCount?: number;
-  readonly clock: 'host' | 'virtual';
-  readonly hostNanos: () => bigint;
-  readonly startEpochMs: number;
-  readonly seed: bigint;
-  readonly serial: readonly (CharPort | undefined)[];
-  readonly debugExitPort?: number;
-  readonly boot: KernelBoot | LateKernelBoot | FirmwareBoot;
-  /** Where messages on the debug ports go. */
-  readonly debugOutput?: (byte: number) => void;
-  /** Takes what is printed on LPT1; absent: there is no such port. */
-  readonly parallel?: (byte: number) => void;
-  /** Where sound goes; absent: nobody hears it. */
-  readonly audio?: AudioSink;
-  /** When given, hot code is translated. */
-  readonly jit?: JitOptions;
-  /** Whether the memory can be shared with other threads. */
-  readonly sharedMemory: boolean;
-  /** Told how many bytes the guest has given away in all, when that has changed. */
-  readonly balloonChanged?: (givenBytes: number) => void;
-  /** Told when an interrupt line wants an idle processor. */
-  readonly wake: () => void;
-  /** Disks, and media in the CD and floppy drives. */
-  readonly drives?: readonly PcDrive[];
-  /** Further PCI cards. */
-  readonly cards?: readonly PciCard[];
-}
+export type { HandlerStore } from '../cpu/handler-library.ts';
+export type { KernelBoot, LateKernelBoot, PcMachineOptions } from './pc-options.ts';
 
 /** Why a machine stopped executing. `hostWork`: guest time must wait for a result of the host. */
 export type MachineExit = RunExit | { readonly kind: 'hostWork' };
@@ -171,11 +132,13 @@ export class PcMachine {
     this.reset();
   }
 
-  #makeVcpus(machine: MachineMemory, { jit }: PcMachineOptions): VcpuSet {
+  #makeVcpus(machine: MachineMemory, { jit, handlers }: PcMachineOptions): VcpuSet {
     const all: Vcpu[] = [];
     for (let number = 0; number < this.#cpuCount; number++) {
       const cpu = { apicId: number, cpuCount: this.#cpuCount, tscHz: TSC_HZ, apicTimerHz: APIC_TIMER_HZ };
-      all.push(new Vcpu(machine, this.#environmentOf(number), { ...cpu, jit, code: all[0]?.engine.machineCode }));
+      all.push(
+        new Vcpu(machine, this.#environmentOf(number), { ...cpu, jit, handlers, code: all[0]?.engine.machineCode }),
+      );
     }
     return new VcpuSet(all, (number) => this.#isAwake(number));
   }
@@ -204,6 +167,11 @@ export class PcMachine {
       pause: () => this.vcpus.pause(),
       monitor: this.#cpuCount > 1 ? (gpa) => this.vcpus.monitor(gpa) : undefined,
     };
+  }
+
+  /** Keeps the handlers that have been made, where there is a store for them. @param turn lets others do what they have to do */
+  keepHandlers(turn: () => Promise<void>): Promise<void> {
+    return this.vcpu.engine.machineCode.keepHandlers(turn);
   }
 
   /** How the guest ended its run, once it has. */

@@ -78,7 +78,7 @@ async function isReadOnly(path: string): Promise<boolean> {
 }
 
 async function checkPlaces(drives: readonly PcDrive[]): Promise<void> {
-  const { MOST_CARDS, MOST_IDE_DISKS } = await import('../vm/index.ts');
+  const { MOST_CARDS, MOST_IDE_DISKS } = await import('../vm/config.ts');
   for (const [bus, most] of [
     ['ide', MOST_IDE_DISKS],
     ['ahci', MOST_CARDS.ahciDisks],

@@ -39,7 +39,7 @@ interface Plug {
 export async function openNetworks(options: readonly NetOption[], seed: bigint, pcap?: string): Promise<OpenNetworks> {
   const wanted = options.flatMap((option) => (option.kind === 'none' ? [] : [option]));
   if (wanted.length === 0) return { cards: [], close: () => {} };
-  const { MOST_CARDS } = await import('../vm/index.ts');
+  const { MOST_CARDS } = await import('../vm/config.ts');
   if (wanted.length > MOST_CARDS.networks) {
     throw new UsageError('--net', `${wanted.length} of them`, `at most ${MOST_CARDS.networks}`);
   }

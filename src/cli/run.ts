@@ -2,6 +2,7 @@ import { writeFileSync } from 'node:fs';
 import { totalmem } from 'node:os';
 import type { HostCharPort } from '../host/node/char-ports.ts';
 import type { FlashFile } from '../host/node/flash-file.ts';
+import { HandlerFiles } from '../host/node/handler-files.ts';
 import { SharedLine } from '../host/node/shared-line.ts';
 import { nodeTime } from '../host/node/time.ts';
 import type { CharPort, VmConfig, VmStats } from '../vm/index.ts';
@@ -193,6 +194,7 @@ function configOf(options: RunOptions, guest: Guest, serial: readonly (CharPort 
     serial,
     statistics: options.stats,
     onTranslated: options.dumpRegions === undefined ? undefined : openRegionDump(options.dumpRegions),
+    handlers: new HandlerFiles(),
     host: nodeTime,
   };
 }

@@ -1,5 +1,6 @@
 import { NodeSharedFolder } from '../host/node/shared-folder.ts';
-import { MOST_CARDS, type PcShare } from '../vm/index.ts';
+import { MOST_CARDS } from '../vm/config.ts';
+import type { PcShare } from '../vm/index.ts';
 import { UsageError } from './errors.ts';
 import { whyUnreadable } from './files.ts';
 import type { ShareOption } from './share-options.ts';

@@ -1,5 +1,6 @@
 import type { BlockRegister } from '../machine/interfaces.ts';
 import type { ClockPace } from '../machine/virtual-time.ts';
+import type { HandlerStore } from './handler-library.ts';
 import type { JitOptions, MachineCode } from './machine-code.ts';
 
 /** What a processor is connected to. Port and MMIO accesses run device code. */
@@ -55,6 +56,8 @@ export interface CpuOptions {
   readonly apicTimerHz: number;
   /** When given, hot code is translated. */
   readonly jit?: JitOptions;
-  /** What the machine's processors share, where this is not its first; then `jit` means nothing. */
+  /** Where compiled handlers are kept from run to run; absent: nowhere. */
+  readonly handlers?: HandlerStore;
+  /** What the machine's processors share, where this is not its first; then `jit` and `handlers` mean nothing. */
   readonly code?: MachineCode;
 }

@@ -3,6 +3,7 @@ import type { Shape } from '../isa/lift.ts';
 import { BASE_RIP, type Decoded, type MemOperand, type Operand } from '../isa/operands.ts';
 import { GPR, SEG, VECTOR, VECTOR_OF, X87, ZERO } from '../isa/registers.ts';
 import { SEMANTICS } from '../isa/semantics/index.ts';
+import type { KeptHandler } from './handler-library.ts';
 import { type Addressing, InterpreterLift } from './interpreter-lift.ts';
 import type { Linker, TableFunction } from './linker.ts';
 import { RECORD } from './records.ts';
@@ -37,6 +38,28 @@ export interface SpecialHandlers {
   readonly tooLong: Handler;
 }
 
+/** What a handler is recorded from. */
+export interface HandlerSource {
+  readonly name: string;
+  /** The row, or minus the code size for a special handler. */
+  readonly row: number;
+  /** What tells the row's handlers apart; a special handler's place in {@link SPECIAL_BODIES}. */
+  readonly key: number;
+  readonly shape: Shape;
+  readonly addressing: Addressing;
+  readonly body: (lift: InterpreterLift) => void;
+}
+
+const SPECIAL_BODIES: Readonly<Record<keyof SpecialHandlers, HandlerSource['body']>> = {
+  fallThrough: (lift) => lift.fallThrough(),
+  stale: (lift) => lift.stale(),
+  stop: (lift) => lift.stop(),
+  count: (lift) => lift.count(),
+  undefined: (lift) => lift.raise(VECTOR_OF.UD),
+  tooLong: (lift) => lift.raise(VECTOR_OF.GP),
+};
+const SPECIAL_NAMES = Object.keys(SPECIAL_BODIES) as (keyof SpecialHandlers)[];
+
 /** Handlers kept at once. One takes some 12 KiB; systems need a few thousand, a hostile guest can make 100,000. */
 const MOST_HANDLERS = 16384;
 
@@ -50,6 +73,7 @@ export class HandlerFactory {
   /** Slot 0 stays empty: a record that was never written traps. */
   #nextSlot = 1;
   readonly #special = new Map<number, SpecialHandlers>();
+  #made: HandlerSource[] = [];
 
   constructor(linker: Linker, most = MOST_HANDLERS) {
     this.#linker = linker;
@@ -75,6 +99,7 @@ export class HandlerFactory {
     }
     this.#waiting = this.#waiting.filter(({ slot }) => slot < first);
     this.#handlers.clear();
+    this.#made = [];
     this.#nextSlot = first;
   }
 
@@ -86,11 +111,9 @@ export class HandlerFactory {
     const ofRow = this.#handlersOf(decoded.row.id);
     let handler = ofRow.get(key);
     if (handler === undefined) {
-      handler = this.#record(nameOf(decoded, shape, addressing), shape, addressing, (lift) => {
-        const semantics = SEMANTICS[decoded.row.semantics];
-        if (semantics === undefined) lift.raise(VECTOR_OF.UD);
-        else semantics(lift);
-      });
+      const { row } = decoded;
+      const body = SEMANTICS[row.semantics] ?? raiseUndefined;
+      handler = this.#make({ name: nameOf(decoded, shape, addressing), row: row.id, key, shape, addressing, body });
       ofRow.set(key, handler);
     }
     return handler;
@@ -120,38 +143,74 @@ export class HandlerFactory {
     if (this.#waiting.length === 0) return;
     const waiting = this.#waiting;
     this.#waiting = [];
-    this.#growTable();
+    this.#growTable(this.#nextSlot);
     this.#linker.compile(waiting);
+  }
+
+  /** Handlers that were made here and not taken over. */
+  get made(): readonly HandlerSource[] {
+    return this.#made;
+  }
+
+  /** Says that what was made so far has been kept. */
+  forgetMade(count: number): void {
+    this.#made = this.#made.slice(count);
+  }
+
+  /** Makes room in the table for handlers that are taken over. */
+  reserve(count: number): void {
+    this.#growTable(this.#nextSlot + count);
+  }
+
+  /** Takes over handlers that have been put into the next slots. */
+  adopt(handlers: readonly KeptHandler[]): void {
+    for (const [row, key, ends, addressing] of handlers) {
+      const handler = { slot: this.#nextSlot++, ends: ends !== 0, addressing: ADDRESSINGS[addressing] };
+      if (row >= 0) this.#handlersOf(row).set(key, handler);
+      else this.#special.set(-row, { ...(this.#special.get(-row) as SpecialHandlers), [SPECIAL_NAMES[key]]: handler });
+    }
   }
 
   #makeSpecial(bits: 16 | 32 | 64): SpecialHandlers {
     const shape: Shape = { ...EMPTY_SHAPE, size: bits, addressSize: bits, bits, stackSize: bits };
-    const make = (name: string, body: (lift: InterpreterLift) => void) =>
-      this.#record(`${name}${bits}`, shape, 'none', body);
-    return {
-      fallThrough: make('fallThrough', (lift) => lift.fallThrough()),
-      stale: make('stale', (lift) => lift.stale()),
-      stop: make('stop', (lift) => lift.stop()),
-      count: make('count', (lift) => lift.count()),
-      undefined: make('undefined', (lift) => lift.raise(VECTOR_OF.UD)),
-      tooLong: make('tooLong', (lift) => lift.raise(VECTOR_OF.GP)),
-    };
+    const make = (name: keyof SpecialHandlers, key: number) =>
+      this.#make({ name: `${name}${bits}`, row: -bits, key, shape, addressing: 'none', body: SPECIAL_BODIES[name] });
+    const handlers = SPECIAL_NAMES.map((name, key) => [name, make(name, key)]);
+    return Object.fromEntries(handlers) as unknown as SpecialHandlers;
   }
 
-  #record(name: string, shape: Shape, addressing: Addressing, body: (lift: InterpreterLift) => void): Handler {
-    const lift = new InterpreterLift(shape, addressing);
-    body(lift);
-    lift.next();
-    const fn: IrFunction = lift.b.finish(name, true);
+  #make(source: HandlerSource): Handler {
+    const { fn, ends } = recordHandler(source);
     const slot = this.#nextSlot++;
     this.#waiting.push({ slot, fn });
-    return { slot, ends: lift.ends, addressing };
+    this.#made.push(source);
+    return { slot, ends, addressing: source.addressing };
   }
 
-  #growTable(): void {
+  #growTable(length: number): void {
     const { table } = this.#linker;
-    if (this.#nextSlot > table.length) table.grow(Math.max(1024, this.#nextSlot - table.length));
+    if (length > table.length) table.grow(Math.max(1024, length - table.length));
   }
+}
+
+function raiseUndefined(lift: InterpreterLift): void {
+  lift.raise(VECTOR_OF.UD);
+}
+
+/** Records a handler. */
+export function recordHandler({ name, shape, addressing, body }: HandlerSource): {
+  readonly fn: IrFunction;
+  readonly ends: boolean;
+} {
+  const lift = new InterpreterLift(shape, addressing);
+  body(lift);
+  lift.next();
+  return { fn: lift.b.finish(name, true), ends: lift.ends };
+}
+
+/** A handler as a library has it. */
+export function keptHandler({ row, key, addressing }: HandlerSource, ends: boolean): KeptHandler {
+  return [row, key, ends ? 1 : 0, ADDRESSING_CODE[addressing]];
 }
 
 const EMPTY_SHAPE: Shape = {
@@ -231,6 +290,8 @@ const ADDRESSING_CODE: Readonly<Record<Addressing, number>> = {
   absolute64: 3,
   ripRelative: 4,
 };
+
+const ADDRESSINGS = Object.keys(ADDRESSING_CODE) as Addressing[];
 
 /** 0, 1, 2 for 16, 32, 64. */
 function sizeCode(size: number): number {

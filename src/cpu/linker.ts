@@ -39,19 +39,25 @@ export class Linker {
     this.#helperTarget = helperTarget;
   }
 
-  /** Compiles `functions` into their slots, and `helpers`, all in one module. @returns the module's bytes */
+  /** Compiles `functions` into their slots, and `helpers`, all in one module. @returns the module's bytes, 0 where there is nothing new */
   compile(functions: readonly TableFunction[], helpers: readonly IrHelper[] = []): number {
-    const fresh = this.#collect(functions, helpers);
-    const writer = new ModuleWriter();
-    const imports = this.#importsOf([...functions.map(({ fn }) => fn), ...fresh.values()], fresh);
-    const index = new Map<string, number>();
-    for (const callee of imports) {
-      index.set(callee.name, writer.importFunction(callee.name, signature(writer, callee)));
-    }
-    let next = functions.length;
-    for (const name of fresh.keys()) index.set(name, writer.functionIndex(next++));
-    this.#write(writer, functions, fresh, index);
-    return this.#instantiate(writer, imports, fresh);
+    const fresh = this.record(functions, helpers, this.#helpers);
+    if (functions.length + fresh.size === 0) return 0;
+    const made = new ModuleInMaking(functions, fresh, this.#memoryImport);
+    for (const _ of made.write()); // all of it at once
+    const bytes = made.finish(this.#memoryImport);
+    this.#instantiate(new WebAssembly.Module(bytes), made.imports);
+    return bytes.length;
+  }
+
+  /**
+   * Takes over a module made earlier by {@link ModuleInMaking}: its functions come into their slots, its helpers are compiled.
+   * @throws {Error} it is none, or imports what is not there
+   */
+  adopt(wasm: Uint8Array): void {
+    const module = new WebAssembly.Module(wasm);
+    const imports = WebAssembly.Module.imports(module).filter(({ kind }) => kind === 'function');
+    this.#instantiate(module, imports);
   }
 
   /** Compiles what functions call and is not compiled yet, so that a module of these functions alone can be dropped. */
@@ -63,6 +69,11 @@ export class Linker {
     if (helpers.size > 0) this.compile([], [...helpers]);
   }
 
+  /** Names of the helpers that are compiled. */
+  get helperNames(): Iterable<string> {
+    return this.#helpers.keys();
+  }
+
   /** A helper as a function that can be called from TypeScript; compiled when it is new. */
   helper(helper: IrHelper): NativeFunction {
     if (!this.#helpers.has(helper.name)) this.compile([], [helper]);
@@ -71,11 +82,15 @@ export class Linker {
     return found;
   }
 
-  /** Records every helper that is needed and not compiled yet. */
-  #collect(functions: readonly TableFunction[], helpers: readonly IrHelper[]): Map<string, IrFunction> {
+  /** Records every helper that is needed and that `known` does not have. */
+  record(
+    functions: readonly TableFunction[],
+    helpers: readonly IrHelper[],
+    known: { has(name: string): boolean },
+  ): Map<string, IrFunction> {
     const fresh = new Map<string, IrFunction>();
     const need = (ref: FunctionRef) => {
-      if (!isHelper(ref) || this.#helpers.has(ref.name) || fresh.has(ref.name)) return;
+      if (!isHelper(ref) || known.has(ref.name) || fresh.has(ref.name)) return;
       const fn = ref.record(this.#helperTarget);
       fresh.set(ref.name, fn);
       fn.callees.forEach(need);
@@ -85,47 +100,69 @@ export class Linker {
     return fresh;
   }
 
-  /** What the functions call that is not among `fresh`. */
-  #importsOf(all: readonly IrFunction[], fresh: ReadonlyMap<string, IrFunction>): FunctionRef[] {
-    const imports = new Map<string, FunctionRef>();
-    for (const fn of all) {
-      for (const callee of fn.callees) if (!fresh.has(callee.name)) imports.set(callee.name, callee);
-    }
-    return [...imports.values()];
-  }
-
-  #write(
-    writer: ModuleWriter,
-    functions: readonly TableFunction[],
-    fresh: ReadonlyMap<string, IrFunction>,
-    index: ReadonlyMap<string, number>,
-  ): void {
-    const context: EmitContext = {
-      memory64: this.#memoryImport.memory64,
-      functionIndex: (callee) => index.get(callee.name) ?? missing(callee.name),
-    };
-    for (const { slot, fn } of functions) writer.placeInTable(slot, add(writer, fn, context));
-    for (const [name, fn] of fresh) writer.export(name, add(writer, fn, context));
-  }
-
-  #instantiate(writer: ModuleWriter, imports: readonly FunctionRef[], fresh: ReadonlyMap<string, IrFunction>): number {
+  #instantiate(module: WebAssembly.Module, imports: readonly { readonly name: string }[]): void {
     const environment: Record<string, unknown> = { memory: this.memory, table: this.table };
     for (const { name } of imports) environment[name] = this.#helpers.get(name) ?? this.#host[name] ?? missing(name);
-    const bytes = writer.finish(this.#memoryImport);
-    const module = new WebAssembly.Module(bytes);
     const instance = new WebAssembly.Instance(module, { e: environment } as WebAssembly.Imports);
-    for (const name of fresh.keys()) this.#helpers.set(name, instance.exports[name] as NativeFunction);
-    return bytes.length;
+    for (const [name, helper] of Object.entries(instance.exports)) this.#helpers.set(name, helper as NativeFunction);
   }
+}
+
+/** A module of recorded functions for the table and of helpers, which it exports. */
+export class ModuleInMaking {
+  /** What its functions call and it does not have. */
+  readonly imports: readonly FunctionRef[];
+  readonly #functions: readonly TableFunction[];
+  readonly #helpers: ReadonlyMap<string, IrFunction>;
+  readonly #writer = new ModuleWriter();
+  readonly #context: EmitContext;
+
+  constructor(
+    functions: readonly TableFunction[],
+    helpers: ReadonlyMap<string, IrFunction>,
+    { memory64 }: Pick<MemoryImport, 'memory64'>,
+  ) {
+    this.#functions = functions;
+    this.#helpers = helpers;
+    this.imports = importsOf([...functions.map(({ fn }) => fn), ...helpers.values()], helpers);
+    const index = new Map<string, number>();
+    for (const callee of this.imports) {
+      index.set(callee.name, this.#writer.importFunction(callee.name, signature(this.#writer, callee)));
+    }
+    let next = functions.length;
+    for (const name of helpers.keys()) index.set(name, this.#writer.functionIndex(next++));
+    this.#context = { memory64, functionIndex: (callee) => index.get(callee.name) ?? missing(callee.name) };
+  }
+
+  /** Writes all functions, one at each step. */
+  *write(): Generator<void> {
+    for (const { slot, fn } of this.#functions) yield this.#writer.placeInTable(slot, this.#add(fn));
+    for (const [name, fn] of this.#helpers) yield this.#writer.export(name, this.#add(fn));
+  }
+
+  /** The module's bytes, once all of it is written. */
+  finish(memory: MemoryImport): Uint8Array<ArrayBuffer> {
+    return this.#writer.finish(memory);
+  }
+
+  #add(fn: IrFunction): number {
+    const params = fn.params.map((param) => param.type);
+    const type = signature(this.#writer, { ...fn, params });
+    return this.#writer.addFunction(fn.name, type, emitFunction(fn, this.#context));
+  }
+}
+
+/** What the functions call that is not among `own`. */
+function importsOf(all: readonly IrFunction[], own: ReadonlyMap<string, IrFunction>): FunctionRef[] {
+  const imports = new Map<string, FunctionRef>();
+  for (const fn of all) {
+    for (const callee of fn.callees) if (!own.has(callee.name)) imports.set(callee.name, callee);
+  }
+  return [...imports.values()];
 }
 
 function missing(name: string): never {
   throw new Error(`no function ${name} to link with`);
-}
-
-function add(writer: ModuleWriter, fn: IrFunction, context: EmitContext): number {
-  const params = fn.params.map((param) => param.type);
-  return writer.addFunction(fn.name, signature(writer, { ...fn, params }), emitFunction(fn, context));
 }
 
 function signature(writer: ModuleWriter, fn: Pick<FunctionRef, 'params' | 'result' | 'threaded'>): number {

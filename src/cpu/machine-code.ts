@@ -1,3 +1,4 @@
+import type { IrHelper } from '../ir/define.ts';
 import { SYSTEM_CALLS, type SystemCall } from '../isa/system-calls.ts';
 import {
   PAGE_ACCESS_FLAGS,
@@ -10,6 +11,7 @@ import { CodeCache } from './code-cache.ts';
 import { DebugPoints } from './debug-points.ts';
 import { DecodedCode } from './decoded-code.ts';
 import { dispatch } from './dispatch.ts';
+import { HandlerLibrary, type HandlerStore } from './handler-library.ts';
 import { HandlerFactory } from './handlers.ts';
 import { helperTarget } from './interpreter-lift.ts';
 import type { RegionExit } from './jit/probe.ts';
@@ -96,6 +98,7 @@ export class MachineCode {
   readonly translator: Translator | undefined;
   /** Whether blocks are translated as soon as they are decoded. */
   readonly eager: boolean;
+  readonly #library: HandlerLibrary | undefined;
   readonly #owners: CodeOwner[] = [];
   readonly #firstState: number;
   readonly #stateDistance: number;
@@ -104,8 +107,8 @@ export class MachineCode {
   /** Regions that were left often, by their first blocks' headers, and blocks that they were left to. */
   #meetings: Meeting[] = [];
 
-  /** @param jit when given, hot code is translated */
-  constructor(machine: MachineMemory, jit?: JitOptions) {
+  /** @param jit when given, hot code is translated  @param store when given, handlers come from there and can be kept there */
+  constructor(machine: MachineMemory, jit?: JitOptions, store?: HandlerStore) {
     const { memory, layout } = machine;
     this.machine = machine;
     this.view = new DataView(memory.buffer);
@@ -114,8 +117,9 @@ export class MachineCode {
     this.#stateDistance = second === undefined ? 1 : second.state - first.state;
     const table = new WebAssembly.Table({ element: 'anyfunc', initial: 1024 });
     const linker = new Linker(memory, machine, table, this.#hostFunctions(jit?.onRegionLeft), helperTarget);
-    this.mmu = compileHelpers(linker);
     this.handlers = new HandlerFactory(linker);
+    if (store) this.#library = new HandlerLibrary(linker, this.handlers, machine, store);
+    this.mmu = compileHelpers(linker);
     for (const bits of [16, 32, 64] as const) this.handlers.special(bits);
     this.handlers.flush();
     this.decoded = new DecodedCode(this.view, table);
@@ -131,6 +135,11 @@ export class MachineCode {
   /** Makes an engine known; they come in the order of their areas in the memory. @returns its number */
   add(owner: CodeOwner): number {
     return this.#owners.push(owner) - 1;
+  }
+
+  /** Keeps the handlers that have been made, where there is a store for them. @param turn lets others do what they have to do */
+  async keepHandlers(turn: () => Promise<void>): Promise<void> {
+    await this.#library?.keep(CALLED_HELPERS, turn);
   }
 
   /** Translates what has become hot. No guest code may be running. */
@@ -205,14 +214,14 @@ export class MachineCode {
   }
 }
 
+/** Helpers that TypeScript or every handler calls. */
+const CALLED_HELPERS: readonly IrHelper[] = [
+  ...[slowLoad, slowStore, probeStore, storePlace, translateCode, physicalLoad, physicalStore, hostAddress],
+  ...[flushTlbs, flushPage, watchPages, deliverQuickly, dispatch],
+];
+
 function compileHelpers(linker: Linker): MmuFunctions {
-  linker.compile(
-    [],
-    [
-      ...[slowLoad, slowStore, probeStore, storePlace, translateCode, physicalLoad, physicalStore],
-      ...[flushTlbs, flushPage, watchPages, deliverQuickly, dispatch],
-    ],
-  );
+  linker.compile([], CALLED_HELPERS);
   const helper = <T extends NativeFunction>(ref: Parameters<Linker['helper']>[0]) => linker.helper(ref) as unknown as T;
   return {
     slowLoad: helper(slowLoad),

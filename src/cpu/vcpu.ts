@@ -73,7 +73,7 @@ export class Vcpu implements VirtualCpu {
 
   constructor(memory: MachineMemory, environment: CpuEnvironment, options: CpuOptions) {
     this.#environment = environment;
-    this.engine = new Engine(options.code ?? new MachineCode(memory, options.jit), environment);
+    this.engine = new Engine(options.code ?? new MachineCode(memory, options.jit, options.handlers), environment);
     this.#isBootstrap = options.apicId === 0;
     this.state = this.engine.state;
     this.#port = new EnginePort(this.engine, environment, options);

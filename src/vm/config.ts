@@ -1,6 +1,7 @@
 import type { PcChannel, PcNetwork, PcShare } from '../boards/cards.ts';
 import type { PcDrive } from '../boards/drives.ts';
 import type { FirmwareBoot } from '../boards/firmware-boot.ts';
+import type { HandlerStore } from '../boards/pc-machine.ts';
 import type { SoundModel } from '../boards/sound-card.ts';
 import type { AudioSink, CharPort } from '../machine/interfaces.ts';
 import type { SnapshotFile } from './snapshot/reader.ts';
@@ -65,12 +66,17 @@ export interface VmConfig {
   readonly sharedMemory?: boolean;
   /** Whether to count what the engine does, at some cost of speed; see `VmStats.details`. */
   readonly statistics?: boolean;
+  /** Where compiled handlers are kept from one run of this very program to the next; absent: nowhere. */
+  readonly handlers?: HandlerStore;
   /** Given each region of guest code that has been translated, as text for people; its name is not unique. */
   readonly onTranslated?: (name: string, text: string) => void;
 }
 
+export { MOST_CARDS } from '../boards/cards.ts';
+export { MOST_IDE_DISKS } from '../boards/drives.ts';
 export { MOST_CPUS } from '../boards/pc-map.ts';
 export { SOUND_MODELS, type SoundModel } from '../boards/sound-card.ts';
+export type { HandlerStore };
 
 /** The smallest and the largest RAM of a machine, in bytes; the host may have less. */
 export const MEMORY_LIMITS = { minBytes: 8 * 2 ** 20, maxBytes: 15 * 2 ** 30 } as const;

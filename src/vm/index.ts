@@ -6,7 +6,7 @@ export { BootImageInvalid } from '../boards/loaders/index.ts';
 export { openDisk } from '../disk/open.ts';
 export type { AudioSink, CharPort, FrameReceiver, NetPort } from '../machine/interfaces.ts';
 export { nullPort } from '../net/null-port.ts';
-export { type HostTime, MEMORY_LIMITS, type SoundModel, type VmConfig } from './config.ts';
+export { type HandlerStore, type HostTime, MEMORY_LIMITS, type SoundModel, type VmConfig } from './config.ts';
 export type { PictureFormat, VmConsole } from './console.ts';
 export type { ShutdownReason, VmControl, VmEvent, VmStats, VmStatus } from './control.ts';
 export { QmpSession, type QmpTarget } from './qmp.ts';

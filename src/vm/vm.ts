@@ -95,6 +95,7 @@ export class Vm implements VmControl {
       channels: config.channels,
       sound: config.sound,
       audio: config.audio,
+      handlers: config.handlers,
       jit: config.accel === 'interp' ? undefined : jitOptionsOf(config),
       sharedMemory: config.sharedMemory ?? true,
       balloonChanged: (bytes) => this.#emit({ kind: 'balloon_change', actualBytes: config.memoryBytes - bytes }),
@@ -126,7 +127,7 @@ export class Vm implements VmControl {
 
   /** Runs the guest until it shuts down. */
   run(): Promise<Shutdown> {
-    this.#running ??= this.#runUntilShutdown();
+    this.#running ??= this.#runUntilShutdown().finally(() => this.#keepHandlers());
     return this.#running;
   }
 
@@ -234,6 +235,11 @@ export class Vm implements VmControl {
       written = writeMachine({ machine, config, boot, turn: () => this.#loop.turn() }, sink, options);
     });
     await written;
+    await this.#keepHandlers();
+  }
+
+  #keepHandlers(): Promise<void> {
+    return this.#machine.keepHandlers(() => this.#loop.turn());
   }
 
   /** @throws {Error} another medium is in a drive than at the start */

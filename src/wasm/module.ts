@@ -70,6 +70,12 @@ export const SECTION = {
 /** What a module begins with: magic and version. */
 export const MODULE_HEADER: readonly number[] = [0x00, 0x61, 0x73, 0x6d, 0x01, 0x00, 0x00, 0x00];
 
+/** A function and its slot of the table. */
+interface Element {
+  readonly slot: number;
+  readonly index: number;
+}
+
 /** Builds a binary module of functions that import one memory, one function table and other functions, all from `e`. */
 export class ModuleWriter {
   readonly #types = new Map<string, number>([[THREADED_KEY, THREADED_TYPE]]);
@@ -77,7 +83,7 @@ export class ModuleWriter {
   readonly #imports: { name: string; type: number }[] = [];
   readonly #functions: { type: number; code: Uint8Array; name: string }[] = [];
   readonly #exports: { name: string; index: number }[] = [];
-  readonly #elements: { slot: number; index: number }[] = [];
+  readonly #elements: Element[] = [];
 
   /** The index of a function type, added when it is new. */
   type(params: readonly ParameterType[], results: readonly ValueType[]): number {
@@ -134,11 +140,12 @@ export class ModuleWriter {
       s.byte(0x00);
       s.unsigned(e.index);
     });
-    writeSection(out, SECTION.element, this.#elements, (s, e) => {
+    writeSection(out, SECTION.element, runsOf(this.#elements), (s, run) => {
       s.byte(0x00, 0x41);
-      s.signed32(e.slot);
-      s.byte(0x0b, 0x01);
-      s.unsigned(e.index);
+      s.signed32(run[0]?.slot ?? 0);
+      s.byte(0x0b);
+      s.unsigned(run.length);
+      for (const { index } of run) s.unsigned(index);
     });
     writeSection(out, SECTION.code, this.#functions, (s, f) => {
       s.unsigned(f.code.length);
@@ -185,6 +192,17 @@ export class ModuleWriter {
     out.unsigned(body.bytes.length);
     out.append(body.bytes);
   }
+}
+
+/** Elements in slots that follow each other, together. */
+function runsOf(elements: readonly Element[]): Element[][] {
+  const runs: Element[][] = [];
+  for (const element of elements) {
+    const run = runs.at(-1);
+    if (run?.at(-1)?.slot === element.slot - 1) run.push(element);
+    else runs.push([element]);
+  }
+  return runs;
 }
 
 /** Writes a section that is a list of items. */

@@ -1,0 +1,66 @@
+import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { Hash64 } from '../../base/hash64.ts';
+import type { HandlerStore } from '../../vm/config.ts';
+import { cacheFolder } from './file-store.ts';
+
+/** The folders of our files that decide what handlers do. */
+const MAKERS = ['base', 'wasm', 'ir', 'isa', 'cpu'];
+/** Files that are kept: those of other versions of the program, and of other kinds of memory, go when there are more. */
+const MOST_FILES = 8;
+
+/** Handlers in files of the user's cache. A file serves the program whose own files have the same sizes and times of change. */
+export class HandlerFiles implements HandlerStore {
+  readonly #folder: string;
+  #stamp: string | undefined;
+
+  constructor(folder: string = join(cacheFolder(), 'handlers')) {
+    this.#folder = folder;
+  }
+
+  load(kind: string): Uint8Array | undefined {
+    try {
+      return readFileSync(this.#path(kind));
+    } catch {
+      return undefined; // there is none
+    }
+  }
+
+  /** What cannot be kept is made again. */
+  save(kind: string, library: Uint8Array): void {
+    const temporary = `${this.#path(kind)}.${process.pid}`;
+    try {
+      mkdirSync(this.#folder, { recursive: true });
+      writeFileSync(temporary, library);
+      renameSync(temporary, this.#path(kind));
+      this.#removeOld();
+    } catch {
+      rmSync(temporary, { force: true });
+    }
+  }
+
+  #path(kind: string): string {
+    this.#stamp ??= stampOf(fileURLToPath(new URL('../../', import.meta.url)));
+    return join(this.#folder, `${this.#stamp}-${kind}`);
+  }
+
+  #removeOld(): void {
+    const files = readdirSync(this.#folder).map((name) => join(this.#folder, name));
+    const age = new Map(files.map((file) => [file, statSync(file).mtimeMs]));
+    files.sort((a, b) => (age.get(b) ?? 0) - (age.get(a) ?? 0));
+    for (const file of files.slice(MOST_FILES)) rmSync(file, { force: true });
+  }
+}
+
+/** What changes when a file changes that decides what handlers do. */
+function stampOf(root: string): string {
+  const hash = new Hash64();
+  for (const folder of MAKERS) {
+    for (const name of readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' }).sort()) {
+      const { mtimeMs, size } = statSync(join(root, folder, name));
+      hash.addText(`${folder}/${name} ${mtimeMs} ${size}\n`);
+    }
+  }
+  return hash.value.toString(16);
+}
