@@ -271,6 +271,16 @@ export class PcMachine {
     };
   }
 
+  /** The pages that a machine in this state touches first: those that its processors know, with what they hold now. */
+  pagesInUse(state: DeviceState): (readonly [gpa: number, content: Uint8Array])[] {
+    const pages = translationsOf(state).flatMap(({ data, code: { global, local } }) => [
+      ...data.entries.map(([, , page]) => page),
+      ...[...global, ...local].map(([, page]) => page),
+    ]);
+    const there = addressesOf(pages).filter((gpa) => this.ram.isRam(gpa) && !this.ram.isAbsent(gpa));
+    return there.map((gpa) => [gpa, this.ram.forRead(gpa, PAGE_BYTES).slice()]);
+  }
+
   /** Keeps guest memory as it is now, to be read while the machine goes on. One capture at a time. */
   captureMemory(): MemoryCapture {
     this.#capture?.end();
@@ -300,19 +310,23 @@ export class PcMachine {
 
   /**
    * As {@link restore}, with memory that is brought in when it is touched. It must not run before this has been done.
-   * @param state as {@link saveWithoutMemory} gave it  @throws {Error} besides: a page cannot be read
+   * @param state as {@link saveWithoutMemory} gave it  @param early pages that are at hand already, by their addresses
+   * @throws {Error} besides: a page cannot be read
    */
-  async restoreLazily(state: DeviceState, pages: PageSource): Promise<void> {
+  async restoreLazily(
+    state: DeviceState,
+    pages: PageSource,
+    early: Iterable<readonly [gpa: number, content: Uint8Array]> = [],
+  ): Promise<void> {
     this.#checkKind(state);
     this.#memory.detach();
     const untouched = this.retired === 0 && ('load' in this.#boot || 'rom' in this.#boot);
     clearRam(this.ram, untouched ? ONE_MIB : this.ram.endGpa);
     this.#memory.attach(pages);
-    const vcpus = processorsOf(state).vcpus as readonly { readonly translations: TranslationsRecord }[];
-    const translated = vcpus.flatMap(({ translations: { data } }) => data.entries.map(([, , page]) => page));
+    for (const [gpa, content] of early) this.#memory.bringIn(gpa, content);
     await this.#memory.pageInAll(Array.from({ length: ONE_MIB / PAGE_BYTES }, (_, page) => page * PAGE_BYTES));
-    // In order, since neighbours are saved together.
-    await this.#memory.pageInAll(translated.sort((a, b) => a - b).map((page) => page * PAGE_BYTES));
+    const translated = translationsOf(state).flatMap(({ data }) => data.entries.map(([, , page]) => page));
+    await this.#memory.pageInAll(addressesOf(translated));
     this.#restoreWithoutMemory(state);
     // Copies of one machine must not draw the same numbers; runs that can be repeated do.
     if (this.#clockKind === 'host') this.#random.state ^= this.#seed;
@@ -450,6 +464,16 @@ export class PcMachine {
 }
 
 /** The saved processors; a machine that was saved before there could be several has one. */
+function translationsOf(state: DeviceState): TranslationsRecord[] {
+  const vcpus = processorsOf(state).vcpus as readonly { readonly translations: TranslationsRecord }[];
+  return vcpus.map(({ translations }) => translations);
+}
+
+/** Addresses of pages, each once and in order, since neighbours are saved together. */
+function addressesOf(pages: readonly number[]): number[] {
+  return [...new Set(pages)].sort((a, b) => a - b).map((page) => page * PAGE_BYTES);
+}
+
 function processorsOf(state: DeviceState): DeviceState {
   if (state.processors !== undefined) return state.processors as DeviceState;
   return { version: 1, vcpus: [state.vcpu], current: 0, turnLeft: 0, monitored: [-1] };

@@ -51,6 +51,11 @@ export class LazyMemory {
     return this.#whenRead(page, content);
   }
 
+  /** Gives the page at an address its content, if it is absent. */
+  bringIn(gpa: number, content: Uint8Array): void {
+    if (this.#ram.isAbsent(gpa)) this.#ram.bringIn(gpa, content);
+  }
+
   /** Brings in all of these pages that are absent. */
   async pageInAll(gpas: Iterable<number>): Promise<void> {
     for (const gpa of gpas) await this.pageIn(gpa);

@@ -1,7 +1,9 @@
+import { ByteReader, ByteWriter, concatenate } from '../../base/bytes.ts';
 import type { PcDrive } from '../../boards/drives.ts';
 import type { FirmwareBoot } from '../../boards/firmware-boot.ts';
 import type { KernelBoot, LateKernelBoot, PcMachine } from '../../boards/pc-machine.ts';
 import { CapturableDisk } from '../../machine/disk-capture.ts';
+import { PAGE_BYTES } from '../../machine/guest-memory.ts';
 import type { DeviceState } from '../../machine/interfaces.ts';
 import type { VmConfig } from '../config.ts';
 import { type SnapshotCodec, SnapshotInvalid, type SnapshotSink } from './format.ts';
@@ -67,6 +69,8 @@ const RECORD_VERSION = 1;
 const KERNEL = 'kernel';
 const INITRD = 'initrd';
 const MEMORY = 'memory';
+/** Pages of guest memory that are touched first, together, besides those in the table. */
+const EARLY = 'early';
 
 /** A machine and those around it, at the moment when it is saved. */
 export interface MachineAtRest {
@@ -88,11 +92,13 @@ export async function writeMachine(
 ): Promise<void> {
   const state = machine.saveWithoutMemory();
   const memory = machine.captureMemory();
+  const early = machine.pagesInUse(state);
   const disks = (config.drives ?? []).map(({ medium }) =>
     medium instanceof CapturableDisk ? medium.capture() : undefined,
   );
   try {
     const writer = new SnapshotWriter(sink, codec);
+    await writer.part(EARLY, packPages(early));
     await writer.table(MEMORY, memory, turn);
     for (const [index, disk] of disks.entries()) if (disk) await writer.table(diskTable(index), disk, turn);
     const kernel = 'load' in boot ? await boot.load() : boot;
@@ -121,7 +127,24 @@ export function configurationIn(snapshot: SnapshotFile): SavedConfiguration {
 /** Makes a machine go on as the saved one. Memory comes in as it is touched. @throws {SnapshotInvalid} @throws {Error} see `PcMachine.restore` */
 export async function restoreMachine(machine: PcMachine, snapshot: SnapshotFile): Promise<void> {
   const record = recordIn(snapshot);
-  await machine.restoreLazily(record.machine, await snapshot.table(MEMORY));
+  const early = await snapshot.part(EARLY);
+  await machine.restoreLazily(record.machine, await snapshot.table(MEMORY), early && unpackPages(early));
+}
+
+/** Pages as a part has them: u32 count and numbers of the pages, then what they hold. */
+function packPages(pages: readonly (readonly [gpa: number, content: Uint8Array])[]): Uint8Array {
+  const writer = new ByteWriter().u32(pages.length);
+  for (const [gpa] of pages) writer.u32(gpa / PAGE_BYTES);
+  return concatenate([writer.finish(), ...pages.map(([, content]) => content)]);
+}
+
+/** @throws {OutOfData} the part is cut off */
+function* unpackPages(part: Uint8Array): Generator<readonly [gpa: number, content: Uint8Array]> {
+  const reader = new ByteReader(part);
+  const count = reader.u32(0);
+  for (let n = 0; n < count; n++) {
+    yield [reader.u32(4 + 4 * n) * PAGE_BYTES, reader.slice(4 + 4 * count + n * PAGE_BYTES, PAGE_BYTES)];
+  }
 }
 
 /** How a restored machine starts when it is reset: its kernel is read then. */
