@@ -2,7 +2,7 @@
 // iperf3 runs in the guest, and on the host as its own server. Both take turns with the machine for the processors, so
 // the machine's processor time a gigabyte is said too.
 import { type ChildProcess, spawn } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { loadavg, tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -14,6 +14,7 @@ import { debianKernel } from '../test/guests/debian.ts';
 import { makeDebianRoot, packRoot } from '../test/guests/debian-root.ts';
 import { debianModules, LOAD_MODULES } from '../test/guests/modules.ts';
 import { GET_LEASE } from '../test/guests/network-guest.ts';
+import { processorSeconds } from './processor-time.ts';
 
 const KERNEL = 'linux-image-amd64';
 const PACKAGES = ['busybox-static', 'iperf3', 'libiperf0', 'libc6', 'libsctp1', 'libssl3'];
@@ -29,8 +30,6 @@ const DIRECTIONS: readonly (readonly [name: string, option: string])[] = [
   ['guest to host', ''],
   ['host to guest', '-R'],
 ];
-/** What /proc/PID/stat counts processor time in. */
-const TICKS_PER_SECOND = 100;
 
 const init = (port: number, seconds: number) => `#!/bin/busybox sh
 export PATH=/usr/bin:/bin
@@ -55,12 +54,6 @@ const MACHINES: Readonly<Record<string, (kernel: string, initrd: string, card: s
     return ['qemu-system-x86_64', [...machine, '-display', 'none', '-serial', 'stdio', '-no-reboot', ...system]];
   },
 };
-
-/** Processor seconds that a process and those it started and still has took. */
-function processorSeconds(pid: number): number {
-  const fields = readFileSync(`/proc/${pid}/stat`, 'latin1').split(') ')[1]?.split(' ') ?? [];
-  return (Number(fields[11]) + Number(fields[12])) / TICKS_PER_SECOND;
-}
 
 function freePort(): Promise<number> {
   const server = createServer();

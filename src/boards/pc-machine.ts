@@ -116,7 +116,7 @@ export class PcMachine {
     this.#memoryBytes = options.memoryBytes;
     this.#boot = options.boot;
     this.#wake = options.wake;
-    const display = new DisplayCard(new MappedVideoMemory(machine.memory, layout, () => this.vcpus));
+    const display = new DisplayCard(new MappedVideoMemory(machine.memory, layout, () => this.vcpus), options.vga);
     this.tablet = new TabletCard();
     this.balloon = new BalloonCard((bytes) => options.balloonChanged?.(bytes));
     const voice = voicesOf(options.audio);

@@ -3,6 +3,7 @@ import type { JitOptions } from '../cpu/machine-code.ts';
 import type { AudioSink, CharPort } from '../machine/interfaces.ts';
 import type { PciCard } from '../machine/pci-slot.ts';
 import type { CardOptions } from './cards.ts';
+import type { VgaModel } from './display-card.ts';
 import type { PcDrive } from './drives.ts';
 import type { FirmwareBoot } from './firmware-boot.ts';
 import type { BootOptions } from './loaders/index.ts';
@@ -31,6 +32,8 @@ export interface PcMachineOptions extends Omit<CardOptions, 'voice'> {
   readonly debugOutput?: (byte: number) => void;
   /** Takes what is printed on LPT1; absent: there is no such port. */
   readonly parallel?: (byte: number) => void;
+  /** The display adapter; default std. */
+  readonly vga?: VgaModel;
   /** Where sound goes; absent: nobody hears it. */
   readonly audio?: AudioSink;
   /** When given, hot code is translated. */

@@ -8,9 +8,11 @@ import { readOptionFile, whyUnreadable } from './files.ts';
 import type { FileOption, RunOptions } from './run-options.ts';
 import { quote } from './values.ts';
 
-/** The VGA BIOS that SeaBIOS's package has beside it, and the name under which SeaBIOS looks for that of our adapter. */
-const VGA_BIOS = 'vgabios-stdvga.bin';
-const VGA_BIOS_NAME = 'pci1234,1111.rom';
+/** VGA BIOSes that SeaBIOS's package has beside it, and the names under which SeaBIOS looks for those of our adapters. */
+const VGA_BIOSES = [
+  ['vgabios-stdvga.bin', 'pci1234,1111.rom'],
+  ['vgabios-virtio.bin', 'pci1af4,1050.rom'],
+] as const;
 /** Where packages describe their firmware (QEMU's docs/interop/firmware.json). */
 const DESCRIPTOR_FOLDERS = ['/usr/share/qemu/firmware', '/etc/qemu/firmware'];
 /** How long firmware waits for the key of its menu. */
@@ -28,8 +30,16 @@ export async function loadFirmware(
   if (firmware === 'builtin') return { ...boot, rom: 'builtin', files };
   const rom = readOptionFile(firmware);
   await expectOurMachine(firmware, rom);
-  const vgaBios = await readFile(join(dirname(firmware.path), VGA_BIOS)).catch(() => undefined);
-  return { ...boot, rom, files: vgaBios ? [[VGA_BIOS_NAME, vgaBios], ...files] : files };
+  return { ...boot, rom, files: [...(await vgaBioses(dirname(firmware.path))), ...files] };
+}
+
+async function vgaBioses(folder: string): Promise<[name: string, bytes: Uint8Array][]> {
+  const found: [string, Uint8Array][] = [];
+  for (const [file, name] of VGA_BIOSES) {
+    const bytes = await readFile(join(folder, file)).catch(() => undefined);
+    if (bytes) found.push([name, bytes]);
+  }
+  return found;
 }
 
 /** Opens the flash chip with the firmware's variables, which whoever opens it closes.

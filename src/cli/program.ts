@@ -143,12 +143,19 @@ function deviceOptions(): Option[] {
       '--display <TARGET>',
       'where the screen is shown: none, web or vnc:HOST:PORT[,password-file=FILE]',
     ).default(undefined, 'none'),
+    new Option('--vga <CARD>', 'the display adapter: std, or virtio, which has a virtio GPU beside the VGA').default(
+      undefined,
+      'std',
+    ),
     new Option('--parallel <TARGET>', 'add LPT1, and print to file:FILE, stdio, unix:PATH or none'),
     new Option('--sound <CARD>', 'a sound card: ac97, sb16 (port 220h, IRQ 5, DMA 1 and 5) or none').default(
       undefined,
       'none',
     ),
-    new Option('--audio <TARGET>', "where the guest's sound goes: wav:FILE or none").default(undefined, 'none'),
+    new Option(
+      '--audio <TARGET>',
+      "where the guest's sound goes: wav:FILE, none, or web: the page of --display web, and the default there",
+    ).default(undefined, 'none'),
   ];
 }
 

@@ -1,11 +1,12 @@
 import type { SocketAddress } from '../host/node/listen.ts';
-import { MEMORY_LIMITS, MOST_CPUS, SOUND_MODELS, type SoundModel } from '../vm/config.ts';
+import { MEMORY_LIMITS, MOST_CPUS, SOUND_MODELS, type SoundModel, VGA_MODELS, type VgaModel } from '../vm/config.ts';
 import type { BootMedium } from '../vm/index.ts';
 import { type CdOption, type DiskOption, parseCd, parseDisk } from './drive-options.ts';
 import { UsageError } from './errors.ts';
 import { DEFAULT_NET, type NetOption, parseNet } from './net-options.ts';
 import { parseShare, type ShareOption } from './share-options.ts';
 import {
+  type AudioTarget,
   type DisplayTarget,
   formatSize,
   type GdbOption,
@@ -55,6 +56,8 @@ export interface RawRunOptions {
   readonly qmp?: string;
   readonly gdb?: string;
   readonly display?: string;
+  /** default std */
+  readonly vga?: string;
   readonly parallel?: string;
   /** default none */
   readonly sound?: string;
@@ -105,11 +108,11 @@ export interface RunOptions {
   readonly qmp?: SocketAddress;
   readonly gdb?: GdbOption;
   readonly display: DisplayTarget;
+  readonly vga: VgaModel;
   /** Where what is printed goes. */
   readonly parallel?: SerialTarget;
   readonly sound?: SoundModel;
-  /** The WAV file that gets the guest's sound. */
-  readonly audio?: FileOption;
+  readonly audio?: AudioTarget;
   /** The PNG file that gets the screen's last picture. */
   readonly screenshotAtExit?: string;
   /** Folder that texts of translated regions are written to. */
@@ -166,9 +169,10 @@ export function readRunOptions(image: string | undefined, raw: RawRunOptions, ho
     gdb: optional(raw.gdb, (text) => parseGdb('--gdb', text)),
     qmp: optional(raw.qmp, (text) => parseSocketAddress('--qmp', text)),
     display: parseDisplay('--display', raw.display ?? 'none'),
+    vga: parseWord('--vga', raw.vga ?? 'std', VGA_MODELS),
     parallel: optional(raw.parallel, (text) => parseSerial('--parallel', text)),
     sound: readSound(raw.sound),
-    audio: readAudio(raw.audio),
+    audio: readAudio(raw.audio, raw.display),
     screenshotAtExit: raw.screenshotAtExit,
     dumpRegions: raw.dumpRegions,
     stats: raw.stats ?? false,
@@ -261,10 +265,14 @@ function readSound(text = 'none'): SoundModel | undefined {
   return word === 'none' ? undefined : word;
 }
 
-function readAudio(text = 'none'): FileOption | undefined {
-  const path = /^wav:(.+)$/.exec(text)?.[1];
-  if (path === undefined && text !== 'none') throw new UsageError('--audio', quote(text), 'wav:FILE or none');
-  return optional(path, (path) => ({ option: '--audio', path }));
+/** Without --audio, sound goes to the page that shows the screen, where there is one. */
+function readAudio(text: string | undefined, display = 'none'): AudioTarget | undefined {
+  const word = text ?? (display === 'web' ? 'web' : 'none');
+  const path = /^wav:(.+)$/.exec(word)?.[1];
+  if (path !== undefined) return { kind: 'wav', path };
+  if (word === 'web' && display !== 'web') throw new UsageError('--audio', quote(word), '--display web beside it');
+  if (word !== 'web' && word !== 'none') throw new UsageError('--audio', quote(word), 'wav:FILE, web or none');
+  return word === 'web' ? { kind: 'web' } : undefined;
 }
 
 function readFloppies(paths: readonly string[]): FileOption[] {

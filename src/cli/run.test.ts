@@ -120,7 +120,9 @@ describe('bad input to vitrine run', () => {
     [['--memory', '-5'], 2, '--memory: found "-5", expected a size such as 512M or 2G'],
     [['--memory', '8193K'], 2, '--memory: found "8193K", expected a multiple of 4K'],
     [['--sound', 'gus'], 2, '--sound: found "gus", expected sb16 or ac97 or none'],
-    [['--audio', 'mp3:x'], 2, '--audio: found "mp3:x", expected wav:FILE or none'],
+    [['--audio', 'mp3:x'], 2, '--audio: found "mp3:x", expected wav:FILE, web or none'],
+    [['--audio', 'web'], 2, '--audio: found "web", expected --display web beside it'],
+    [['--vga', 'cga'], 2, '--vga: found "cga", expected std or virtio'],
     [['--accel', 'kvm'], 2, '--accel: found "kvm", expected jit or interp'],
     [['--clock', 'sun'], 2, '--clock: found "sun", expected host or virtual'],
     [['--seed', 'x'], 2, '--seed: found "x", expected a number from 0 to 18446744073709551615'],
@@ -209,6 +211,7 @@ describe('options of vitrine run', () => {
       networks: [{ model: 'virtio', mac: '52:54:0:12:34:56' }],
       shares: [{ tag: 'src', readOnly: true }],
       statistics: false,
+      vga: 'std',
     });
   });
 
@@ -225,6 +228,7 @@ describe('options of vitrine run', () => {
       networks: [{ model: 'e1000', mac: '52:54:0:12:34:56' }],
       shares: [],
       statistics: false,
+      vga: 'std',
     });
   });
 

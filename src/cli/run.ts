@@ -8,6 +8,7 @@ import { nodeTime } from '../host/node/time.ts';
 import type { CharPort, VmConfig, VmStats } from '../vm/index.ts';
 import type { SnapshotFile } from '../vm/snapshot/reader.ts';
 import type { AgentChannel } from './agent.ts';
+import type { HostAudio } from './audio.ts';
 import { BootProgress } from './boot-progress.ts';
 import { type Ending, endingOf, OutsideEnding } from './endings.ts';
 import { CliError, STATUS } from './errors.ts';
@@ -15,11 +16,11 @@ import { type Guest, loadGuest } from './guest.ts';
 import { loadMachine, type Machine, type MakeMachine } from './machine.ts';
 import { type OpenNetworks, openNetworks } from './networks.ts';
 import { openRegionDump } from './region-dump.ts';
-import { type FileOption, type RawRunOptions, type RunOptions, readRunOptions } from './run-options.ts';
+import { type RawRunOptions, type RunOptions, readRunOptions } from './run-options.ts';
 import { openSerialLine } from './serial-lines.ts';
 import type { openSavedRun, SavedRun } from './snapshots.ts';
 import { millisSinceStart } from './start-time.ts';
-import { type DisplayTarget, type GdbOption, quote, type SerialTarget } from './values.ts';
+import { type AudioTarget, type DisplayTarget, type GdbOption, quote, type SerialTarget } from './values.ts';
 
 /** `vitrine run`: boots a machine in the foreground and resolves to the exit status once it ended.
  * @throws {CliError} it cannot be started */
@@ -90,7 +91,7 @@ async function runGuest(
     progress.reached('machine ready');
     const sampling = options.stats ? await sampleHost() : undefined;
     const startMillis = millisSinceStart();
-    const ending = await runToEnd(machine, options, outside, lines.serial, agent);
+    const ending = await runToEnd(machine, options, outside, { ...lines, audio }, agent);
     const hostMillis = millisSinceStart() - startMillis;
     return { ending, stats: machine.stats, startMillis, hostMillis, hostLines: (await sampling?.finish()) ?? [] };
   } finally {
@@ -171,8 +172,8 @@ async function openAgent({ name }: RunOptions, { snapshot }: Guest): Promise<Age
 }
 
 /** As {@link openMedia}, for sound. */
-async function openAudio(file: FileOption, outside: OutsideEnding) {
-  return (await import('./audio.ts')).openWavFile(file, outside);
+async function openAudio(target: AudioTarget, outside: OutsideEnding): Promise<HostAudio> {
+  return (await import('./audio.ts')).openAudioTarget(target, outside);
 }
 
 /** As {@link openMedia}, for folders. */
@@ -188,6 +189,7 @@ function configOf(options: RunOptions, guest: Guest, serial: readonly (CharPort 
     accel: options.accel === 'interp' ? 'interp' : undefined,
     clock: options.clock,
     sound: options.sound,
+    vga: options.vga,
     seed: options.seed ?? defaultSeed(options.clock),
     noReboot: options.noReboot,
     debugExitPort: options.debugExitPort,
@@ -208,13 +210,14 @@ async function runToEnd(
   machine: Machine,
   options: RunOptions,
   outside: OutsideEnding,
-  serial: Lines['serial'],
+  outputs: Lines & { readonly audio: HostAudio | undefined },
   agent: AgentChannel | undefined,
 ): Promise<Ending> {
+  const { serial } = outputs;
   if (options.timeoutMillis !== undefined) outside.onTimeout(options.timeoutMillis, () => machine.describe());
   const stopServing = await serve(machine, options, outside, serial[0], agent);
   const stopDebugging = options.gdb && (await serveDebuggers(options.gdb, machine));
-  const stopShowing = await show(options.display, machine, serial);
+  const stopShowing = await show(options.display, machine, outputs);
   try {
     return await Promise.race([machine.run().then(endingOf), outside.first]);
   } finally {
@@ -229,12 +232,12 @@ async function runToEnd(
 async function show(
   display: DisplayTarget,
   machine: Machine,
-  serial: Lines['serial'],
+  { serial, audio }: Pick<Lines, 'serial'> & { readonly audio: HostAudio | undefined },
 ): Promise<(() => void) | undefined> {
   if (display.kind === 'none') return undefined;
   if (display.kind === 'vnc') return (await import('./display.ts')).serveVnc(display, machine);
   const { serveWeb } = await import('./web-display.ts');
-  return serveWeb(machine, serial, (line) => process.stderr.write(`vitrine: ${line}\n`));
+  return serveWeb(machine, { serial, audio }, (line) => process.stderr.write(`vitrine: ${line}\n`));
 }
 
 async function writeScreenshot(path: string, machine: Machine): Promise<void> {

@@ -12,7 +12,7 @@ import { quote } from './values.ts';
 /** Options that a snapshot brings with it. */
 const SAVED_OPTIONS = [
   ...['kernel', 'initrd', 'append', 'firmware', 'firmwareVars', 'boot', 'disk', 'cdrom', 'floppy'],
-  ...['memory', 'cpus', 'clock', 'seed', 'sound', 'debugExit'],
+  ...['memory', 'cpus', 'clock', 'seed', 'sound', 'vga', 'debugExit'],
 ] as const satisfies readonly (keyof RawRunOptions)[];
 
 /** What the command line leaves in a snapshot for itself. */
@@ -68,13 +68,14 @@ export async function openSavedRun(path: string, image: string | undefined, raw:
   try {
     const configuration = configurationIn(snapshot);
     const outside = configuration.outside as Outside | null;
-    const { memoryBytes, cpuCount = 1, clock, parallel, sound, noReboot, debugExitPort } = configuration;
+    const { memoryBytes, cpuCount = 1, clock, parallel, sound, vga, noReboot, debugExitPort } = configuration;
     const ofSnapshot: Partial<RawRunOptions> = {
       memory: `${memoryBytes / 1024}k`,
       cpus: `${cpuCount}`,
       clock,
       parallel: parallel ? (raw.parallel ?? 'none') : undefined,
       sound: sound ?? undefined,
+      vga,
       reboot: raw.reboot && !noReboot,
       debugExit: debugExitPort === null ? undefined : `${debugExitPort}`,
       net: raw.net ?? outside?.net,

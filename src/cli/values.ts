@@ -95,6 +95,9 @@ export type DisplayTarget =
   | { readonly kind: 'web' }
   | { readonly kind: 'vnc'; readonly address: SocketAddress; readonly passwordFile?: string };
 
+/** Where the guest's sound goes: a WAV file, or the page of --display web. */
+export type AudioTarget = { readonly kind: 'wav'; readonly path: string } | { readonly kind: 'web' };
+
 /** `none`, `web`, or `vnc:HOST:PORT`, with `,password-file=FILE` behind it. */
 export function parseDisplay(option: string, text: string): DisplayTarget {
   if (text === 'none' || text === 'web') return { kind: text };

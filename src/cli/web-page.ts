@@ -1,5 +1,12 @@
-/** The page of `--display web`. @param script the address of its script  @param serialLines how many serial consoles it has */
-export function webPage(script: string, serialLines: number): string {
+/** What the page has besides the screen. */
+export interface PageParts {
+  /** How many serial consoles. */
+  readonly serialLines: number;
+  readonly hasSound: boolean;
+}
+
+/** The page of `--display web`. @param script the address of its script */
+export function webPage(script: string, { serialLines, hasSound }: PageParts): string {
   const tabs = Array.from({ length: serialLines }, (_, i) => `<button data-view="serial${i}">Serial ${i + 1}</button>`);
   const views = Array.from({ length: serialLines }, (_, i) => `<div class="view" id="serial${i}"></div>`);
   return `<!doctype html>
@@ -20,6 +27,7 @@ export function webPage(script: string, serialLines: number): string {
     <button id="paste">Paste…</button>
     <button id="capture" title="The pointer stays in the screen until Escape is pressed">Capture mouse</button>
     <label><input type="checkbox" id="scale" checked> Scale</label>
+    ${hasSound ? '<label><input type="checkbox" id="sound" autocomplete="off"> Sound</label>' : ''}
     <button id="full">Full screen</button>
   </span>
   <output id="state">connecting</output>

@@ -1,5 +1,7 @@
 // The page of `--display web`: the guest's screen by noVNC, its serial consoles by xterm.js.
 
+import { Sound } from './sound.ts';
+
 /** What is used of noVNC (its docs/API.md). */
 interface Rfb extends EventTarget {
   scaleViewport: boolean;
@@ -24,6 +26,8 @@ interface FitModule {
   readonly FitAddon: new () => { fit(): void };
 }
 
+/** The ending of our own scripts, which are modules of TypeScript or what was made of them. */
+const EXTENSION = import.meta.url.endsWith('.ts') ? '.ts' : '.js';
 const SCRIPTS = {
   rfb: './novnc/core/rfb.js',
   terminal: './xterm/xterm.mjs',
@@ -151,6 +155,13 @@ function connectCapture(control: Control): void {
   document.addEventListener('wheel', wheel, { capture: true, passive: false });
 }
 
+/** There is a box for sound where there is sound. */
+function connectSound(): void {
+  const box = document.getElementById('sound');
+  const sound = new Sound(new URL('sound', sockets), new URL(`console/sound-player${EXTENSION}`, base));
+  box?.addEventListener('change', () => void sound.toggle());
+}
+
 const control = new Control();
 const tabs = [...document.querySelectorAll<HTMLElement>('nav button')];
 for (const tab of tabs) tab.addEventListener('click', () => show(tab.dataset.view ?? 'screen'));
@@ -158,4 +169,5 @@ const serialNames = tabs.flatMap(({ dataset }) => (dataset.view?.startsWith('ser
 const [rfb] = await Promise.all([openScreen(), ...serialNames.map(openSerial)]);
 connectTools(control, rfb);
 connectCapture(control);
+connectSound();
 show('screen');

@@ -4,7 +4,26 @@
 export const DIRTY_PAGE_BYTES = 4096;
 
 /** Layouts of a pixel in memory; the first-named component has the highest bits. Indexed pixels go through the palette. */
-export type PixelFormat = 'indexed8' | 'x1r5g5b5' | 'r5g6b5' | 'r8g8b8' | 'x8r8g8b8' | 'x8b8g8r8';
+export type PixelFormat =
+  | 'indexed8'
+  | 'x1r5g5b5'
+  | 'r5g6b5'
+  | 'r8g8b8'
+  | 'x8r8g8b8'
+  | 'x8b8g8r8'
+  | 'b8g8r8x8'
+  | 'r8g8b8x8';
+
+/** A pointer that the adapter lays over the screen. Another one, or the same elsewhere, is another object. */
+export interface PointerImage {
+  /** of its upper left corner, which may be outside of the screen */
+  readonly x: number;
+  readonly y: number;
+  readonly width: number;
+  readonly height: number;
+  /** as pixels of a {@link Frame}, with their opacity in the highest byte, by which the colours have been multiplied */
+  readonly pixels: Uint32Array;
+}
 
 /** A screen of pixels that follow one another in memory. */
 export interface LinearScanout {
@@ -19,6 +38,7 @@ export interface LinearScanout {
   readonly format: PixelFormat;
   /** colours of indexed pixels, as pixels of a {@link Frame} */
   readonly palette: Uint32Array;
+  readonly pointer?: PointerImage;
 }
 
 /** A cursor of a text screen: a block over some rows of a cell. */

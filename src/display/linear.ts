@@ -10,6 +10,8 @@ export const PIXEL_BYTES: Readonly<Record<PixelFormat, number>> = {
   r8g8b8: 3,
   x8r8g8b8: 4,
   x8b8g8r8: 4,
+  b8g8r8x8: 4,
+  r8g8b8x8: 4,
 };
 
 type Convert = (memory: Uint8Array, at: number, palette: Uint32Array) => number;
@@ -28,6 +30,8 @@ const CONVERT: Readonly<Record<PixelFormat, Convert>> = {
   r8g8b8: (memory, at) => opaque(memory[at + 2], memory[at + 1], memory[at]),
   x8r8g8b8: (memory, at) => opaque(memory[at + 2], memory[at + 1], memory[at]),
   x8b8g8r8: (memory, at) => opaque(memory[at], memory[at + 1], memory[at + 2]),
+  b8g8r8x8: (memory, at) => opaque(memory[at + 1], memory[at + 2], memory[at + 3]),
+  r8g8b8x8: (memory, at) => opaque(memory[at + 3], memory[at + 2], memory[at + 1]),
 };
 
 /** Draws a line of pixels. @param target as many pixels as the screen is wide */

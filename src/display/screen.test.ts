@@ -107,6 +107,30 @@ describe('Screen of linear memory', () => {
     assert.deepEqual(draw('r8g8b8', [0, 0, 255, 0, 255, 0, 255, 0, 0]), [RED, GREEN, BLUE]);
     assert.deepEqual(draw('x8r8g8b8', [0, 0, 255, 9, 0, 255, 0, 9, 255, 0, 0, 9]), [RED, GREEN, BLUE]);
     assert.deepEqual(draw('x8b8g8r8', [255, 0, 0, 9, 0, 255, 0, 9, 0, 0, 255, 9]), [RED, GREEN, BLUE]);
+    assert.deepEqual(draw('b8g8r8x8', [9, 255, 0, 0, 9, 0, 255, 0, 9, 0, 0, 255]), [RED, GREEN, BLUE]);
+    assert.deepEqual(draw('r8g8b8x8', [9, 0, 0, 255, 9, 0, 255, 0, 9, 255, 0, 0]), [RED, GREEN, BLUE]);
+  });
+
+  it('lays the pointer over it, and draws what was below when it has gone', () => {
+    const memory = LINEAR.memory.slice().fill(255, 0, 3 * 4096);
+    const [clear, half] = [0, 0x80800000];
+    const pointer = { x: 1, y: 1, width: 2, height: 2, pixels: Uint32Array.of(RED, half, clear, GREEN) };
+    const source = adapter<LinearScanout>({ ...LINEAR, memory, pointer });
+    const screen = new Screen(source);
+    screen.refresh();
+    const lines = () => [0, 4, 8].map((at) => [...screen.frame.pixels.subarray(at, at + 4)]);
+    const [W, mixed] = [WHITE, 0xffff7f7f];
+    assert.deepEqual(lines(), [
+      [W, W, W, W],
+      [W, RED, mixed, W],
+      [W, W, GREEN, W],
+    ]);
+    source.shown = { ...source.shown, pointer: { ...pointer, x: -1, y: 2 } };
+    assert.deepEqual(screen.refresh(), [{ x: 0, y: 1, width: 3, height: 2 }]);
+    assert.deepEqual(lines()[2], [mixed, W, W, W]);
+    source.shown = { ...source.shown, pointer: undefined };
+    assert.deepEqual(screen.refresh(), [{ x: 0, y: 2, width: 1, height: 1 }]);
+    assert.ok(screen.frame.pixels.every((pixel) => pixel === W));
   });
 
   it('draws anew only what was written, and reports only what looks different', () => {

@@ -3,11 +3,13 @@ import {
   type DisplaySource,
   type Frame,
   type LinearScanout,
+  type PointerImage,
   type Rect,
   type Scanout,
   type VgaScanout,
 } from './interfaces.ts';
 import { drawLinearLine, PIXEL_BYTES } from './linear.ts';
+import { isInPointer, overlayPointer } from './pointer-image.ts';
 import { screenText } from './screen-text.ts';
 import { drawGraphicsLine } from './vga-graphics.ts';
 import { planeOffset, type VgaLine, vgaLines } from './vga-lines.ts';
@@ -35,6 +37,8 @@ export class Screen {
   #fonts: Uint8Array = new Uint8Array(0);
   #bands = new Map<number, TextBand>();
   #changes: Rect[] = [];
+  /** The pointer that is in the picture. */
+  #pointer: PointerImage | undefined;
 
   constructor(source: DisplaySource) {
     this.#source = source;
@@ -82,10 +86,15 @@ export class Screen {
 
   #drawLinear(screen: LinearScanout, isNew: boolean, dirty: Uint8Array): void {
     const bytes = screen.width * PIXEL_BYTES[screen.format];
+    const { pointer } = screen;
+    const moved = pointer === this.#pointer ? [] : [pointer, this.#pointer];
+    this.#pointer = pointer;
     for (let y = 0; y < screen.height; y++) {
       const start = screen.offset + y * screen.pitch;
-      if (!isNew && !isDirty(dirty, start, start + bytes)) continue;
+      const isSame = !isNew && !isDirty(dirty, start, start + bytes);
+      if (isSame && !moved.some((image) => isInPointer(image, y))) continue;
       drawLinearLine(screen, y, this.#line);
+      if (isInPointer(pointer, y)) overlayPointer(pointer, y, this.#line);
       this.#putLine(y, 0, screen.width);
     }
   }
@@ -167,7 +176,7 @@ export class Screen {
 function signatureOf(scanout: Scanout): string {
   if (scanout.kind === 'blank') return 'blank';
   const { memory: _, palette, ...rest } = scanout;
-  if (rest.kind === 'linear') return `${JSON.stringify(rest)} ${palette.join()}`;
+  if (rest.kind === 'linear') return `${JSON.stringify({ ...rest, pointer: undefined })} ${palette.join()}`;
   const { cursor, blinkHides: __, ...screen } = rest;
   const shape = cursor && screen.mode === 'text' ? [cursor.firstRow, cursor.lastRow] : [];
   return `${JSON.stringify(screen)} ${shape.join()} ${palette.join()}`;

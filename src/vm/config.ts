@@ -1,4 +1,5 @@
 import type { PcChannel, PcNetwork, PcShare } from '../boards/cards.ts';
+import type { VgaModel } from '../boards/display-card.ts';
 import type { PcDrive } from '../boards/drives.ts';
 import type { FirmwareBoot } from '../boards/firmware-boot.ts';
 import type { HandlerStore } from '../boards/pc-machine.ts';
@@ -55,6 +56,8 @@ export interface VmConfig {
   readonly parallel?: (byte: number) => void;
   /** Streams to programs of the guest, by the name that these look for. */
   readonly channels?: readonly PcChannel[];
+  /** The display adapter: `std`, the default, is a VGA with Bochs' modes, `virtio` one with a virtio GPU beside it. */
+  readonly vga?: VgaModel;
   /** The sound card, beside the speaker that every PC has; default none. */
   readonly sound?: SoundModel;
   /** Where the guest's sound goes; absent: nobody hears it. */
@@ -73,6 +76,7 @@ export interface VmConfig {
 }
 
 export { MOST_CARDS } from '../boards/cards.ts';
+export { VGA_MODELS, type VgaModel } from '../boards/display-card.ts';
 export { MOST_IDE_DISKS } from '../boards/drives.ts';
 export { MOST_CPUS } from '../boards/pc-map.ts';
 export { SOUND_MODELS, type SoundModel } from '../boards/sound-card.ts';

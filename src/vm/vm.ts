@@ -94,6 +94,7 @@ export class Vm implements VmControl {
       parallel: config.parallel,
       channels: config.channels,
       sound: config.sound,
+      vga: config.vga,
       audio: config.audio,
       handlers: config.handlers,
       jit: config.accel === 'interp' ? undefined : jitOptionsOf(config),

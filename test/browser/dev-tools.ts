@@ -66,6 +66,25 @@ export class DrivenPage {
     await this.command('Input.dispatchKeyEvent', { ...event, type: 'keyUp' });
   }
 
+  /** Clicks into the middle of an element, as somebody would. @throws {Error} there is none */
+  async click(selector: string): Promise<void> {
+    const place = `(() => {
+      const { x, y, width, height } = document.querySelector('${selector}').getBoundingClientRect();
+      return { x: x + width / 2, y: y + height / 2 };
+    })()`;
+    await this.point('mousePressed', await this.evaluate(place), 'left');
+    await this.point('mouseReleased', await this.evaluate(place), 'left');
+  }
+
+  /** Does something with the mouse at a place of the page. */
+  async point(
+    type: 'mouseMoved' | 'mousePressed' | 'mouseReleased',
+    { x, y }: { readonly x: number; readonly y: number },
+    button: 'none' | 'left' = 'none',
+  ): Promise<void> {
+    await this.command('Input.dispatchMouseEvent', { type, x, y, button, clickCount: button === 'none' ? 0 : 1 });
+  }
+
   /** The page as PNG. */
   async screenshot(): Promise<Buffer> {
     const { data } = (await this.command('Page.captureScreenshot')) as { data: string };

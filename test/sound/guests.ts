@@ -163,6 +163,7 @@ const RING = 0x1f000;
 /** Most samples of a buffer, in whole periods of both tones. */
 const BUFFER_FRAMES = 22_000;
 const BUFFERS = 2;
+const RING_ENTRIES = 32;
 
 /** Finds the AC'97 controller: BX gets the mixer's ports, BP those of the bus masters. */
 const FIND_AC97 = `
@@ -212,11 +213,33 @@ const master = (register: number, accumulator: 'al' | 'eax', value: number) => `
   mov ${accumulator}, ${value}
   out dx, ${accumulator}`;
 
-/** Plays two tones at once on an AC'97 card, at {@link BLASTER_RATES}.stereo, and ends the run with 0 once all buffers have been played. */
-export function ac97Guest(): Uint8Array {
+/** Waits until all buffers have been played, and ends the run with 0. */
+const UNTIL_PLAYED = `
+play:
+  lea edx, [ebp + 0x16]
+  in ax, dx
+  test ax, 4
+  jz play
+  mov al, 0
+finish:${FINISH}`;
+
+/** Has the last valid buffer be the one before the current one, for ever. */
+const FOR_EVER = `
+play:
+  lea edx, [ebp + 0x14]
+  in al, dx
+  dec al
+  and al, ${RING_ENTRIES - 1}
+  inc edx
+  out dx, al
+  jmp play
+finish:${FINISH}`;
+
+/** Plays two tones at once on an AC'97 card, at {@link BLASTER_RATES}.stereo. It ends the run with 0 once all buffers have been played, or plays them for ever. */
+export function ac97Guest(endless = false): Uint8Array {
   const period = (hertz: number) => BLASTER_RATES.stereo / hertz;
   const descriptors = Array.from(
-    { length: BUFFERS },
+    { length: endless ? RING_ENTRIES : BUFFERS },
     (_, n) => `
   mov dword [${RING + n * 8}], ${WORD_BUFFER}
   mov dword [${RING + n * 8 + 4}], ${BUFFER_FRAMES * 2}`,
@@ -241,11 +264,5 @@ ${master(0x1b, 'al', 2)}
 ${master(0x10, 'eax', RING)}
 ${master(0x15, 'al', BUFFERS - 1)}
 ${master(0x1b, 'al', 1)}
-play:
-  lea edx, [ebp + 0x16]
-  in ax, dx
-  test ax, 4
-  jz play
-  mov al, 0
-finish:${FINISH}`);
+${endless ? FOR_EVER : UNTIL_PLAYED}`);
 }

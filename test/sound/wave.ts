@@ -22,8 +22,23 @@ export function readWave(bytes: Uint8Array): Wave {
 
 /** The frequency of a tone, by counting how often it rises through zero between the first and the last time. */
 export function frequencyOf(samples: Int16Array, rateHz: number): number {
-  const rises: number[] = [];
-  for (let i = 1; i < samples.length; i++) if (samples[i - 1] < 0 && samples[i] >= 0) rises.push(i);
+  const rises = risesOf(samples);
   const [first, last] = [rises[0] ?? 0, rises.at(-1) ?? 0];
   return ((rises.length - 1) * rateHz) / (last - first);
+}
+
+/** The same of a tone of which pieces may be missing: periods that are unlike most do not count. @returns it, and the share of those that do */
+export function brokenFrequencyOf(samples: Int16Array, rateHz: number): [hertz: number, share: number] {
+  const rises = risesOf(samples);
+  const periods = rises.slice(1).map((at, n) => at - rises[n]);
+  const middle = periods.toSorted((a, b) => a - b)[periods.length >> 1] ?? 0;
+  const usual = periods.filter((period) => Math.abs(period - middle) <= 1);
+  const mean = usual.reduce((sum, period) => sum + period, 0) / usual.length;
+  return [rateHz / mean, usual.length / periods.length];
+}
+
+function risesOf(samples: Int16Array): number[] {
+  const rises: number[] = [];
+  for (let i = 1; i < samples.length; i++) if (samples[i - 1] < 0 && samples[i] >= 0) rises.push(i);
+  return rises;
 }

@@ -1,5 +1,6 @@
 import { ManualClock } from '../../machine/manual-clock.ts';
 import { PlainVideoMemory } from '../../machine/video-memory.ts';
+import { makeEdid } from './edid.ts';
 import { StdVga } from './std-vga.ts';
 
 const MEBIBYTE = 2 ** 20;
@@ -43,6 +44,7 @@ export class VgaBench {
   readonly vga = new StdVga({
     clock: this.clock,
     memory: this.memory,
+    edid: makeEdid(),
     window: (_kind, _length, device, name) => {
       this.devices[name] = device;
       return { place: (base) => (this.places[name] = base) };

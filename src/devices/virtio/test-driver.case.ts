@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import type { PciFunction } from '../../machine/pci.ts';
 import { TestSlot } from '../../machine/test-slot.case.ts';
 import { VIRTIO_F, type VirtioDevice } from './virtio-device.ts';
 import { VirtioPci } from './virtio-pci.ts';
@@ -22,7 +23,7 @@ export interface UsedChain {
 /** The driver's side of a virtio device of version 1, as far as tests need it: over real registers and real memory. */
 export class TestDriver {
   readonly slot: TestSlot;
-  readonly card: VirtioPci;
+  readonly card: PciFunction;
   readonly #modern: number;
   readonly #sizes: number[] = [];
   readonly #next: number[] = [];
@@ -31,10 +32,10 @@ export class TestDriver {
   readonly #writable = new Map<string, { gpa: number; length: number }[]>();
   #buffer = BUFFERS;
 
-  /** Plugs the device in; the driver has not touched it yet. */
-  constructor(device: VirtioDevice, slot = new TestSlot()) {
+  /** Plugs the device in, or a card that has one; the driver has not touched it yet. */
+  constructor(device: VirtioDevice | ((slot: TestSlot) => PciFunction), slot = new TestSlot()) {
     this.slot = slot;
-    this.card = new VirtioPci(device, slot);
+    this.card = typeof device === 'function' ? device(slot) : new VirtioPci(device, slot);
     this.#modern = slot.place(this.card)[4] ?? 0;
   }
 

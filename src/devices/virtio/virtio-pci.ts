@@ -37,6 +37,13 @@ const ACCESS = { bar: 4, offset: 8, length: 12, data: 16, end: 20 } as const;
 const DEVICE_CONFIG_BYTES = 0x1000;
 const STATE_VERSION = 1;
 
+/** What else a card is, beside its virtio device. */
+export interface CardBeside {
+  readonly classCode: number;
+  /** Registers 0, 2 and 3 are free. */
+  readonly bars: readonly PciBar[];
+}
+
 /** A virtio device on the PCI bus (virtio 1.2 section 4.1): of version 1, and transitional where older drivers exist. */
 export class VirtioPci implements PciFunction {
   readonly #config: PciConfigSpace;
@@ -44,7 +51,7 @@ export class VirtioPci implements PciFunction {
   readonly #core: VirtioCore;
   readonly #registers: ModernRegisters;
 
-  constructor(device: VirtioDevice, slot: PciSlot) {
+  constructor(device: VirtioDevice, slot: PciSlot, beside?: CardBeside) {
     const identity = IDENTITIES[device.type] ?? { classCode: 0xff0000 };
     const transitional = identity.transitional !== undefined;
     const vectors = device.queueSizes.length + 1;
@@ -59,6 +66,7 @@ export class VirtioPci implements PciFunction {
     this.#registers = new ModernRegisters(this.#core, vectors);
     const legacy = new LegacyRegisters(this.#core, vectors, () => this.#msix.enabled);
     const bars: PciBar[] = [
+      ...(beside?.bars ?? []),
       { index: BAR.msix, kind: 'memory32', ...windowOf(slot, 'memory32', MSIX_RANGE_BYTES, this.#msix) },
       { index: BAR.modern, kind: 'memory64', prefetchable: true, ...this.#modernWindow(slot) },
     ];
@@ -68,7 +76,7 @@ export class VirtioPci implements PciFunction {
         vendor: VENDOR,
         device: identity.transitional ?? MODERN_DEVICE + device.type,
         revision: transitional ? TRANSITIONAL_REVISION : MODERN_REVISION,
-        classCode: identity.classCode,
+        classCode: beside?.classCode ?? identity.classCode,
         subsystemVendor: VENDOR,
         subsystem: transitional ? device.type : MODERN_DEVICE + device.type,
         interruptPin: 1,

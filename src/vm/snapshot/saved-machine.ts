@@ -30,6 +30,8 @@ export interface SavedConfiguration {
   readonly parallel?: boolean;
   /** Absent: none. */
   readonly sound?: VmConfig['sound'] | null;
+  /** Absent: std. */
+  readonly vga?: VmConfig['vga'];
   readonly seed: bigint;
   readonly noReboot: boolean;
   readonly debugExitPort: number | null;
@@ -176,6 +178,7 @@ function describe(config: VmConfig, outside: unknown): SavedConfiguration {
     clock: config.clock,
     parallel: config.parallel !== undefined,
     sound: config.sound ?? null,
+    vga: config.vga ?? 'std',
     seed: config.seed,
     noReboot: config.noReboot,
     debugExitPort: config.debugExitPort ?? null,

@@ -40,7 +40,9 @@ const MODE_ATTRIBUTES = 0x00bb;
 const PCI_ADDRESS = 0xcf8;
 const PCI_DATA = 0xcfc;
 const PCI_ENABLE = 0x80000000;
-const BOCHS_VGA = 0x11111234;
+const PCI_CLASS = 0x08;
+const PCI_BAR0 = 0x10;
+const VGA_COMPATIBLE = 0x030000;
 const SLOTS = 32;
 
 /** Modes: number, width, height, bits. VESA's own, then those of Bochs. */
@@ -193,13 +195,13 @@ function modeInformation(c: Caller): number {
   return SUCCESS;
 }
 
-/** Where the linear frame buffer lies: the first base address of the adapter. */
+/** Where the linear frame buffer lies: the first base address of the adapter, which is known by its class. */
 function frameBuffer(c: Caller): number {
   for (let slot = 0; slot < SLOTS; slot++) {
-    const address = (PCI_ENABLE | (slot << 11)) >>> 0;
-    c.out(PCI_ADDRESS, address, 4);
-    if (c.in(PCI_DATA, 4) !== BOCHS_VGA) continue;
-    c.out(PCI_ADDRESS, address | 0x10, 4);
+    const address = PCI_ENABLE | (slot << 11);
+    c.out(PCI_ADDRESS, (address | PCI_CLASS) >>> 0, 4);
+    if (c.in(PCI_DATA, 4) >>> 8 !== VGA_COMPATIBLE) continue;
+    c.out(PCI_ADDRESS, (address | PCI_BAR0) >>> 0, 4);
     return (c.in(PCI_DATA, 4) & ~0xf) >>> 0;
   }
   return 0;
