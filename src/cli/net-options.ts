@@ -77,7 +77,8 @@ const FORWARD_EXPECTED = 'hostfwd=tcp:127.0.0.1:2222-:22, or udp, or unix:PATH-:
 const RULE_EXPECTED =
   'an address, a range such as 10.0.0.0/8 or a name, and ports: deb.debian.org:80, [fd00::]/8:1-1024';
 const DEFAULT_MODEL: NicModel = 'e1000';
-const MODELS: readonly NicModel[] = ['virtio', 'e1000', 'rtl8139', 'ne2k'];
+/** Network cards there are. */
+export const MODELS: readonly NicModel[] = ['virtio', 'e1000', 'rtl8139', 'ne2k'];
 const MOST_PORT = 65535;
 const MOST_VLAN = 4094;
 const MOST_DELAY_MILLIS = 60_000;

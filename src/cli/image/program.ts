@@ -14,6 +14,8 @@ Examples:
   vitrine image rebase -b other.qcow2 -F qcow2 overlay.qcow2
   vitrine image pack folder disc.iso
   vitrine image pack -f fat --size 1440k folder floppy.img
+  vitrine image import appliance.ova
+  vitrine image export --memory 1G --bus virtio --net virtio debian.qcow2 debian.ova
   vitrine image build debian --packages openssh-server --user me debian.qcow2
   vitrine image seed --user-data user.yaml --ssh-key ~/.ssh/id_ed25519.pub --hostname guest seed.iso
 
@@ -183,6 +185,36 @@ const VERBS: readonly Verb[] = [
     action: async ([file = ''], options) => (await making()).seed(file, as(options)),
   },
   {
+    name: 'import',
+    files: '<FILE>',
+    description: 'Make disks of an OVA, or of an OVF descriptor and the files beside it, and say how to run them.',
+    options: [
+      ['-O, --output-format <FMT>', 'format of the disks (default qcow2)'],
+      ['--folder <FOLDER>', 'where they go (default: here)'],
+      PROGRESS,
+      ['--json', 'tell what was made as JSON'],
+    ],
+    action: async ([file = ''], options) => (await import('./appliance/import.ts')).importAppliance(file, as(options)),
+  },
+  {
+    name: 'export',
+    files: '<DISK> <FILE>',
+    description: 'Pack a disk and what its machine is like into an OVA.',
+    options: [
+      FORMAT,
+      ['--disk <FILE>', 'another disk; may be given more than once'],
+      ['--name <NAME>', "the machine's (default: of the file)"],
+      ['--memory <SIZE>', 'default 512M'],
+      ['--cpus <N>', 'default 1'],
+      ['--bus <BUS>', 'of the disks: ide (default), ahci, virtio, scsi or nvme'],
+      ['--net <MODELS>', 'network cards, with commas between, or none (default e1000)'],
+      ['--uefi', 'it starts by UEFI'],
+      PROGRESS,
+    ],
+    action: async ([disk = '', file = ''], options) =>
+      (await import('./appliance/export.ts')).exportAppliance(disk, file, as(options)),
+  },
+  {
     name: 'build',
     files: '<SYSTEM> <FILE>',
     description: "Make a disk that boots: debian, of this host's own package source, by mmdebstrap and mke2fs.",
@@ -260,7 +292,7 @@ function defineVerb({ name, files, description, options }: Verb): Command {
 
 function defineOption(flags: string, text: string): Option {
   const option = new Option(flags, text);
-  if (flags === OPTIONS[0] || flags.startsWith('--ssh-key'))
+  if (flags === OPTIONS[0] || flags.startsWith('--ssh-key') || flags.startsWith('--disk'))
     option.argParser((value, earlier: string[] | undefined) => [...(earlier ?? []), value]);
   if (text.startsWith('iso,')) option.choices(['iso', 'fat']);
   if (flags.startsWith('--output ')) option.choices(['human', 'json']);
