@@ -55,11 +55,11 @@ test('the 32-bit and the 64-bit root list the same tables', () => {
   for (let i = 0; i < count; i++) assert.equal(rsdt.reader.u32(36 + i * 4), Number(xsdt.reader.u64(36 + i * 8)));
 });
 
-test('the FADT names reset port, power management ports and the SCI', () => {
+test('the FADT names reset port, power management ports, general-purpose events and the SCI', () => {
   const { reader, bytes } = placed(1).find('FACP');
   assert.equal(bytes.length, 244);
   assert.equal(reader.u16(46), 9);
-  assert.deepEqual([reader.u32(56), reader.u32(64), reader.u32(76)], [0x600, 0x604, 0x608]);
+  assert.deepEqual([reader.u32(56), reader.u32(64), reader.u32(76), reader.u32(80)], [0x600, 0x604, 0x608, 0x60c]);
   assert.equal(reader.u8(108), 0x32);
   assert.ok(reader.u32(112) & (1 << 10));
   assert.deepEqual([reader.u8(116), reader.u64(120), reader.u8(128)], [1, 0xcf9n, 6]);

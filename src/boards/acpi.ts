@@ -27,6 +27,8 @@ const NO_C2 = 0x65;
 const NO_C3 = 0x3e9;
 const PROFILE_DESKTOP = 1;
 const RESET_VALUE = 6;
+/** Two for status, two for enabling. */
+const GENERAL_EVENT_BYTES = 4;
 /** CMOS index of the century, as every PC firmware has it. */
 const CENTURY_INDEX = 0x32;
 
@@ -122,11 +124,11 @@ const FADT_POINTERS: readonly PointerField[] = [
 /** The FADT of ACPI 2.0, 244 bytes with its header (ACPI 6.5 section 5.2.9). */
 function fadtBody(facs: number, dsdt: number): Uint8Array {
   const [pm] = PC_PORTS.powerManagement;
-  const [event, control, timer] = [pm, pm + 4, pm + 8];
+  const [event, control, timer, general] = [pm, pm + 4, pm + 8, pm + 12];
   const body = new ByteWriter().u32(facs).u32(dsdt).u8(0).u8(PROFILE_DESKTOP).u16(PC_IRQ.sci);
   body.u32(0).zeros(4); // no SMI command: ACPI mode is always on
-  for (const block of [event, 0, control, 0, 0, timer, 0, 0]) body.u32(block);
-  body.append([4, 2, 0, 4, 0, 0, 0, 0]); // lengths of these blocks
+  for (const block of [event, 0, control, 0, 0, timer, general, 0]) body.u32(block);
+  body.append([4, 2, 0, 4, GENERAL_EVENT_BYTES, 0, 0, 0]); // lengths of these blocks
   body.u16(NO_C2).u16(NO_C3).zeros(4).zeros(2);
   body.append([0, 0, CENTURY_INDEX]);
   body.u16(LEGACY_DEVICES | HAS_8042).u8(0);
@@ -139,7 +141,7 @@ function fadtBody(facs: number, dsdt: number): Uint8Array {
   noAddress(body);
   noAddress(body);
   portAddress(body, timer, 32, ACCESS_DWORD);
-  noAddress(body);
+  portAddress(body, general, 8 * GENERAL_EVENT_BYTES, ACCESS_BYTE);
   noAddress(body);
   return body.finish();
 }

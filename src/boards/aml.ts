@@ -16,11 +16,13 @@ const OP = {
   scope: 0x10,
   buffer: 0x11,
   package: 0x12,
+  method: 0x14,
   rootPrefix: 0x5c,
   dualName: 0x2e,
   multiName: 0x2f,
   extended: 0x5b,
   device: 0x82,
+  notify: 0x86,
 } as const;
 
 const MOST_PACKAGE_BYTES = 0xfffffff;
@@ -66,6 +68,16 @@ export function scope(path: string, ...terms: Aml[]): Aml {
 /** `Device (path) { terms }`. */
 export function device(path: string, ...terms: Aml[]): Aml {
   return [OP.extended, OP.device, ...withLength([...nameString(path), ...terms.flat()])];
+}
+
+/** `Method (path) { terms }`, without arguments. */
+export function method(path: string, ...terms: Aml[]): Aml {
+  return [OP.method, ...withLength([...nameString(path), 0, ...terms.flat()])];
+}
+
+/** `Notify (path, value)`. */
+export function notify(path: string, value: number): Aml {
+  return [OP.notify, ...nameString(path), ...integer(value)];
 }
 
 /** `ResourceTemplate () { descriptors }`. The end tag's checksum is 0, which means that there is none. */

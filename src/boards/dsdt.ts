@@ -1,3 +1,4 @@
+import { GPI_EVENT } from '../devices/piix4-pm/pm-registers.ts';
 import {
   type Aml,
   busRange,
@@ -6,7 +7,9 @@ import {
   integer,
   irq,
   memoryRange,
+  method,
   name,
+  notify,
   packageOf,
   portRange,
   ports,
@@ -42,6 +45,9 @@ const PARALLEL: IsaChip = { name: 'LPT1', id: 'PNP0400', ports: [PC_PORTS.parall
 /** Present, enabled, shown and working (ACPI 6.5 section 6.3.7). */
 const STATUS_WORKING = 0x0f;
 const STATUS_HIDDEN = 0x0b;
+/** The generation ID's device, and what it notifies of. */
+const GENERATION_ID = '\\_SB.VGEN';
+const GENERATION_ID_CHANGED = 0x80;
 const SLOTS = 32;
 const PINS = 4;
 
@@ -52,8 +58,10 @@ export function buildDsdt(cpuCount: number, parallel = false): Uint8Array {
     ...scope(
       '_SB',
       hostBridge(parallel ? [...ISA_CHIPS, PARALLEL] : ISA_CHIPS),
+      generationId(),
       ...Array.from({ length: cpuCount }, (_, cpu) => processor(cpu)),
     ),
+    ...scope('_GPE', method(`_E${hex(GPI_EVENT)}`, notify(GENERATION_ID, GENERATION_ID_CHANGED))),
   ]);
 }
 
@@ -106,7 +114,22 @@ function isaChip(chip: IsaChip): Aml {
   );
 }
 
+/** Where the generation ID lies, found by its compatible identities and its name for people ("Virtual Machine Generation ID"). */
+function generationId(): Aml {
+  return device(
+    'VGEN',
+    name('_HID', string('VTRN0001')),
+    name('_CID', packageOf(string('VM_Gen_Counter'), string('VMGENCTR'))),
+    name('_DDN', string('VM_Gen_Counter')),
+    name('ADDR', packageOf(integer(PC_MEMORY.generationId), integer(0))),
+  );
+}
+
+/** Two digits. */
+function hex(number: number): string {
+  return number.toString(16).toUpperCase().padStart(2, '0');
+}
+
 function processor(cpu: number): Aml {
-  const number = cpu.toString(16).toUpperCase().padStart(2, '0');
-  return device(`CP${number}`, name('_HID', string('ACPI0007')), name('_UID', integer(cpu)));
+  return device(`CP${hex(cpu)}`, name('_HID', string('ACPI0007')), name('_UID', integer(cpu)));
 }

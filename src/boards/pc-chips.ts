@@ -19,6 +19,7 @@ import { Pit8254 } from '../devices/pit8254/pit8254.ts';
 import { SystemControlPortB } from '../devices/pit8254/system-control-port-b.ts';
 import { PVPANIC_PANICKED, Pvpanic } from '../devices/pvpanic/pvpanic.ts';
 import { Uart16550 } from '../devices/uart16550/uart16550.ts';
+import { GENERATION_ID_BYTES, VmGenerationId } from '../devices/vm-generation-id/vm-generation-id.ts';
 import { type ProcessorRegisters, VmPort } from '../devices/vmport/vmport.ts';
 import type { BusWidth } from '../machine/bus.ts';
 import type { HostWork } from '../machine/host-work.ts';
@@ -48,6 +49,8 @@ export interface ChipOptions {
   readonly debugOutput?: (byte: number) => void;
   /** the general registers of the processor, for the one chip that looks at them */
   readonly registers?: ProcessorRegisters;
+  /** 16 bytes that no other machine has; default zeros */
+  readonly generationId?: Uint8Array;
 }
 
 /** What the chips of a PC are connected to on the board. */
@@ -97,9 +100,8 @@ export function makeChips(options: ChipOptions, wiring: ChipWiring) {
     debugExit: new DebugExit((value) => end('debugExit', value)),
     debugPort: new DebugPort((byte) => options.debugOutput?.(byte)),
     post: new PostPort(),
-    pvpanic: new Pvpanic((events) => {
-      if (events & PVPANIC_PANICKED) end('panic');
-    }),
+    generationId: new VmGenerationId(options.generationId ?? new Uint8Array(GENERATION_ID_BYTES)),
+    pvpanic: new Pvpanic((events) => whenPanicked(events, () => end('panic'))),
     resetControl: new ResetControl(() => end('reset')),
     systemControl: new SystemControlPortA(a20.input(), () => end('reset')),
     pciConfig: new PciConfigPorts(pci),
@@ -128,9 +130,13 @@ export function makeChips(options: ChipOptions, wiring: ChipWiring) {
   };
 }
 
+function whenPanicked(events: number, act: () => void): void {
+  if (events & PVPANIC_PANICKED) act();
+}
+
 /** Ports of the fixed chips: chip, ports, widest access. Of overlapping rows the first wins. */
 export const PORT_MAP: readonly (readonly [
-  Exclude<keyof PcChips, 'isaDma' | 'hpet'>,
+  Exclude<keyof PcChips, 'isaDma' | 'hpet' | 'generationId'>,
   readonly [base: number, length: number],
   BusWidth,
 ])[] = [

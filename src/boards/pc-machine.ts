@@ -2,7 +2,6 @@ import { canonicalText } from '../base/canonical-text.ts';
 import { Hash64 } from '../base/hash64.ts';
 import { SplitMix64 } from '../base/random.ts';
 import { requireVersion } from '../base/state-version.ts';
-import type { TranslationsRecord } from '../cpu/engine.ts';
 import type { CpuEnvironment } from '../cpu/environment.ts';
 import type { MachineMemory } from '../cpu/machine-code.ts';
 import { layOutMemory, type MemoryLayout } from '../cpu/memory-layout.ts';
@@ -26,6 +25,7 @@ import { BuiltinBios } from './firmware/builtin.ts';
 import { DEFAULT_BOOT_ORDER, optionRoms, prepareFirmware } from './firmware-boot.ts';
 import { PcBoard, type Shutdown } from './pc.ts';
 import type { PcMachineOptions } from './pc-options.ts';
+import { generationId, pagesKnownIn, pagesTranslatedIn, processorsOf } from './saved-state.ts';
 import { voicesOf } from './sound-card.ts';
 import { startCpu } from './start-cpu.ts';
 import { TabletCard } from './tablet.ts';
@@ -273,11 +273,7 @@ export class PcMachine {
 
   /** The pages that a machine in this state touches first: those that its processors know, with what they hold now. */
   pagesInUse(state: DeviceState): (readonly [gpa: number, content: Uint8Array])[] {
-    const pages = translationsOf(state).flatMap(({ data, code: { global, local } }) => [
-      ...data.entries.map(([, , page]) => page),
-      ...[...global, ...local].map(([, page]) => page),
-    ]);
-    const there = addressesOf(pages).filter((gpa) => this.ram.isRam(gpa) && !this.ram.isAbsent(gpa));
+    const there = pagesKnownIn(state).filter((gpa) => this.ram.isRam(gpa) && !this.ram.isAbsent(gpa));
     return there.map((gpa) => [gpa, this.ram.forRead(gpa, PAGE_BYTES).slice()]);
   }
 
@@ -325,9 +321,9 @@ export class PcMachine {
     this.#memory.attach(pages);
     for (const [gpa, content] of early) this.#memory.bringIn(gpa, content);
     await this.#memory.pageInAll(Array.from({ length: ONE_MIB / PAGE_BYTES }, (_, page) => page * PAGE_BYTES));
-    const translated = translationsOf(state).flatMap(({ data }) => data.entries.map(([, , page]) => page));
-    await this.#memory.pageInAll(addressesOf(translated));
+    await this.#memory.pageInAll(pagesTranslatedIn(state));
     this.#restoreWithoutMemory(state);
+    this.board.tellGeneration();
     // Copies of one machine must not draw the same numbers; runs that can be repeated do.
     if (this.#clockKind === 'host') this.#random.state ^= this.#seed;
   }
@@ -441,6 +437,7 @@ export class PcMachine {
       tsc: (number) => new ClockTsc(this.clock, TSC_HZ, () => this.vcpus?.all[number].tscOffset ?? 0n),
       apicTimerHz: APIC_TIMER_HZ,
       startEpochMs: options.startEpochMs,
+      generationId: generationId(options.seed),
       serial: options.serial,
       debugExitPort: options.debugExitPort,
       debugOutput: options.debugOutput,
@@ -464,20 +461,6 @@ export class PcMachine {
 }
 
 /** The saved processors; a machine that was saved before there could be several has one. */
-function translationsOf(state: DeviceState): TranslationsRecord[] {
-  const vcpus = processorsOf(state).vcpus as readonly { readonly translations: TranslationsRecord }[];
-  return vcpus.map(({ translations }) => translations);
-}
-
-/** Addresses of pages, each once and in order, since neighbours are saved together. */
-function addressesOf(pages: readonly number[]): number[] {
-  return [...new Set(pages)].sort((a, b) => a - b).map((page) => page * PAGE_BYTES);
-}
-
-function processorsOf(state: DeviceState): DeviceState {
-  if (state.processors !== undefined) return state.processors as DeviceState;
-  return { version: 1, vcpus: [state.vcpu], current: 0, turnLeft: 0, monitored: [-1] };
-}
 
 /** The ROM that was given to the machine, if there is one. */
 function foreignRom(boot: PcMachineOptions['boot']): Uint8Array | undefined {

@@ -19,6 +19,7 @@ export const PC_MEMORY = {
   pciHoleEnd: 0xfec00000,
   ioApic: 0xfec00000,
   hpet: 0xfed00000,
+  generationId: 0xfed80000,
   localApic: 0xfee00000,
   fourGibibytes: 0x100000000,
 } as const;

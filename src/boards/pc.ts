@@ -8,6 +8,7 @@ import { I440fx } from '../devices/pci-host/i440fx.ts';
 import { Piix3 } from '../devices/pci-host/piix3.ts';
 import { Piix4Pm } from '../devices/piix4-pm/piix4-pm.ts';
 import type { Uart16550 } from '../devices/uart16550/uart16550.ts';
+import { GENERATION_ID_BYTES } from '../devices/vm-generation-id/vm-generation-id.ts';
 import type { VmPort } from '../devices/vmport/vmport.ts';
 import { MmioBus, PortBus } from '../machine/bus.ts';
 import type { HostWork } from '../machine/host-work.ts';
@@ -145,6 +146,13 @@ export class PcBoard {
     return this.#chips.powerManagement.powerButton;
   }
 
+  /** Tells a guest that was restored if it is a copy: its generation ID is another. */
+  tellGeneration(): void {
+    if (!this.#chips.generationId.takeNews()) return;
+    this.#chips.powerManagement.generalInput.set(true);
+    this.#chips.powerManagement.generalInput.set(false);
+  }
+
   /** Where PCI functions send MSI and MSI-X. */
   get messages(): MessageSink {
     return this.#interrupts.messages;
@@ -242,6 +250,7 @@ export class PcBoard {
     this.ports.map(...PC_PORTS.dmaPages, pages, 'dmaPages', 1);
     this.mmio.map(PC_MEMORY.ioApic, APIC_PAGE_BYTES, chips.ioApic, 'ioApic', 4);
     this.mmio.map(PC_MEMORY.hpet, HPET_BYTES, chips.hpet, 'hpet', 4);
+    this.mmio.map(PC_MEMORY.generationId, GENERATION_ID_BYTES, chips.generationId, 'generationId', 4);
   }
 
   /** Everything with a state, sources of interrupts before what they are wired to, so that no edge is seen twice. */

@@ -114,10 +114,26 @@ test('the timer status is set without being enabled', () => {
 
 test('unknown registers read as zero and swallow writes', () => {
   const { pm } = setUp();
-  for (let offset = 12; offset < 64; offset += 4) {
+  for (let offset = 16; offset < 64; offset += 4) {
     pm.write(offset, 4, 0xffffffff);
     assert.equal(pm.read(offset, 4), 0);
   }
+});
+
+test('GPI1# raises the SCI while its event is enabled, until its status is cleared', () => {
+  const { pm, seen } = setUp();
+  pm.generalInput.set(true);
+  pm.generalInput.set(false);
+  assert.deepEqual([pm.read(12, 2), seen.sci], [0x200, false]);
+  pm.write(14, 2, 0xffff);
+  assert.deepEqual([pm.read(14, 2), seen.sci], [0x200, true]);
+  const copy = setUp();
+  copy.pm.restore(pm.save());
+  assert.equal(copy.seen.sci, true);
+  pm.write(12, 1, 0xff);
+  assert.equal(seen.sci, true);
+  pm.write(13, 1, 0x02);
+  assert.deepEqual([pm.read(12, 4), seen.sci], [0x2000000, false]);
 });
 
 test('restored registers raise the alarm and the interrupt again', () => {
