@@ -9,7 +9,7 @@ export const TABLE_PAGE_BYTES = PAGE_BYTES;
 /** A row of a table: u32 number of the chunk, u32 mask of its pages, the piece. */
 const ROW_BYTES = 8 + PIECE_BYTES;
 /** Expanded chunks that are kept, since pages beside one that was touched often are too. */
-const KEPT_CHUNKS = 48;
+const KEPT_CHUNKS = 16;
 
 interface Chunk {
   readonly mask: number;
