@@ -64,7 +64,7 @@ const GUESTS: Readonly<Record<string, (config: VmConfig) => Promise<Shutdown>>> 
     }, 10);
     return forever();
   },
-  config: async ({ serial, kernel: _kernel, initrd, host: _host, networks, shares, ...plain }) => {
+  config: async ({ serial, kernel: _kernel, initrd, host: _host, handlers: _handlers, networks, shares, ...plain }) => {
     const cards = {
       networks: networks?.map(({ model, mac }) => ({
         model,

@@ -23,8 +23,10 @@ import type { PciSlot } from '../../src/machine/pci-slot.ts';
 import type { FileFacts, SharedFolder } from '../../src/machine/shared-folder.ts';
 import { TestDisk } from '../../src/machine/test-disk.case.ts';
 import type { TestNet } from '../../src/machine/test-net.case.ts';
+import { BOARD_SUBJECTS } from './board-subjects.ts';
+import { FUZZED_VOICE, makeParallelPort, makeSb16, makeSpeaker } from './chip-card.ts';
+import { gpuSubject } from './gpu-subject.ts';
 import type { HostileSubject } from './hostile-device.ts';
-import { FUZZED_VOICE, makeParallelPort, makeSb16, makeSpeaker } from './isa-card.ts';
 import { nvmeSubject } from './nvme-subject.ts';
 
 const MAC = Uint8Array.of(0x52, 0x54, 0, 1, 2, 3);
@@ -138,6 +140,7 @@ export const DEVICE_SUBJECTS: readonly HostileSubject[] = [
   consoleSubject(),
   balloonSubject(),
   inputSubject(),
+  gpuSubject(VIRTIO_REGISTERS, VIRTIO_BAR),
   { name: 'e1000', make: (slot, net) => new E1000(net, MAC, slot), registers: [...Object.values(E1000_REG), 0, 4] },
   { name: 'rtl8139', make: (slot, net) => new Rtl8139(net, MAC, slot), registers: Object.values(RTL8139_REG) },
   {
@@ -154,4 +157,5 @@ export const DEVICE_SUBJECTS: readonly HostileSubject[] = [
   { name: 'sb16', make: makeSb16, registers: Array.from({ length: 0x10 }, (_, index) => index).concat(12, 12, 12, 12) },
   { name: 'parallel port', make: makeParallelPort, registers: [0, 1, 2] },
   { name: 'speaker', make: makeSpeaker, registers: [0, 1, 2, 2, 3] },
+  ...BOARD_SUBJECTS,
 ];

@@ -98,13 +98,7 @@ class HostileGuest {
   }
 
   #deliver(): void {
-    try {
-      this.hostWork.deliver();
-    } catch (error) {
-      if (!(error instanceof PageAbsent)) throw error;
-      this.#flags[Math.floor(error.gpa / PAGE_BYTES)] = 0;
-      this.#deliver();
-    }
+    this.#untilPresent(() => this.hostWork.deliver());
   }
 
   /** @throws {Error} memory beside the guest's has changed, or the state is too large, or cannot be restored */
@@ -142,8 +136,22 @@ class HostileGuest {
     const offset = this.below(5) > 0 ? known : this.below(base < MEMORY ? 0x100 : 0x20000);
     const size = [1, 2, 4, 4][this.below(4)];
     const bus = base < MEMORY ? this.ports : this.mmio;
-    if (this.below(4) === 0) bus.read(base + offset, size);
-    else bus.write(base + offset, size, this.#value());
+    const value = this.below(4) === 0 ? undefined : this.#value();
+    this.#untilPresent(() => {
+      if (value === undefined) bus.read(base + offset, size);
+      else bus.write(base + offset, size, value);
+    });
+  }
+
+  /** As a processor does, which makes an access again when a page that it needs has been brought in. */
+  #untilPresent(access: () => void): void {
+    try {
+      access();
+    } catch (error) {
+      if (!(error instanceof PageAbsent)) throw error;
+      this.#flags[Math.floor(error.gpa / PAGE_BYTES)] = 0;
+      this.#untilPresent(access);
+    }
   }
 
   #value(): number {

@@ -22,21 +22,24 @@ export const FUZZED_VOICE: AudioVoice = {
   stop() {},
 };
 
-/** A bank of registers that the fuzzer finds behind a base address register. */
-interface Bank {
-  readonly ports: number;
+/** A bank of registers that the fuzzer finds behind a base address register: so many ports, or bytes of memory. */
+export interface Bank {
+  readonly ports?: number;
+  readonly bytes?: number;
   readonly device: Pick<Device, 'read' | 'write'>;
 }
 
-/** Chips of the ISA bus as the fuzzer takes them: a card whose base address registers lead to their ports. */
-class IsaCard implements PciFunction {
+/** Chips without a place on the PCI bus as the fuzzer takes them: a card whose base address registers lead to theirs. */
+export class ChipCard implements PciFunction {
   readonly #config: PciConfigSpace;
   readonly #chips: readonly Pick<Device, 'save' | 'restore'>[];
 
   constructor(slot: PciSlot, chips: readonly Pick<Device, 'save' | 'restore'>[], banks: readonly Bank[]) {
     this.#chips = chips;
-    const bars = banks.map(({ ports, device }, index) => {
-      return { index, kind: 'io', length: ports, window: slot.window('io', ports, device, 'isa') } as const;
+    const bars = banks.map(({ ports, bytes, device }, index) => {
+      const kind = ports === undefined ? 'memory32' : 'io';
+      const length = ports ?? bytes ?? 0;
+      return { index, kind, length, window: slot.window(kind, length, device, 'chip') } as const;
     });
     this.#config = new PciConfigSpace({ vendor: 1, device: 1, revision: 0, classCode: 0, bars });
   }
@@ -70,7 +73,7 @@ export function makeSb16(slot: PciSlot): PciFunction {
     irq: slot.interrupt,
     jumpers: { interruptSetup: 2, dmaSetup: 0x22 },
   });
-  return new IsaCard(
+  return new ChipCard(
     slot,
     [card, dma],
     [
@@ -85,14 +88,14 @@ export function makeSb16(slot: PciSlot): PciFunction {
 /** A parallel port. */
 export function makeParallelPort(slot: PciSlot): PciFunction {
   const port = new ParallelPort(slot.interrupt, () => {});
-  return new IsaCard(slot, [port], [{ ports: 4, device: port }]);
+  return new ChipCard(slot, [port], [{ ports: 4, device: port }]);
 }
 
 /** The timer with the speaker behind it. */
 export function makeSpeaker(slot: PciSlot): PciFunction {
   const pit = new Pit8254(slot.clock, slot.interrupt);
   const portB = new SystemControlPortB(slot.clock, pit, new PcSpeaker(slot.clock, pit, FUZZED_VOICE));
-  return new IsaCard(
+  return new ChipCard(
     slot,
     [pit, portB],
     [
