@@ -3,7 +3,7 @@ import type { Op } from '../ir/ops.ts';
 import type { Type } from '../ir/types.ts';
 import type { Val } from '../ir/val.ts';
 import { ByteSink } from '../wasm/bytes.ts';
-import { CODE_TYPE, LINKS_TYPE, THREADED_TYPE, VALUE_TYPE_CODE } from '../wasm/module.ts';
+import { CODE_TYPE, type FunctionBody, LINKS_TYPE, THREADED_TYPE, VALUE_TYPE_CODE } from '../wasm/module.ts';
 import { LocalPlan, PLACE } from './local-plan.ts';
 
 /** What the emitter asks of the module it emits into. */
@@ -61,9 +61,9 @@ const STORES: Readonly<Record<Type, Readonly<Record<number, readonly number[]>>>
 
 /**
  * Emits a function whose guest accesses have been expanded. A threaded one has two parameters more: the functions of
- * decoded code, and its links. @returns locals and instructions with the final `end`
+ * decoded code, and its links.
  */
-export function emitFunction(fn: IrFunction, context: EmitContext): Uint8Array {
+export function emitFunction(fn: IrFunction, context: EmitContext): FunctionBody {
   return new FunctionEmitter(fn, context).emit();
 }
 
@@ -80,6 +80,8 @@ class FunctionEmitter {
   /** Locals whose values nothing needs any more. */
   readonly #freeLocals: Record<Type, number[]> = { i32: [], i64: [], f32: [], f64: [], v128: [] };
   readonly #lasting = new Set<number>();
+  /** Where the instructions `if` lie whose arm is rarely taken. */
+  readonly #rareIfs: number[] = [];
   readonly #free = (id: number) => {
     const local = this.#localOf.get(id);
     if (local === undefined) return;
@@ -98,15 +100,16 @@ class FunctionEmitter {
     this.#position = this.#plan.firstPosition;
   }
 
-  emit(): Uint8Array {
+  emit(): FunctionBody {
     this.#list(this.#fn.body);
     if (this.#fn.result !== undefined) this.#zero(this.#fn.result);
     this.#code.byte(OPCODE.end);
     const head = new ByteSink();
     head.unsigned(this.#locals.length);
     for (const type of this.#locals) head.byte(1, VALUE_TYPE_CODE[type]);
+    const localsLength = head.bytes.length;
     head.append(this.#code.bytes);
-    return head.bytes;
+    return { code: head.bytes, rareIfs: this.#rareIfs.map((at) => localsLength + at) };
   }
 
   #list(statements: readonly Stmt[]): void {
@@ -300,6 +303,7 @@ class FunctionEmitter {
 
   #if(s: Extract<Stmt, { kind: 'if' }>): void {
     this.#value(s.condition);
+    if (s.cold) this.#rareIfs.push(this.#code.bytes.length);
     this.#code.byte(OPCODE.if, OPCODE.void);
     this.#open.push(undefined);
     this.#list(s.consequent);

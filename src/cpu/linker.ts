@@ -39,6 +39,10 @@ export class Linker {
     this.#helperTarget = helperTarget;
   }
 
+  get memory64(): boolean {
+    return this.#memoryImport.memory64;
+  }
+
   /** Compiles `functions` into their slots, and `helpers`, all in one module. @returns the module's bytes, 0 where there is nothing new */
   compile(functions: readonly TableFunction[], helpers: readonly IrHelper[] = []): number {
     const fresh = this.record(functions, helpers, this.#helpers);

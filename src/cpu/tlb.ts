@@ -65,7 +65,7 @@ const ENTRY_SHIFT = Math.log2(TLB.bytes);
 /** Offset, in one context's TLB, of the entry under which linear `address` (i64) is looked for. */
 export function entryOffset(address: Val): Val {
   return address
-    .shrU(PAGE_SHIFT - ENTRY_SHIFT)
     .wrap()
+    .shrU(PAGE_SHIFT - ENTRY_SHIFT)
     .and((TLB.entries - 1) * TLB.bytes);
 }

@@ -76,12 +76,24 @@ interface Element {
   readonly index: number;
 }
 
+/** What a function consists of. */
+export interface FunctionBody {
+  /** Locals and instructions with the final `end`. */
+  readonly code: Uint8Array;
+  /** Offsets in `code` of the instructions `if` whose condition is rarely true, ascending. */
+  readonly rareIfs: readonly number[];
+}
+
+/** The section that tells an engine which branches are rarely taken (Branch Hinting, custom section). */
+const BRANCH_HINTS = 'metadata.code.branch_hint';
+const UNLIKELY = 0;
+
 /** Builds a binary module of functions that import one memory, one function table and other functions, all from `e`. */
 export class ModuleWriter {
   readonly #types = new Map<string, number>([[THREADED_KEY, THREADED_TYPE]]);
   readonly #typeBytes: ArrayLike<number>[] = [];
   readonly #imports: { name: string; type: number }[] = [];
-  readonly #functions: { type: number; code: Uint8Array; name: string }[] = [];
+  readonly #functions: { type: number; body: FunctionBody; name: string }[] = [];
   readonly #exports: { name: string; index: number }[] = [];
   readonly #elements: Element[] = [];
 
@@ -114,9 +126,9 @@ export class ModuleWriter {
     return this.#imports.length + n;
   }
 
-  /** Adds a function: its locals and instructions with the final `end`. @returns its index */
-  addFunction(name: string, type: number, code: Uint8Array): number {
-    this.#functions.push({ type, code, name });
+  /** Adds a function. @returns its index */
+  addFunction(name: string, type: number, body: FunctionBody): number {
+    this.#functions.push({ type, body, name });
     return this.functionIndex(this.#functions.length - 1);
   }
 
@@ -147,9 +159,10 @@ export class ModuleWriter {
       s.unsigned(run.length);
       for (const { index } of run) s.unsigned(index);
     });
-    writeSection(out, SECTION.code, this.#functions, (s, f) => {
-      s.unsigned(f.code.length);
-      s.append(f.code);
+    this.#branchHints(out);
+    writeSection(out, SECTION.code, this.#functions, (s, { body }) => {
+      s.unsigned(body.code.length);
+      s.append(body.code);
     });
     this.#nameSection(out);
     return new Uint8Array(out.bytes);
@@ -175,6 +188,25 @@ export class ModuleWriter {
     writeSection(out, SECTION.import, entries, (s, write) => write(s));
   }
 
+  /** Which branches are rarely taken: engines lay out code and keep registers for the others. */
+  #branchHints(out: ByteSink): void {
+    const hinted = this.#functions.flatMap(({ body: { rareIfs } }, i) =>
+      rareIfs.length === 0 ? [] : [{ index: this.functionIndex(i), rareIfs }],
+    );
+    if (hinted.length === 0) return;
+    writeCustomSection(out, BRANCH_HINTS, (s) => {
+      s.unsigned(hinted.length);
+      for (const { index, rareIfs } of hinted) {
+        s.unsigned(index);
+        s.unsigned(rareIfs.length);
+        for (const offset of rareIfs) {
+          s.unsigned(offset);
+          s.byte(1, UNLIKELY);
+        }
+      }
+    });
+  }
+
   /** Function names, for profiles and stack traces (core specification, appendix A.4). */
   #nameSection(out: ByteSink): void {
     const names = new ByteSink();
@@ -183,14 +215,11 @@ export class ModuleWriter {
       names.unsigned(this.functionIndex(i));
       names.name(f.name);
     });
-    const body = new ByteSink();
-    body.name('name');
-    body.byte(0x01);
-    body.unsigned(names.bytes.length);
-    body.append(names.bytes);
-    out.byte(SECTION.custom);
-    out.unsigned(body.bytes.length);
-    out.append(body.bytes);
+    writeCustomSection(out, 'name', (s) => {
+      s.byte(0x01);
+      s.unsigned(names.bytes.length);
+      s.append(names.bytes);
+    });
   }
 }
 
@@ -203,6 +232,15 @@ function runsOf(elements: readonly Element[]): Element[][] {
     else runs.push([element]);
   }
   return runs;
+}
+
+function writeCustomSection(out: ByteSink, name: string, write: (s: ByteSink) => void): void {
+  const body = new ByteSink();
+  body.name(name);
+  write(body);
+  out.byte(SECTION.custom);
+  out.unsigned(body.bytes.length);
+  out.append(body.bytes);
 }
 
 /** Writes a section that is a list of items. */

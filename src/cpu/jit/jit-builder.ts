@@ -11,6 +11,14 @@ import { refill } from './refill.ts';
 
 const NARROW_MASK: Readonly<Record<number, bigint>> = { 1: 0xffn, 2: 0xffffn, 4: 0xffff_ffffn };
 
+/** What a region is translated for. */
+export interface RegionTarget {
+  /** The type of general registers: of the width that the mode has. */
+  readonly registers: 'i32' | 'i64';
+  /** Host memory has 64-bit addresses. */
+  readonly memory64: boolean;
+}
+
 /** Fields that do not change while a region runs, and the values that regions are translated for. */
 const ASSUMED_ZERO = [STATE.simdFault.offset, STATE.fpuFault.offset];
 
@@ -30,6 +38,8 @@ export type FlagSource =
 export interface Bailing {
   /** Records the way to the interpreter, behind which recording goes on unreached. */
   bail(reason: ExitReason): void;
+  /** Whether a label is that of {@link bail}. */
+  isBail(label: Label): boolean;
   effectsOf(callee: FunctionRef): Effects;
 }
 
@@ -49,6 +59,7 @@ const target: BuilderTarget = {
 export class JitBuilder extends Builder {
   readonly promoted: PromotedState;
   readonly #bailing: Bailing;
+  readonly #region: RegionTarget;
   /** Fields that this region relies upon to be zero. */
   readonly assumedZero = new Set<number>();
   #flags = NOTHING;
@@ -57,10 +68,11 @@ export class JitBuilder extends Builder {
   /** Host addresses that the current instruction has found: by linear address. */
   #places = new Map<Val, { readonly host: Val; readonly bytes: number; readonly forWrite: boolean }>();
 
-  constructor(bailing: Bailing, gprType: 'i32' | 'i64') {
+  constructor(bailing: Bailing, region: RegionTarget) {
     super(target, ['i32', 'i32']);
     this.#bailing = bailing;
-    this.promoted = new PromotedState((type, name) => this.lastingVariable(type, name), gprType);
+    this.#region = region;
+    this.promoted = new PromotedState((type, name) => this.lastingVariable(type, name), region.registers);
   }
 
   /** To be called before each instruction. */
@@ -144,7 +156,12 @@ export class JitBuilder extends Builder {
     this.#flags = before;
     this.flagSource = changed ? undefined : source;
     if (changed) this.settleFlags();
-    this.add({ kind: 'if', condition, consequent, otherwise: alternative, cold: false });
+    this.add({ kind: 'if', condition, consequent, otherwise: alternative, cold: this.#endsInBail(consequent) });
+  }
+
+  #endsInBail(statements: readonly Stmt[]): boolean {
+    const last = statements.at(-1);
+    return last?.kind === 'break' && this.#bailing.isBail(last.label);
   }
 
   /** What an arm finds holds for the arm alone. */
@@ -282,13 +299,22 @@ export class JitBuilder extends Builder {
   #hostAddress(address: Val, bytes: number, forWrite: boolean): Val {
     const known = this.#places.get(address);
     if (known !== undefined && known.bytes >= bytes && (known.forWrite || !forWrite)) return known.host;
+    const { registers, memory64 } = this.#region;
     const entry = this.#entryOf(address);
-    const last = bytes === 1 ? address : address.add(bytes - 1);
-    const tag = super.load('i64', 8, entry, forWrite ? TLB.writeTag : TLB.readTag);
+    // Linear addresses of 32-bit code, and addresses in a 32-bit memory, are told by their low halves.
+    const linear = registers === 'i32' ? unextended(address) : address;
+    const last = bytes === 1 ? linear : linear.add(bytes - 1);
+    const tag = this.#wordAt(registers, entry, forWrite ? TLB.writeTag : TLB.readTag);
     this.ifRarely(tag.ne(last.and(PAGE_MASK)), () => this.#refillOrBail(address, bytes, forWrite));
-    const host = address.add(super.load('i64', 8, entry, TLB.addend));
+    const from = memory64 ? address : unextended(address);
+    const host = from.add(this.#wordAt(from.type, entry, TLB.addend));
     this.#places.set(address, { host, bytes, forWrite });
     return host;
+  }
+
+  /** A field of a TLB entry, or the low half of it. */
+  #wordAt(type: Type, entry: Val, field: number): Val {
+    return super.load(type, type === 'i64' ? 8 : 4, entry, field);
   }
 
   #entryOf(address: Val): Val {

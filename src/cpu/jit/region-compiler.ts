@@ -40,8 +40,14 @@ export function labelOf(place: number): number {
  * Records a region as one function of the vCPU's state block and the first record of the block that is entered.
  * @param slot the function's place in the function table
  */
-export function compileRegion(region: Region, slot: number, effects: HelperEffects, probe?: RegionProbe): IrFunction {
-  return new RegionCompiler(region, slot, effects, probe).compile();
+export function compileRegion(
+  region: Region,
+  slot: number,
+  memory64: boolean,
+  effects: HelperEffects,
+  probe?: RegionProbe,
+): IrFunction {
+  return new RegionCompiler(region, slot, memory64, effects, probe).compile();
 }
 
 class RegionCompiler {
@@ -65,13 +71,23 @@ class RegionCompiler {
   /** Instructions of its block from it on. */
   #unexecuted = 0;
 
-  constructor(region: Region, slot: number, effects: HelperEffects, probe: RegionProbe | undefined) {
+  constructor(
+    region: Region,
+    slot: number,
+    memory64: boolean,
+    effects: HelperEffects,
+    probe: RegionProbe | undefined,
+  ) {
     this.#region = region;
     this.#slot = slot;
     this.#probe = probe;
     this.#b = new JitBuilder(
-      { bail: (reason) => this.#bail(reason), effectsOf: (callee) => effects.of(callee) },
-      region.mode.bits === 64 ? 'i64' : 'i32',
+      {
+        bail: (reason) => this.#bail(reason),
+        isBail: (label) => label === this.#bailLabel,
+        effectsOf: (callee) => effects.of(callee),
+      },
+      { registers: region.mode.bits === 64 ? 'i64' : 'i32', memory64 },
     );
     this.#flags = new JitFlags(this.#b);
     this.#target = this.#b.lastingVariable('i32', 'target');

@@ -185,7 +185,7 @@ export class Translator {
     const functions: TableFunction[] = [];
     for (const region of regions) {
       const slot = this.#takeSlot();
-      const fn = compileRegion(region, slot, this.#effects, this.#probe);
+      const fn = compileRegion(region, slot, this.#linker.memory64, this.#effects, this.#probe);
       functions.push({ slot, fn });
       this.#onTranslated?.(
         fn.name,
