@@ -9,6 +9,8 @@ import { LocalPlan, PLACE } from './local-plan.ts';
 /** What the emitter asks of the module it emits into. */
 export interface EmitContext {
   readonly memory64: boolean;
+  /** Where in memory a constant vector is kept; undefined: nowhere. */
+  vectorAddress(value: bigint): number | undefined;
   functionIndex(callee: FunctionRef): number;
 }
 
@@ -36,6 +38,8 @@ const OPCODE = {
   void: 0x40,
   arrayGet: [0xfb, 11],
 } as const;
+
+const VECTOR_CONST = [0xfd, 0x0c];
 
 /** Load instructions by type, then bytes (as an index), unsigned and signed. */
 const LOADS: Readonly<Record<Type, readonly (readonly [unsigned: readonly number[], signed: readonly number[]])[]>> = {
@@ -82,6 +86,10 @@ class FunctionEmitter {
   readonly #lasting = new Set<number>();
   /** Where the instructions `if` lie whose arm is rarely taken. */
   readonly #rareIfs: number[] = [];
+  /** How many of them are open. */
+  #rare = 0;
+  /** Locals with the constant vectors that are loaded at the start. */
+  readonly #vectors = new Map<bigint, number>();
   readonly #free = (id: number) => {
     const local = this.#localOf.get(id);
     if (local === undefined) return;
@@ -107,6 +115,7 @@ class FunctionEmitter {
     const head = new ByteSink();
     head.unsigned(this.#locals.length);
     for (const type of this.#locals) head.byte(1, VALUE_TYPE_CODE[type]);
+    for (const [value, local] of this.#vectors) this.#loadVector(head, value, local);
     const localsLength = head.bytes.length;
     head.append(this.#code.bytes);
     return { code: head.bytes, rareIfs: this.#rareIfs.map((at) => localsLength + at) };
@@ -290,11 +299,47 @@ class FunctionEmitter {
     } else if (type === 'i64') {
       this.#code.byte(OPCODE.i64Const);
       this.#code.signed64(BigInt.asIntN(64, value));
+    } else if (type === 'v128') {
+      this.#vector(value);
     } else {
-      this.#code.append(type === 'f32' ? [OPCODE.f32Const] : type === 'f64' ? [OPCODE.f64Const] : [0xfd, 0x0c]);
-      const bytes = type === 'f32' ? 4 : type === 'f64' ? 8 : 16;
-      for (let i = 0; i < bytes; i++) this.#code.byte(Number((value >> BigInt(8 * i)) & 0xffn));
+      this.#code.append(type === 'f32' ? [OPCODE.f32Const] : [OPCODE.f64Const]);
+      this.#littleEndian(value, type === 'f32' ? 4 : 8);
     }
+  }
+
+  /**
+   * A constant vector is several instructions of the host, a load is one: code that runs long has what it often needs
+   * loaded at its start.
+   */
+  #vector(value: bigint): void {
+    const kept = this.#vectors.get(value);
+    if (kept !== undefined) {
+      this.#getLocal(kept);
+    } else if (
+      value === 0n ||
+      !this.#fn.threaded ||
+      this.#rare > 0 ||
+      this.#context.vectorAddress(value) === undefined
+    ) {
+      this.#code.append(VECTOR_CONST);
+      this.#littleEndian(value, 16);
+    } else {
+      const local = this.#paramCount + this.#locals.length;
+      this.#locals.push('v128');
+      this.#vectors.set(value, local);
+      this.#getLocal(local);
+    }
+  }
+
+  #loadVector(head: ByteSink, value: bigint, local: number): void {
+    head.byte(this.#context.memory64 ? OPCODE.i64Const : OPCODE.i32Const, 0, ...LOADS.v128[16][0], 0);
+    head.unsigned(this.#context.vectorAddress(value) ?? 0);
+    head.byte(OPCODE.localSet);
+    head.unsigned(local);
+  }
+
+  #littleEndian(value: bigint, bytes: number): void {
+    for (let i = 0; i < bytes; i++) this.#code.byte(Number((value >> BigInt(8 * i)) & 0xffn));
   }
 
   #zero(type: Type): void {
@@ -306,7 +351,9 @@ class FunctionEmitter {
     if (s.cold) this.#rareIfs.push(this.#code.bytes.length);
     this.#code.byte(OPCODE.if, OPCODE.void);
     this.#open.push(undefined);
+    if (s.cold) this.#rare++;
     this.#list(s.consequent);
+    if (s.cold) this.#rare--;
     if (s.otherwise.length > 0) {
       this.#code.byte(OPCODE.else);
       this.#list(s.otherwise);

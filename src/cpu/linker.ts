@@ -43,11 +43,15 @@ export class Linker {
     return this.#memoryImport.memory64;
   }
 
-  /** Compiles `functions` into their slots, and `helpers`, all in one module. @returns the module's bytes, 0 where there is nothing new */
-  compile(functions: readonly TableFunction[], helpers: readonly IrHelper[] = []): number {
+  /** Compiles `functions` into their slots, and `helpers`, all in one module. @param vectorAddress where constant vectors are kept @returns the module's bytes, 0 where there is nothing new */
+  compile(
+    functions: readonly TableFunction[],
+    helpers: readonly IrHelper[] = [],
+    vectorAddress?: EmitContext['vectorAddress'],
+  ): number {
     const fresh = this.record(functions, helpers, this.#helpers);
     if (functions.length + fresh.size === 0) return 0;
-    const made = new ModuleInMaking(functions, fresh, this.#memoryImport);
+    const made = new ModuleInMaking(functions, fresh, { memory64: this.memory64, vectorAddress });
     for (const _ of made.write()); // all of it at once
     const bytes = made.finish(this.#memoryImport);
     this.#instantiate(new WebAssembly.Module(bytes), made.imports);
@@ -124,7 +128,7 @@ export class ModuleInMaking {
   constructor(
     functions: readonly TableFunction[],
     helpers: ReadonlyMap<string, IrFunction>,
-    { memory64 }: Pick<MemoryImport, 'memory64'>,
+    context: Omit<EmitContext, 'functionIndex'>,
   ) {
     this.#functions = functions;
     this.#helpers = helpers;
@@ -135,7 +139,7 @@ export class ModuleInMaking {
     }
     let next = functions.length;
     for (const name of helpers.keys()) index.set(name, this.#writer.functionIndex(next++));
-    this.#context = { memory64, functionIndex: (callee) => index.get(callee.name) ?? missing(callee.name) };
+    this.#context = { ...context, functionIndex: (callee) => index.get(callee.name) ?? missing(callee.name) };
   }
 
   /** Writes all functions, one at each step. */

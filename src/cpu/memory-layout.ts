@@ -8,6 +8,8 @@ const WASM_PAGE = 65536;
 const VIDEO_END_GPA = 0x1_0000_0000;
 /** Address of the state block. Page 0 stays unused, so that a null pointer is seen. */
 const STATE_BASE = WASM_PAGE;
+export const VECTOR_BYTES = 16;
+export const MOST_VECTORS = 1024;
 
 /** What each vCPU has for itself: byte addresses. */
 export interface CpuAreas {
@@ -21,6 +23,8 @@ export interface MemoryLayout {
   /** The areas of each vCPU, at equal distances. */
   readonly cpus: readonly CpuAreas[];
   readonly blockTable: number;
+  /** Constant vectors that code loads: room for {@link MOST_VECTORS}. */
+  readonly vectors: number;
   readonly records: number;
   readonly recordsEnd: number;
   readonly pageFlags: number;
@@ -57,6 +61,7 @@ export function layOutMemory(
     jumpCache: area(JUMP_CACHE.entries * JUMP_CACHE.bytes, 4096),
   }));
   const blockTable = area(BLOCK_TABLE.entries * BLOCK_TABLE.bytes, 4096);
+  const vectors = area(MOST_VECTORS * VECTOR_BYTES, 4096);
   const records = area(recordBytes, 4096);
   const recordsEnd = next;
   const pageFlags = area(pageCount, 4096);
@@ -66,6 +71,7 @@ export function layOutMemory(
   return {
     cpus,
     blockTable,
+    vectors,
     records,
     recordsEnd,
     pageFlags,

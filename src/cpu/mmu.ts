@@ -277,9 +277,10 @@ export function inlineTlb(mark: (b: Builder) => void): GuestAccess {
           mark(b);
           const part = (offset: number, bytes: number) =>
             b.call(slowLoad, offset === 0 ? address : following(b, address, b.i64(offset)), bytes, bits, segment);
-          if (access.bytes === 16) {
-            const low = b.op('i64x2.splat', part(0, 8));
-            return b.opWithImmediate('i64x2.replace_lane', 1n, low, part(8, 8));
+          if (type === 'v128') {
+            const bytes = Math.min(access.bytes, 8);
+            const low = b.opWithImmediate('i64x2.replace_lane', 0n, b.const('v128', 0), part(0, bytes));
+            return bytes === access.bytes ? low : b.opWithImmediate('i64x2.replace_lane', 1n, low, part(8, 8));
           }
           return type === 'i64' ? part(0, access.bytes) : part(0, access.bytes).wrap();
         },
@@ -290,7 +291,7 @@ export function inlineTlb(mark: (b: Builder) => void): GuestAccess {
       const slow = () => {
         mark(b);
         if (bytes !== 16) {
-          b.call(slowStore, address, bytes, ACCESS.write, segment, value.extU());
+          b.call(slowStore, address, bytes, ACCESS.write, segment, value.bits().extU());
           return;
         }
         b.call(probeStore, address, 16, ACCESS.write, segment);

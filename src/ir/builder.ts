@@ -196,12 +196,12 @@ export class Builder {
   }
 
   if(condition: Val, then: () => void, otherwise?: () => void): void {
-    this.#if(condition, then, otherwise, false);
+    this.branch(condition, then, otherwise, false);
   }
 
   /** As {@link if}, for what rarely happens. */
   ifRarely(condition: Val, then: () => void): void {
-    this.#if(condition, then, undefined, true);
+    this.branch(condition, then, undefined, true);
   }
 
   /** One of two values by control flow: only the taken side is computed. */
@@ -251,7 +251,7 @@ export class Builder {
     if (values.length !== callee.params.length)
       throw new Error(`${callee.name} takes ${callee.params.length - 1} arguments`);
     const result = this.pin(callee.result ?? 'i32', { kind: 'call', callee }, values);
-    if (callee.mayFault) this.if(this.load('i32', 4, this.cpu, this.target.pendingOffset), () => this.return());
+    if (callee.mayFault) this.ifRarely(this.load('i32', 4, this.cpu, this.target.pendingOffset), () => this.return());
     return result;
   }
 
@@ -273,7 +273,8 @@ export class Builder {
     this.add({ kind: 'memoryFill', target, value, length });
   }
 
-  #if(condition: Val, then: () => void, otherwise: (() => void) | undefined, cold: boolean): void {
+  /** What {@link if} and {@link ifRarely} do. */
+  protected branch(condition: Val, then: () => void, otherwise: (() => void) | undefined, cold: boolean): void {
     if (condition.what.kind === 'const') {
       if (condition.what.value !== 0n) then();
       else otherwise?.();

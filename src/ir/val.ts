@@ -155,6 +155,11 @@ export class Val {
   extU(): Val {
     return this.type === 'i64' ? this : this.#maker.op('i64.extend_i32_u', this);
   }
+  /** The bits of a floating-point number; an integer is itself. */
+  bits(): Val {
+    if (this.type === 'f64') return this.#maker.op('i64.reinterpret_f64', this);
+    return this.type === 'f32' ? this.#maker.op('i32.reinterpret_f32', this) : this;
+  }
   /** Sign-extended to i64; an i64 is itself. */
   extS(): Val {
     return this.type === 'i64' ? this : this.#maker.op('i64.extend_i32_s', this);

@@ -22,6 +22,8 @@ export interface RegionTarget {
 /** Fields that do not change while a region runs, and the values that regions are translated for. */
 const ASSUMED_ZERO = [STATE.simdFault.offset, STATE.fpuFault.offset];
 
+const FLAG_WORDS = [STATE.flagResult.offset, STATE.flagCarry.offset];
+
 /** What an instruction's statements have left to be done about the flags: values for the two words. */
 interface PendingFlags {
   readonly result: Val | undefined;
@@ -63,6 +65,8 @@ export class JitBuilder extends Builder {
   /** Fields that this region relies upon to be zero. */
   readonly assumedZero = new Set<number>();
   #flags = NOTHING;
+  /** Changes of the flags that have been recorded. */
+  #flagChanges = 0;
   /** The operation that the flags come from, wherever the way led: see `JitFlags`. */
   flagSource: FlagSource | undefined;
   /** Host addresses that the current instruction has found: by linear address. */
@@ -135,28 +139,32 @@ export class JitBuilder extends Builder {
     else this.set(slot.variable, this.#inserted(slot, at - slot.offset, bytes, value));
   }
 
-  override if(condition: Val, then: () => void, otherwise?: () => void): void {
+  protected override branch(
+    condition: Val,
+    then: () => void,
+    otherwise: (() => void) | undefined,
+    cold: boolean,
+  ): void {
     if (condition.what.kind === 'const') {
-      super.if(condition, then, otherwise);
+      super.branch(condition, then, otherwise, cold);
       return;
     }
-    const [before, source] = [this.#flags, this.flagSource];
-    let changed = false;
+    const [before, source, changes] = [this.#flags, this.flagSource, this.#flagChanges];
     const arm = (body: () => void) => () => {
       this.#flags = before;
       this.flagSource = source;
       body();
-      if (this.flagSource !== source) changed = true;
-      if (this.#flags === before) return;
-      changed = true;
-      this.settleFlags();
+      if (this.#flags !== before) this.settleFlags();
     };
     const consequent = this.nested(arm(then));
     const alternative = otherwise === undefined ? [] : this.nested(arm(otherwise));
+    // An arm that has only computed them has left what is still to be done elsewhere as it was.
+    const changed = this.#flagChanges !== changes;
     this.#flags = before;
     this.flagSource = changed ? undefined : source;
     if (changed) this.settleFlags();
-    this.add({ kind: 'if', condition, consequent, otherwise: alternative, cold: this.#endsInBail(consequent) });
+    const rare = cold || this.#endsInBail(consequent);
+    this.add({ kind: 'if', condition, consequent, otherwise: alternative, cold: rare });
   }
 
   #endsInBail(statements: readonly Stmt[]): boolean {
@@ -201,6 +209,7 @@ export class JitBuilder extends Builder {
   }
 
   #changeFlags(flags: PendingFlags): void {
+    this.#flagChanges++;
     this.#flags = flags;
     this.flagSource = undefined;
   }
@@ -245,6 +254,7 @@ export class JitBuilder extends Builder {
     const result = this.pin(type, { kind: 'call', callee }, values);
     for (const slot of written) this.readIn(slot);
     for (const slot of written) slot.changed = true;
+    if (slotsOf(effects.writes).some(({ offset }) => FLAG_WORDS.includes(offset))) this.#changeFlags(NOTHING);
     if (callee.mayFault) this.#returnIfPending();
     return result;
   }

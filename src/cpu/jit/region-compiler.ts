@@ -71,13 +71,7 @@ class RegionCompiler {
   /** Instructions of its block from it on. */
   #unexecuted = 0;
 
-  constructor(
-    region: Region,
-    slot: number,
-    memory64: boolean,
-    effects: HelperEffects,
-    probe: RegionProbe | undefined,
-  ) {
+  constructor(region: Region, slot: number, memory64: boolean, effects: HelperEffects, probe: RegionProbe | undefined) {
     this.#region = region;
     this.#slot = slot;
     this.#probe = probe;

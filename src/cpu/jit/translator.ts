@@ -12,6 +12,7 @@ import { HelperEffects } from './helper-effects.ts';
 import { probeOf, type RegionProbe } from './probe.ts';
 import { findRegion, type Region } from './region.ts';
 import { compileRegion, labelOf } from './region-compiler.ts';
+import { VectorPool } from './vector-pool.ts';
 
 /** First slot of the function table that regions take; handlers lie below. */
 const FIRST_SLOT = 1 << 15;
@@ -99,6 +100,7 @@ export class Translator {
   readonly #countSlot: (bits: 16 | 32 | 64) => number;
   readonly #effects = new HelperEffects(helperTarget, OUTWARD);
   readonly #probe: RegionProbe | undefined;
+  readonly #vectors: VectorPool;
   readonly #onTranslated: JitOptions['onTranslated'];
   readonly #freeSlots: number[] = [];
   /** What is installed, by slot. */
@@ -126,6 +128,7 @@ export class Translator {
     this.#layout = layout;
     this.#view = view;
     this.#countSlot = countSlot;
+    this.#vectors = new VectorPool(view, layout);
     this.#cacheBytes = options.cacheBytes ?? CACHE_BYTES;
     this.#joinAfter = options.joinAfter ?? JOIN_AFTER;
     this.#probe = probeOf(options);
@@ -197,7 +200,7 @@ export class Translator {
     }
     this.#makeRoom();
     this.#linker.prepare(functions);
-    const bytes = this.#linker.compile(functions);
+    const bytes = this.#linker.compile(functions, [], (value) => this.#vectors.addressOf(value));
     this.stats.bytes += bytes;
     for (const region of installed) this.#install(region);
     this.#keep({ regions: new Set(installed), bytes });

@@ -17,27 +17,28 @@ import { defineExact, type ExactHelpers, type ExactLane } from '../simd/float-ex
 import {
   allLanes,
   areDenormal,
-  areFinite,
+  areExtreme,
+  areNotFinite,
   areOrdered,
-  areSafeResults,
+  areTiny,
+  areUnsafeResults,
   areZero,
   DOUBLE,
   ignoresInexact,
-  isDenormal,
-  isFiniteNumber,
   isNormalOrInfinite,
-  isSafeResult,
   isZero,
+  laneBits,
+  lanesSet,
   MXCSR,
   mxcsrOf,
   powerBits,
   SINGLE,
   type SimdFormat,
-  toBits,
+  unlessIgnoresInexact,
 } from '../simd/float-format.ts';
 import { binaryShortcut, sqrtShortcut } from '../simd/float-shortcut.ts';
 import { choose, same, shuffle } from '../simd/lanes.ts';
-import { readScalar, readVector, requireSse, scalarOf, writeScalar, writeVector } from '../simd/operands.ts';
+import { readLowLane, readScalar, readVector, requireSse, writeScalar, writeVector } from '../simd/operands.ts';
 
 const BINARY = { f32: FLOAT_32_BINARY, f64: FLOAT_64_BINARY } as const;
 const SQRT = { f32: FLOAT_32_SQRT, f64: FLOAT_64_SQRT } as const;
@@ -84,50 +85,68 @@ function exactBinary(f: SimdFormat, operation: BinaryOperation): ExactHelpers {
   });
 }
 
+/** What a short way of arithmetic needs: two vectors of operands, and the result of the host's arithmetic on them. */
+interface Arithmetic {
+  readonly format: SimdFormat;
+  readonly operation: BinaryOperation;
+  readonly a: Val;
+  readonly s: Val;
+  readonly result: Val;
+  /** The lanes that count, as bits: of the others nothing is asked. */
+  readonly lanes: number;
+}
+
+/**
+ * The result that the host's arithmetic gave, where it is right and changes nothing in MXCSR, else that of `exact`, which
+ * is recorded as the rare case. A sum that is tiny is exact; a product or quotient that is zero for a zero operand, too.
+ */
+function checked(l: Lift, arithmetic: Arithmetic, exact: () => Val): Val {
+  const { b } = l;
+  const { format: f, operation, a, s, result, lanes } = arithmetic;
+  const checkedResult = b.variable('v128', result, 'result');
+  const among = (mask: Val) => lanesSet(b, f, mask).and(lanes);
+  const sum = operation === 'add' || operation === 'sub';
+  const unusual = unlessIgnoresInexact(b);
+  const suspicious = b.op('v128.or', areTiny(b, f, a, s), areExtreme(b, f, result, sum ? 0 : 2));
+  b.ifRarely(unusual.or(among(suspicious)), () => {
+    const denormal = b.op('v128.or', areDenormal(b, f, a), areDenormal(b, f, s));
+    b.if(unusual.or(among(b.op('v128.or', denormal, areWrong(b, arithmetic)))), () => {
+      l.markRecord();
+      b.set(checkedResult, exact());
+    });
+  });
+  return b.get(checkedResult);
+}
+
+/** Lanes of ones where the result of numbers that are no denormals is wrong, or has an exception. */
+function areWrong(b: Builder, { format: f, operation, a, s, result }: Arithmetic): Val {
+  if (operation === 'add' || operation === 'sub') return areNotFinite(b, f, result);
+  const zeroA = areZero(b, f, a);
+  const zeroOperand = operation === 'mul' ? b.op('v128.or', zeroA, areZero(b, f, s)) : zeroA;
+  const exactZero = b.op('v128.and', zeroOperand, areZero(b, f, result));
+  return b.op('v128.andnot', areUnsafeResults(b, f, result), exactZero);
+}
+
 function scalarBinary(f: SimdFormat, operation: BinaryOperation, exact: ExactHelpers): Semantics {
   return (l) => {
     requireSse(l);
     const { b } = l;
-    const s = readScalar(l, 1, f);
-    const a = scalarOf(b, f, readVector(l, 0));
-    const fast = (unless: Unless) => {
-      const value = a.float.do(operation, s.float);
-      const result = toBits(f, value, b);
-      unless(ignoresInexact(b).eqz());
-      unless(isDenormal(f, a.bits));
-      unless(isDenormal(f, s.bits));
-      if (operation === 'add' || operation === 'sub') unless(isFiniteNumber(f, result).eqz());
-      else {
-        const zero = operation === 'mul' ? isZero(a.bits).or(isZero(s.bits)) : isZero(a.bits);
-        b.if(isSafeResult(f, result).eqz(), () => unless(isZero(result).and(zero).eqz()));
-      }
-      return value;
-    };
-    writeScalar(l, 0, f, orExact(l, f.float, fast, exact.scalar, a.bits, s.bits, 0));
-  };
-}
-
-/** Lanes of ones where a result is right, its operands being no denormals: a sum that is tiny is exact. */
-function areRight(b: Builder, f: SimdFormat, operation: BinaryOperation, a: Val, s: Val, result: Val): Val {
-  if (operation === 'add' || operation === 'sub') return areFinite(b, f, result);
-  const zeroA = areZero(b, f, a);
-  const zero = operation === 'mul' ? b.op('v128.or', zeroA, areZero(b, f, s)) : zeroA;
-  return b.op('v128.or', areSafeResults(b, f, result), b.op('v128.and', areZero(b, f, result), zero));
-}
-
-/** The short way for vectors. */
-function packedFast(b: Builder, f: SimdFormat, operation: BinaryOperation, a: Val, s: Val, result: Val) {
-  return (unless: Unless) => {
-    unless(ignoresInexact(b).eqz());
-    unless(b.op('v128.any_true', b.op('v128.or', areDenormal(b, f, a), areDenormal(b, f, s))));
-    unless(allLanes(b, f, areRight(b, f, operation, a, s, result)).eqz());
-    return result;
+    const s = readLowLane(l, 1, f.width);
+    const a = readVector(l, 0);
+    const number = (vector: Val) => b.opWithImmediate(`${f.floats}.extract_lane`, 0n, vector);
+    const replaced = (shape: string, value: Val) => b.opWithImmediate(`${shape}.replace_lane`, 0n, a, value);
+    const result = replaced(f.floats, number(a).do(operation, number(s)));
+    const value = checked(l, { format: f, operation, a, s, result, lanes: 1 }, () =>
+      replaced(f.integers, b.call(exact.scalar, laneBits(b, f, a, 0), laneBits(b, f, s, 0), 0)),
+    );
+    writeVector(l, 0, value);
   };
 }
 
 function applyPacked(l: Lift, f: SimdFormat, operation: BinaryOperation, exact: ExactHelpers, a: Val, s: Val): Val {
   const result = l.b.op(`${f.floats}.${operation}`, a, s);
-  return orExact(l, 'v128', packedFast(l.b, f, operation, a, s, result), exact.packed, a, s, 0);
+  const lanes = (1 << f.lanes) - 1;
+  return checked(l, { format: f, operation, a, s, result, lanes }, () => l.b.call(exact.packed, a, s, 0));
 }
 
 function packedBinary(f: SimdFormat, operation: BinaryOperation, exact: ExactHelpers): Semantics {
@@ -171,7 +190,12 @@ function addSub(f: SimdFormat): Semantics {
     const s = readVector(l, 1);
     const a = readVector(l, 0);
     const result = shuffle(b, b.op(`${f.floats}.sub`, a, s), b.op(`${f.floats}.add`, a, s), pairs);
-    writeVector(l, 0, orExact(l, 'v128', packedFast(b, f, 'add', a, s, result), exact.packed, a, s, 0));
+    const lanes = (1 << f.lanes) - 1;
+    writeVector(
+      l,
+      0,
+      checked(l, { format: f, operation: 'add', a, s, result, lanes }, () => b.call(exact.packed, a, s, 0)),
+    );
   };
 }
 

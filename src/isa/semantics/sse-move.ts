@@ -7,12 +7,13 @@ import {
   highOf,
   loadAligned,
   lowOf,
-  readLow,
+  readLowLane,
   readVector,
   requireMmx,
   requireSse,
   requireVectors,
   storeAligned,
+  storeLow,
   usesMmx,
   vectorOf,
   writeGeneral,
@@ -41,10 +42,10 @@ const moveUnaligned: Semantics = (l) => {
 function moveScalar(width: 32 | 64): Semantics {
   return (l) => {
     requireSse(l);
-    const value = readLow(l, 1, width);
-    if (l.isMemory(0)) l.write(0, value);
-    else if (l.isMemory(1)) writeVector(l, 0, vectorOf(l, value));
-    else writeLow(l, 0, value);
+    const source = readLowLane(l, 1, width);
+    if (l.isMemory(0)) storeLow(l, source, width);
+    else if (l.isMemory(1)) writeVector(l, 0, source);
+    else writeLow(l, 0, lowOf(l, source, width));
   };
 }
 

@@ -58,9 +58,14 @@ export function hasUsualControls(mxcsr: Val): Val {
 
 /** As {@link hasUsualControls}, and PE is set already: a rounded result then changes nothing in MXCSR. */
 export function ignoresInexact(b: Builder): Val {
+  return unlessIgnoresInexact(b).eqz();
+}
+
+/** Not zero, i32, where {@link ignoresInexact} does not hold. */
+export function unlessIgnoresInexact(b: Builder): Val {
   return mxcsrOf(b)
     .and(CONTROLS | MXCSR.PE)
-    .eq(MXCSR.masks | MXCSR.PE);
+    .xor(MXCSR.masks | MXCSR.PE);
 }
 
 /**
@@ -77,11 +82,6 @@ export function isDenormal(f: SimdFormat, x: Val): Val {
     .shl(1)
     .sub(1)
     .ltU((powerBits(f, 1) << 1n) - 1n);
-}
-
-/** Neither infinite nor NaN, i32. */
-export function isFiniteNumber(f: SimdFormat, x: Val): Val {
-  return x.shl(1).ltU(powerBits(f, f.maxExponent) << 1n);
 }
 
 /** A result with which neither overflow nor underflow can have come: normal, and not the smallest normal number. */
@@ -137,9 +137,54 @@ export function areDenormal(b: Builder, f: SimdFormat, x: Val): Val {
   return b.op(`${f.integers}.lt_s`, moved, same(b, f.integers, (powerBits(f, 1) << 1n) - 1n - signBit));
 }
 
-/** Lanes of ones where `x` is neither infinite nor NaN. */
-export function areFinite(b: Builder, f: SimdFormat, x: Val): Val {
-  return b.op(`${f.floats}.lt`, magnitudes(b, f, x), powers(b, f, f.maxExponent));
+/** Lanes of ones where the magnitude of `x`, as bits, is below `low` or not below `high`. */
+function areOutside(b: Builder, f: SimdFormat, x: Val, low: bigint, high: bigint): Val {
+  const signBit = 1n << BigInt(f.width - 1);
+  const moved = b.op(`${f.integers}.add`, b.op(`${f.integers}.shl`, x, 1), same(b, f.integers, signBit - 2n * low));
+  return b.op(`${f.integers}.gt_s`, moved, same(b, f.integers, 2n * (high - low) - 1n - signBit));
+}
+
+/** Lanes of ones where `x` is infinite or NaN. */
+export function areNotFinite(b: Builder, f: SimdFormat, x: Val): Val {
+  return areOutside(b, f, x, 0n, powerBits(f, f.maxExponent));
+}
+
+/** Lanes of ones where a result may have come with overflow or underflow: {@link isSafeResult} does not hold. */
+export function areUnsafeResults(b: Builder, f: SimdFormat, x: Val): Val {
+  return areOutside(b, f, x, powerBits(f, 2), powerBits(f, f.maxExponent));
+}
+
+/** The part of a positive number with this exponent that its uppermost 32 bits hold; its fraction is zero. */
+function upperBits(f: SimdFormat, exponent: number): number {
+  return Number(powerBits(f, exponent) >> BigInt(f.width - 32));
+}
+
+/**
+ * The uppermost 32 bits of each lane's magnitude. Quick tests look at these alone: comparisons of 32 bits have more units
+ * of the host than those of 64. Of doubles, the other halves of lanes give nothing of use.
+ */
+function upperMagnitudes(b: Builder, x: Val): Val {
+  return b.op('v128.and', x, same(b, 'i32x4', 0x7fff_ffff));
+}
+
+/** Top bits of lanes where one of two numbers is zero or denormal. */
+export function areTiny(b: Builder, f: SimdFormat, x: Val, y: Val): Val {
+  const least = b.op('i32x4.min_s', upperMagnitudes(b, x), upperMagnitudes(b, y));
+  return b.op('i32x4.gt_s', same(b, 'i32x4', upperBits(f, 1)), least);
+}
+
+/** Top bits of lanes where the exponent field of a number is below `least`, or that of infinities and NaNs. */
+export function areExtreme(b: Builder, f: SimdFormat, x: Val, least: number): Val {
+  const [low, high] = [upperBits(f, least), upperBits(f, f.maxExponent)];
+  const magnitudes = upperMagnitudes(b, x);
+  if (least === 0) return b.op('i32x4.gt_s', magnitudes, same(b, 'i32x4', high - 1));
+  const moved = b.op('i32x4.add', magnitudes, same(b, 'i32x4', 0x8000_0000 - low));
+  return b.op('i32x4.gt_s', moved, same(b, 'i32x4', high - low - 1 - 0x8000_0000));
+}
+
+/** Which lanes have their top bit set: bits of an i32. */
+export function lanesSet(b: Builder, f: SimdFormat, mask: Val): Val {
+  return b.op(`${f.integers}.bitmask`, mask);
 }
 
 /** Lanes of ones where {@link isNotTiny} holds, and `x` is no NaN. */

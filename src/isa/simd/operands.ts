@@ -75,6 +75,13 @@ export function storeAligned(l: Lift, value: Val): void {
   l.b.guestStore(16, address, l.segment(), value);
 }
 
+/** Stores the low 32 or 64 bits of a vector to the memory operand, as a number: no general register is needed. */
+export function storeLow(l: Lift, vector: Val, width: 32 | 64): void {
+  const bytes = (width / 8) as Access['bytes'];
+  const low = l.b.opWithImmediate(width === 64 ? 'f64x2.extract_lane' : 'f32x4.extract_lane', 0n, vector);
+  l.b.guestStore(bytes, l.address(bytes, true), l.segment(), low);
+}
+
 /**
  * A register or memory operand as a vector: XMM whole, MMX and narrow memory zero-extended. Memory of 128 bits must be
  * aligned.
@@ -83,7 +90,20 @@ export function readVector(l: Lift, operand: number): Val {
   const o = l.shape.operands[operand];
   if (o.kind === 'reg' && o.cls === 'xmm') return l.b.load('v128', 16, l.slot(operand));
   if (o.kind === 'reg') return vectorOf(l, l.b.load('i64', 8, l.slot(operand)));
-  return l.width(operand) === 128 ? loadAligned(l) : vectorOf(l, l.read(operand));
+  const width = l.width(operand);
+  if (width === 128) return loadAligned(l);
+  return width === 64 || width === 32 ? loadLow(l, width) : vectorOf(l, l.read(operand));
+}
+
+/** Loads 32 or 64 bits from the memory operand, zero-extended to a vector. */
+function loadLow(l: Lift, width: 32 | 64): Val {
+  const bytes = (width / 8) as Access['bytes'];
+  return l.b.guestLoad('v128', bytes, l.address(bytes, false), l.segment());
+}
+
+/** An XMM register whole, of which the low lane counts, or a memory operand of that lane's width, zero-extended. */
+export function readLowLane(l: Lift, operand: number, width: 32 | 64): Val {
+  return l.isMemory(operand) ? loadLow(l, width) : readVector(l, operand);
 }
 
 /** Writes an XMM register whole, or the low half to an MMX register. */
