@@ -9,8 +9,8 @@ import { LocalPlan, PLACE } from './local-plan.ts';
 /** What the emitter asks of the module it emits into. */
 export interface EmitContext {
   readonly memory64: boolean;
-  /** Where in memory a constant vector is kept; undefined: nowhere. */
-  vectorAddress(value: bigint): number | undefined;
+  /** Where in memory a constant vector is kept; undefined: nowhere. Absent for code that is not bound to one memory. */
+  vectorAddress?(value: bigint): number | undefined;
   functionIndex(callee: FunctionRef): number;
 }
 
@@ -315,12 +315,7 @@ class FunctionEmitter {
     const kept = this.#vectors.get(value);
     if (kept !== undefined) {
       this.#getLocal(kept);
-    } else if (
-      value === 0n ||
-      !this.#fn.threaded ||
-      this.#rare > 0 ||
-      this.#context.vectorAddress(value) === undefined
-    ) {
+    } else if (value === 0n || this.#rare > 0 || this.#context.vectorAddress?.(value) === undefined) {
       this.#code.append(VECTOR_CONST);
       this.#littleEndian(value, 16);
     } else {
@@ -333,7 +328,7 @@ class FunctionEmitter {
 
   #loadVector(head: ByteSink, value: bigint, local: number): void {
     head.byte(this.#context.memory64 ? OPCODE.i64Const : OPCODE.i32Const, 0, ...LOADS.v128[16][0], 0);
-    head.unsigned(this.#context.vectorAddress(value) ?? 0);
+    head.unsigned(this.#context.vectorAddress?.(value) ?? 0);
     head.byte(OPCODE.localSet);
     head.unsigned(local);
   }

@@ -43,7 +43,11 @@ export class Linker {
     return this.#memoryImport.memory64;
   }
 
-  /** Compiles `functions` into their slots, and `helpers`, all in one module. @param vectorAddress where constant vectors are kept @returns the module's bytes, 0 where there is nothing new */
+  /**
+   * Compiles `functions` into their slots, and `helpers`, all in one module.
+   * @param vectorAddress where constant vectors are kept
+   * @returns the module's bytes, 0 where there is nothing new
+   */
   compile(
     functions: readonly TableFunction[],
     helpers: readonly IrHelper[] = [],

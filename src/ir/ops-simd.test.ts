@@ -34,7 +34,6 @@ function compileCases(memory: WebAssembly.Memory): Case[] {
   for (const { op, imm, name } of plans) {
     const code = emitFunction(functionOf(op, imm, name), {
       memory64: false,
-      vectorAddress: () => undefined,
       functionIndex: () => assert.fail('no calls'),
     });
     writer.export(name, writer.addFunction(name, type, code));
