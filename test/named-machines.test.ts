@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
 import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -79,6 +80,24 @@ describe('named machines', () => {
     assert.equal(gone.status, 4);
     assert.match(gone.stderr, /no machine of the name "first" runs; the socket .* is left from one that died/);
     assert.deepEqual(names(), []);
+  });
+
+  it('are waited for before they run, when that is asked', async () => {
+    const began = performance.now();
+    assert.equal(vitrine('exec', 'late', 'true').status, 4);
+    assert.equal(vitrine('exec', '--wait', '0.3', 'late', 'true').status, 4);
+    assert.ok(performance.now() - began >= 300);
+    const waiting = spawn(process.execPath, [program, 'exec', '--wait', '60', 'late', 'true'], {
+      env,
+      stdio: 'ignore',
+    });
+    const ended = once(waiting, 'exit');
+    const gone = once(start('--kernel', kernel, '--name', 'late', '--memory', '16M'), 'exit');
+    while (vitrine('info', 'late').status !== 0) await sleep(10);
+    assert.equal(waiting.exitCode, null, 'it has no agent, but goes on waiting for one');
+    succeed('stop', '--force', 'late');
+    assert.equal((await ended)[0], 4);
+    await gone;
   });
 
   it('are not restored from what is no snapshot, which stays as it is', () => {

@@ -49,23 +49,22 @@ export class AgentSession {
     this.#ended.promise.catch(() => {}); // it may end before anybody waits
   }
 
-  /** @param waitMillis how long the agent may take to start  @throws {CliError} it does not listen */
+  /** @param waitMillis how long the machine and the agent may take to start  @throws {CliError} it does not listen */
   static async connect(name: string, waitMillis: number): Promise<AgentSession> {
     const end = performance.now() + waitMillis;
-    for (;;) {
+    for (let wasThere = false; ; wasThere = true) {
+      const machine = await NamedMachine.connect(name, wasThere ? 0 : waitMillis); // who says in its words when there is none
+      machine.close();
       try {
         return await AgentSession.#tryOnce(name);
       } catch (error) {
-        const isLate = performance.now() > end;
-        if (isLate || !(error instanceof CliError) || error.status === STATUS.missing) throw error;
+        if (performance.now() > end || !(error instanceof CliError)) throw error;
         await sleep(RETRY_MILLIS);
       }
     }
   }
 
   static async #tryOnce(name: string): Promise<AgentSession> {
-    const machine = await NamedMachine.connect(name); // who says in its words when there is none
-    machine.close();
     const { promise: ready, resolve, reject } = Promise.withResolvers<void>();
     const fail = (why: string) => reject(new CliError(STATUS.failed, `${quote(name)}: ${why}`));
     const socket = createConnection(join(runtimeFolder(), `${name}${AGENT_SUFFIX}`));

@@ -1,12 +1,15 @@
 import { readdir } from 'node:fs/promises';
 import { createConnection, type Socket } from 'node:net';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { runtimeFolder } from '../../host/node/runtime-folder.ts';
 import { JsonStream } from '../../vm/json-stream.ts';
 import type { Fields } from '../../vm/qmp-arguments.ts';
 import { SOCKET_SUFFIX } from '../control.ts';
 import { CliError, STATUS } from '../errors.ts';
 import { parseName, quote } from '../values.ts';
+
+const RETRY_MILLIS = 50;
 
 /** Thrown when a machine refuses what it was asked. */
 export class Refused extends Error {}
@@ -35,12 +38,21 @@ export class NamedMachine {
     socket.on('error', () => {});
   }
 
-  /** @throws {CliError} no machine of this name runs */
-  static async connect(name: string): Promise<NamedMachine> {
+  /** @param waitMillis how long it may take to start  @throws {CliError} no machine of this name runs */
+  static async connect(name: string, waitMillis = 0): Promise<NamedMachine> {
     const path = join(runtimeFolder(), `${parseName(name, 'NAME')}${SOCKET_SUFFIX}`);
-    const machine = new NamedMachine(await connect(path, name));
-    await machine.execute('qmp_capabilities');
-    return machine;
+    const end = performance.now() + waitMillis;
+    for (;;) {
+      try {
+        const machine = new NamedMachine(await connect(path, name));
+        await machine.execute('qmp_capabilities');
+        return machine;
+      } catch (error) {
+        const isMissing = error instanceof CliError && error.status === STATUS.missing;
+        if (!isMissing || performance.now() >= end) throw error;
+        await sleep(RETRY_MILLIS);
+      }
+    }
   }
 
   /** Names of all machines of this user that run. */

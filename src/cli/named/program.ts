@@ -17,7 +17,7 @@ interface Verb {
   readonly action: Action;
 }
 
-const WAIT = ['--wait <SECONDS>', "how long the guest's agent may take to start"] as const;
+const WAIT = ['--wait <SECONDS>', "how long the machine and the guest's agent may take to start"] as const;
 const SERIAL = ['--serial', 'without an agent: by a shell that somebody has logged in to on the serial line'] as const;
 const JSON_OUTPUT = ['--json', 'print JSON'] as const;
 

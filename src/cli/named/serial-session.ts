@@ -25,11 +25,11 @@ export class SerialSession {
     this.#shell = new SerialShell(lineOf(machine), randomBytes(NONCE_BYTES).toString('hex'));
   }
 
-  /** @param waitMillis how long it may take until a shell answers  @throws {CliError} none does */
+  /** @param waitMillis how long it may take until the machine has started and a shell answers  @throws {CliError} none does */
   static async connect(name: string, waitMillis: number): Promise<SerialSession> {
-    const machine = await NamedMachine.connect(name);
-    const session = new SerialSession(name, machine);
     const end = performance.now() + waitMillis;
+    const machine = await NamedMachine.connect(name, waitMillis);
+    const session = new SerialSession(name, machine);
     try {
       await machine.execute('vitrine-serial-listen');
       while (!(await session.#isAnswered())) {
