@@ -62,6 +62,10 @@ describe('named machines', () => {
 
     succeed('snapshot', 'create', 'first', saved);
     assert.equal(JSON.parse(succeed('snapshot', 'info', '--json', saved)).memoryBytes, 16 << 20);
+    const refused = vitrine('snapshot', 'create', '--compress', 'lzma', 'first', join(folder, 'none'));
+    assert.match(refused.stderr, /--compress: found "lzma", expected deflate or zstd/);
+    succeed('snapshot', 'create', '--compress', 'deflate', 'first', join(folder, 'deflated'));
+    assert.equal(readFileSync(join(folder, 'deflated')).readUInt32LE(12), 1, 'the method of RFC 1951');
     const second = start('--snapshot', saved);
     assert.equal(await ask(second, 'c', 2), '2c');
     second.kill();

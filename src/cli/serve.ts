@@ -21,7 +21,7 @@ export async function serveMachine(
 ): Promise<() => Promise<void>> {
   const target: QmpTarget = qmpTarget(machine, outside, {
     line,
-    saveSnapshot: (path) => saveMachine(machine, options, path),
+    saveSnapshot: (path, codec) => saveMachine(machine, options, path, codec),
     describeNamed: () => describe(machine, options),
   });
   const stopNamed = options.name === undefined ? undefined : await serveNamed(options.name, target, agent);

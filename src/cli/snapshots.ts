@@ -1,6 +1,6 @@
 import { resolve } from 'node:path';
 import { SnapshotFileSource, writeSnapshotFile, zstdCodec } from '../host/node/snapshot-files.ts';
-import { SnapshotInvalid } from '../vm/snapshot/format.ts';
+import { deflateCodec, type SnapshotCodecName, SnapshotInvalid } from '../vm/snapshot/format.ts';
 import { SnapshotFile } from '../vm/snapshot/reader.ts';
 import { configurationIn, type SavedConfiguration } from '../vm/snapshot/saved-machine.ts';
 import { CliError, STATUS, UsageError } from './errors.ts';
@@ -94,10 +94,16 @@ export function mediaFolder({ outside }: SavedConfiguration): string {
 }
 
 /** Writes a machine that runs into a file, whole or not at all. @returns the file's length */
-export function saveMachine(machine: Machine, options: RunOptions, path: string): Promise<number> {
+export function saveMachine(
+  machine: Machine,
+  options: RunOptions,
+  path: string,
+  compress: SnapshotCodecName = 'zstd',
+): Promise<number> {
+  const codec = compress === 'zstd' ? zstdCodec : deflateCodec;
   const share = options.shares.map((one) => `${resolve(one.path)}:${one.tag}${one.readOnly ? ':ro' : ''}`);
   const outside: Outside = { ...(options.networkTexts && { net: options.networkTexts }), share, folder: process.cwd() };
   const { snapshot } = machine;
   if (snapshot === undefined) throw new Error('this machine cannot be saved');
-  return writeSnapshotFile(resolve(path), (sink) => snapshot.call(machine, sink, { codec: zstdCodec, outside }));
+  return writeSnapshotFile(resolve(path), (sink) => snapshot.call(machine, sink, { codec, outside }));
 }

@@ -1,10 +1,11 @@
 import type { Arguments, Fields } from './qmp-arguments.ts';
 import { QmpError } from './qmp-error.ts';
+import { SNAPSHOT_CODEC_NAMES, type SnapshotCodecName } from './snapshot/format.ts';
 
 /** What the commands about snapshots work on. */
 export interface SnapshotTarget {
-  /** Writes a snapshot to a file of the host. @returns its length in bytes */
-  readonly saveSnapshot?: (path: string) => Promise<number>;
+  /** Writes a snapshot to a file of the host. @param codec default zstd  @returns its length in bytes */
+  readonly saveSnapshot?: (path: string, codec?: SnapshotCodecName) => Promise<number>;
 }
 
 interface EventSink {
@@ -35,10 +36,11 @@ export const SNAPSHOT_COMMANDS = {
     run: (session: EventSink, target: SnapshotTarget, given: Arguments) => dismiss(session, target, given.text('id')),
   },
   'vitrine-snapshot': {
-    takes: ['filename'],
-    run: async (_session: EventSink, target: SnapshotTarget, given: Arguments) => ({
-      bytes: await saverOf(target)(given.text('filename')),
-    }),
+    takes: ['filename', 'compress'],
+    run: async (_session: EventSink, target: SnapshotTarget, given: Arguments) => {
+      const codec = given.has('compress') ? given.word('compress', SNAPSHOT_CODEC_NAMES) : undefined;
+      return { bytes: await saverOf(target)(given.text('filename'), codec) };
+    },
   },
 } as const;
 

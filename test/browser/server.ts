@@ -91,7 +91,8 @@ worker.onerror = ({ message, filename, lineno }) => fail(message + ' at ' + file
 </script>`;
 }
 
-function readScript(path: string): string {
+/** A script of the project, without its types. @param path from the root */
+export function readScript(path: string): string {
   const source = readFileSync(join(projectRoot, normalize(path)), 'utf8');
   return stripTypeScriptTypes(source);
 }

@@ -106,7 +106,9 @@ const VERBS: readonly Verb[] = [
     name: 'snapshot create',
     words: '<NAME> <FILE>',
     description: 'Save a machine, which goes on.',
-    action: async ([name, file]) => (await saving()).create(text(name), text(file)),
+    options: [['--compress <METHOD>', 'zstd, or deflate, which browsers read too (default zstd)']],
+    action: async ([name, file], { compress }) =>
+      (await saving()).create(text(name), text(file), compress as string | undefined),
   },
   {
     name: 'snapshot info',

@@ -4,6 +4,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { SNAPSHOT_CODEC_NAMES } from '../../vm/snapshot/format.ts';
 import { configurationIn } from '../../vm/snapshot/saved-machine.ts';
 import { CliError, STATUS, UsageError } from '../errors.ts';
 import { openSnapshot } from '../snapshots.ts';
@@ -16,9 +17,12 @@ const START_MILLIS = 60_000;
 const POLL_MILLIS = 20;
 
 /** `snapshot create`. */
-export async function create(name: string, file: string): Promise<number> {
+export async function create(name: string, file: string, compress?: string): Promise<number> {
+  if (compress !== undefined && !SNAPSHOT_CODEC_NAMES.some((word) => word === compress)) {
+    throw new UsageError('--compress', quote(compress), SNAPSHOT_CODEC_NAMES.join(' or '));
+  }
   const filename = resolve(file);
-  await withMachine(name, (machine) => machine.execute('vitrine-snapshot', { filename }));
+  await withMachine(name, (machine) => machine.execute('vitrine-snapshot', { filename, compress }));
   return STATUS.ok;
 }
 

@@ -20,7 +20,7 @@ export interface SnapshotSink {
 
 /** A way of compressing. */
 export interface SnapshotCodec {
-  readonly name: keyof typeof CODEC_NUMBERS;
+  readonly name: SnapshotCodecName;
   compress(bytes: Uint8Array): Promise<Uint8Array>;
   /** @param length how many bytes come out  @throws {Error} the data is damaged, now or later as a rejection */
   expand(bytes: Uint8Array, length: number): Uint8Array | Promise<Uint8Array>;
@@ -28,6 +28,8 @@ export interface SnapshotCodec {
 
 /** What stands for a codec in the file. */
 const CODEC_NUMBERS = { deflate: 1, zstd: 2 } as const;
+export type SnapshotCodecName = keyof typeof CODEC_NUMBERS;
+export const SNAPSHOT_CODEC_NAMES = Object.keys(CODEC_NUMBERS) as readonly SnapshotCodecName[];
 
 /** The codec that every host has (RFC 1951). */
 export const deflateCodec: SnapshotCodec = {
