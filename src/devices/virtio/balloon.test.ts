@@ -54,3 +54,14 @@ test('statistics come when they are asked for', () => {
   balloon.requestStatistics();
   assert.equal(driver.used(2).length, 1);
 });
+
+test('statistics are asked for once the page of the ring has come', async () => {
+  const { driver, balloon, slot } = setUp();
+  driver.send(2, new Uint8Array(10));
+  const ring = (driver.queueBase(2) + 0x3000) / 4096;
+  slot.pageFlags[ring] = PAGE_ABSENT;
+  balloon.requestStatistics();
+  await slot.settle();
+  assert.deepEqual(slot.broughtIn, [ring * 4096]);
+  assert.equal(driver.used(2).length, 1);
+});

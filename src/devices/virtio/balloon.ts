@@ -27,6 +27,8 @@ export class VirtioBalloon implements VirtioDevice {
   #port: VirtioPort | undefined;
   /** The buffer in which the driver gives statistics the next time. */
   #report: Chain | undefined;
+  /** Whether that buffer is wanted with new statistics. */
+  #isAsked = false;
   #statistics: ReadonlyMap<number, bigint> = new Map();
 
   /** @param changed told how much the guest has given away in all, when it says that this has changed */
@@ -57,8 +59,8 @@ export class VirtioBalloon implements VirtioDevice {
 
   /** Asks the guest for new statistics. */
   requestStatistics(): void {
-    if (this.#report) this.#port?.queues[STATISTICS].complete(this.#report, 0);
-    this.#report = undefined;
+    this.#isAsked = this.#report !== undefined;
+    if (this.#isAsked) this.#port?.notify(STATISTICS);
   }
 
   notify(index: number): void {
@@ -70,6 +72,8 @@ export class VirtioBalloon implements VirtioDevice {
         queue?.complete(chain, 0);
       }
     }
+    // Here, since looking for buffers has made sure that the ring can be written to.
+    if (index === STATISTICS && this.#isAsked) this.#giveBack();
   }
 
   configWritten(offset: number, size: number, value: number): void {
@@ -90,11 +94,12 @@ export class VirtioBalloon implements VirtioDevice {
     // What was asked for before a driver came, or before it was loaded again, is still wanted.
     if (this.#view.getUint32(CONFIG.wanted, true) === 0) this.#view.setUint32(CONFIG.wanted, wanted, true);
     this.#report = undefined;
+    this.#isAsked = false;
     this.#statistics = new Map();
   }
 
   #readStatistics(chain: Chain): void {
-    this.requestStatistics(); // there is one buffer; a second gives the first back
+    this.#giveBack(); // there is one buffer; a second gives the first back
     const view = new DataView(chain.readBytes(0, MOST_STATISTICS * STATISTIC_BYTES).buffer);
     const found = new Map<number, bigint>();
     for (let at = 0; at + STATISTIC_BYTES <= view.byteLength; at += STATISTIC_BYTES) {
@@ -102,6 +107,12 @@ export class VirtioBalloon implements VirtioDevice {
     }
     this.#statistics = found;
     this.#report = chain;
+  }
+
+  #giveBack(): void {
+    if (this.#report) this.#port?.queues[STATISTICS].complete(this.#report, 0);
+    this.#report = undefined;
+    this.#isAsked = false;
   }
 
   #clear(chain: Chain): void {
