@@ -12,60 +12,10 @@ import { parseArgs } from 'node:util';
 import { findChromium } from '../test/browser/chromium.ts';
 import { DrivenPage } from '../test/browser/dev-tools.ts';
 import { multibootKernel } from '../test/guests/multiboot.ts';
+import { ANIMATION } from './animation.ts';
 import { processorSeconds } from './processor-time.ts';
 
 const LAUNCHER = fileURLToPath(new URL('../bin/vitrine', import.meta.url));
-const [WIDTH, HEIGHT] = [1024, 768];
-const BASE_ADDRESS_0 = 0x80001010;
-/** What the colours of one pixel differ by from those of the next, and from those of the frame before. */
-const PIXEL_STEP = 0x010305;
-const FRAME_STEP = 0x070b0d;
-
-const dispi = (index: number, value: number) => `
-  mov dx, 0x1ce
-  mov ax, ${index}
-  out dx, ax
-  mov dx, 0x1cf
-  mov ax, ${value}
-  out dx, ax`;
-
-/** Draws every pixel of a screen of 1024×768×32 anew at each vertical retrace; of two frames no pixel is the same. */
-const ANIMATION = `
-  mov eax, ${BASE_ADDRESS_0}
-  mov dx, 0xcf8
-  out dx, eax
-  mov dx, 0xcfc
-  in eax, dx
-  and eax, 0xfffffff0
-  mov ebx, eax
-${dispi(4, 0)}${dispi(1, WIDTH)}${dispi(2, HEIGHT)}${dispi(3, 32)}${dispi(4, 0x41)}
-  mov dx, 0x3da
-  in al, dx
-  mov dx, 0x3c0
-  mov al, 0x20
-  out dx, al
-  xor esi, esi
-frame:
-  add esi, ${FRAME_STEP}
-  mov eax, esi
-  xor ecx, ecx
-pixel:
-  mov [ebx + ecx * 4], eax
-  add eax, ${PIXEL_STEP}
-  inc ecx
-  cmp ecx, ${WIDTH * HEIGHT}
-  jb pixel
-  mov dx, 0x3da
-shown:
-  in al, dx
-  test al, 8
-  jnz shown
-retrace:
-  in al, dx
-  test al, 8
-  jz retrace
-  jmp frame`;
-
 /** Counts how often the page's first and last pixel changed together in so many milliseconds. */
 const countFrames = (millis: number) => `new Promise((done) => {
   const canvas = document.querySelector('#screen canvas');
@@ -141,14 +91,14 @@ async function measureAnimation(program: string, folder: string, seconds: number
 }
 
 /** @param settleSeconds how long the guest takes to get to where it waits */
-async function measureIdle(program: string, name: string, args: string[], settleSeconds: number, seconds: number) {
+async function measureIdle(program: string, args: string[], settleSeconds: number, seconds: number): Promise<void> {
   const shown = await Shown.start(program, args);
   try {
     await sleep(settleSeconds * 1000);
     const [used] = await shown.costOf(() => sleep(seconds * 1000));
-    writeFileSync(`${name}.png`, await shown.page.screenshot());
+    if (values.screenshot !== undefined) writeFileSync(values.screenshot, await shown.page.screenshot());
     const cost = ((used / seconds) * 100).toFixed(1);
-    console.log(`idle ${name}: ${cost} % of a core, load ${loadavg()[0]?.toFixed(1)}`);
+    console.log(`idle screen: ${cost} % of a core, load ${loadavg()[0]?.toFixed(1)}`);
   } finally {
     await shown.close();
   }
@@ -159,6 +109,8 @@ const { values, positionals } = parseArgs({
   options: {
     seconds: { type: 'string', default: '20' },
     settle: { type: 'string', default: '60' },
+    screenshot: { type: 'string' },
+    only: { type: 'string' },
     help: { type: 'boolean', default: false },
   },
 });
@@ -168,6 +120,8 @@ if (values.help) {
 
   --seconds N   how long each measurement takes (default 20)
   --settle N    how long an idle guest gets to start (default 60)
+  --only WORD   animation or idle
+  --screenshot FILE   the page that shows the idle guest, as PNG
   MACHINE OPTIONS: of the machine that stands still, as of vitrine run; default: the default guest`);
 } else if (program === undefined) {
   console.error('there is no Chromium on this host');
@@ -176,8 +130,8 @@ if (values.help) {
   const folder = mkdtempSync(join(tmpdir(), 'vitrine-screen-bench-'));
   try {
     const seconds = Number(values.seconds);
-    await measureAnimation(program, folder, seconds);
-    await measureIdle(program, 'text console', positionals, Number(values.settle), seconds);
+    if (values.only !== 'idle') await measureAnimation(program, folder, seconds);
+    if (values.only !== 'animation') await measureIdle(program, positionals, Number(values.settle), seconds);
   } finally {
     rmSync(folder, { recursive: true });
   }

@@ -1,8 +1,9 @@
 import { RfbError, RfbSession, type RfbTarget } from '../display/rfb/session.ts';
 import type { VmConsole } from './console.ts';
 
-/** How often the picture is drawn while somebody watches. */
+/** How often the picture is drawn while somebody watches, and how long others get a turn in between at least. */
 const REFRESH_MILLIS = 33;
+const LEAST_REST_MILLIS = 8;
 const CHALLENGE_BYTES = 16;
 
 /** A viewer's connection, as what carries bytes gives it. */
@@ -85,7 +86,9 @@ export class RfbServer {
   #draw(): void {
     this.#timer = undefined;
     if (this.#viewers === 0) return;
+    const began = performance.now();
     this.#console.refresh();
-    this.#timer = setTimeout(() => this.#draw(), REFRESH_MILLIS);
+    const rest = REFRESH_MILLIS - (performance.now() - began);
+    this.#timer = setTimeout(() => this.#draw(), Math.max(rest, LEAST_REST_MILLIS));
   }
 }

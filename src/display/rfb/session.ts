@@ -62,6 +62,9 @@ const RESIZE_BY_SERVER = 0;
 const RESIZE_BY_CLIENT = 1;
 const RESIZE_PROHIBITED = 1;
 const SCREEN_BYTES = 16;
+/** What comes before the rectangles of an update, and before the data of a rectangle. */
+const UPDATE_BYTES = 4;
+const RECT_BYTES = 12;
 
 /** Bits of a pointer event that are wheels: up and down. */
 const WHEEL_UP = 0x08;
@@ -324,12 +327,7 @@ export class RfbSession {
   }
 
   #sendRects(rects: readonly EncodedRect[]): void {
-    const message = new BigEndianWriter().bytes([0, 0]).u16(rects.length);
-    for (const { rect, encoding, data } of rects) {
-      message.u16(rect.x).u16(rect.y).u16(rect.width).u16(rect.height).u32(encoding);
-      if (data) message.bytes(data);
-    }
-    this.#send(message.finish());
+    this.#send(updateMessage(rects));
   }
 
   #keysym(keysym: number, down: boolean): void {
@@ -361,6 +359,23 @@ interface EncodedRect {
   readonly rect: Rect;
   readonly encoding: number;
   readonly data?: Uint8Array;
+}
+
+/** A FramebufferUpdate (RFC 6143 section 7.6.1). It may be megabytes, which are copied but once. */
+function updateMessage(rects: readonly EncodedRect[]): Uint8Array {
+  const dataBytes = rects.reduce((sum, { data }) => sum + (data?.length ?? 0), 0);
+  const message = new Uint8Array(UPDATE_BYTES + rects.length * RECT_BYTES + dataBytes);
+  const view = new DataView(message.buffer);
+  view.setUint16(2, rects.length);
+  let at = UPDATE_BYTES;
+  for (const { rect, encoding, data } of rects) {
+    for (const [n, field] of [rect.x, rect.y, rect.width, rect.height].entries()) view.setUint16(at + n * 2, field);
+    view.setInt32(at + 8, encoding);
+    at += RECT_BYTES;
+    if (data) message.set(data, at);
+    at += data?.length ?? 0;
+  }
+  return message;
 }
 
 const EMPTY: Rect = { x: 0, y: 0, width: 0, height: 0 };
