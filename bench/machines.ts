@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
+import { V8_FLAGS } from '../bin/v8-flags.js';
 import { findChromium } from '../test/browser/chromium.ts';
 import { type BootOrder, type ConsoleLine, LineStamper } from './boot.ts';
 import { readV86Version } from './v86-package.ts';
@@ -26,10 +27,10 @@ function scripted(
   widths: readonly Bits[],
   script: string,
   version: () => string,
-  accel?: BootOrder['accel'],
+  { flags = [], accel }: { readonly flags?: readonly string[]; readonly accel?: BootOrder['accel'] } = {},
 ): Machine {
   const start = (order: BootOrder) =>
-    spawn(process.execPath, [inFolder(script), JSON.stringify({ ...order, accel })], {
+    spawn(process.execPath, [...flags, inFolder(script), JSON.stringify({ ...order, accel })], {
       stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
     });
   return { name, widths, version, start };
@@ -59,8 +60,11 @@ function chromiumVersion(): string {
 
 /** Every machine, by the word that `--machines` takes. */
 export const MACHINES: Readonly<Record<string, Machine>> = {
-  vitrine: scripted('Vitrine', [64, 32], 'vitrine-guest.ts', ownVersion),
-  interp: scripted('Vitrine interpreting', [64, 32], 'vitrine-guest.ts', ownVersion, 'interp'),
+  vitrine: scripted('Vitrine', [64, 32], 'vitrine-guest.ts', ownVersion, { flags: V8_FLAGS }),
+  interp: scripted('Vitrine interpreting', [64, 32], 'vitrine-guest.ts', ownVersion, {
+    flags: V8_FLAGS,
+    accel: 'interp',
+  }),
   qemu: QEMU_TCG,
   chromium: scripted('Vitrine in Chromium', [64, 32], 'browser-guest.ts', chromiumVersion),
   v86: scripted('v86', [32], 'v86-guest.ts', readV86Version),
