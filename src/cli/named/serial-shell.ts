@@ -16,15 +16,17 @@ export class ShellError extends Error {}
 const TYPED_CHARACTERS = 200;
 /** The longest command: a terminal keeps some kilobytes for who is slow to read, and loses more. */
 const MOST_SCRIPT_BYTES = 16 << 10;
-/** Bytes of input in a line, and how many lines may be on their way: together less than a terminal's 4,095 characters. */
+/** Bytes of input in a line, lines that are typed together, and how many times so many may be on their way: less than a terminal's
+ * 4,095 characters. */
 const INPUT_BYTES = 690;
-const LINES_UNDER_WAY = 4;
+const LINES_AT_ONCE = 2;
+const BATCHES_UNDER_WAY = 2;
 const END_OF_INPUT = '.';
 const KILL_LINE = '\x15';
 const INTERRUPT = '\x03';
 
 /** What lines of the guest's say, by the letter behind the mark. */
-const SAYS = { ready: 'R', output: 'O', messages: 'E', taken: 'A', status: 'S', done: 'D' } as const;
+const SAYS = { ready: 'R', begun: 'B', output: 'O', messages: 'E', taken: 'A', status: 'S', done: 'D' } as const;
 
 /**
  * Runs commands by a shell on a serial line, which somebody has logged in to: it is given a script that runs the command with
@@ -34,6 +36,7 @@ export class SerialShell {
   readonly #line: ShellLine;
   readonly #mark: string;
   readonly #ready = Promise.withResolvers<void>();
+  readonly #begun = Promise.withResolvers<void>();
   readonly #done = Promise.withResolvers<number>();
   #command: GuestCommand | undefined;
   #text = '';
@@ -88,12 +91,15 @@ export class SerialShell {
     this.#isRunning = false;
   }
 
+  /** What is typed before the script runs is not read line by line: a line editor does not let the terminal keep lines apart. */
   async #feed(input: GuestCommand['input']): Promise<void> {
+    await this.#begun.promise;
     for await (const chunk of input ?? []) {
-      for (let at = 0; at < chunk.length && this.#isRunning; at += INPUT_BYTES) {
-        while (this.#underWay >= LINES_UNDER_WAY) await new Promise<void>((resolve) => (this.#moreRoom = resolve));
+      for (let at = 0; at < chunk.length && this.#isRunning; at += LINES_AT_ONCE * INPUT_BYTES) {
+        while (this.#underWay >= BATCHES_UNDER_WAY) await new Promise<void>((resolve) => (this.#moreRoom = resolve));
         this.#underWay++;
-        this.#line.type(`${Buffer.from((chunk as Uint8Array).subarray(at, at + INPUT_BYTES)).toString('base64')}\n`);
+        const lines = linesOf((chunk as Uint8Array).subarray(at, at + LINES_AT_ONCE * INPUT_BYTES));
+        this.#line.type(`${lines.length}\n${lines}`);
       }
     }
     this.#endInput();
@@ -119,6 +125,9 @@ export class SerialShell {
     switch (what) {
       case SAYS.ready:
         this.#ready.resolve();
+        break;
+      case SAYS.begun:
+        this.#begun.resolve();
         break;
       case SAYS.output:
       case SAYS.messages:
@@ -146,15 +155,29 @@ export class SerialShell {
   }
 }
 
-/** The script for the guest: descriptor 3 is the terminal, 4 leads messages around what the output goes through. */
+/** Input as it is typed, after how many characters that is. */
+function linesOf(input: Uint8Array): string {
+  const lines: string[] = [];
+  for (let at = 0; at < input.length; at += INPUT_BYTES) {
+    lines.push(`${Buffer.from(input.subarray(at, at + INPUT_BYTES)).toString('base64')}\n`);
+  }
+  return lines.join('');
+}
+
+/**
+ * The script for the guest: descriptor 3 is the terminal, 4 leads messages around what the output goes through. Shells read their lines
+ * a byte at a time, which takes a guest tens of milliseconds for a kilobyte: other programs read what is long. Lines are written one at a time, so that none gets into another.
+ */
 function scriptOf(words: readonly string[], mark: string): string {
   return `m='${mark}'
 stty -echo 2>/dev/null
-frame() { base64 -w 900 | while read -r line; do echo "$m$1\${#line} $line"; done; }
+echo "\${m}${SAYS.begun}"
+frame() { base64 -w 900 | awk -v m="$m$1" '{ print m length($0) " " $0; fflush() }'; }
 feed() {
   trap '' PIPE
-  while read -r line && [ "$line" != ${END_OF_INPUT} ]; do
-    printf '%s\\n' "$line" 2>/dev/null
+  while read -r length && [ "$length" != ${END_OF_INPUT} ]; do
+    lines=$(head -c "$length")
+    printf '%s\\n' "$lines" 2>/dev/null
     echo "\${m}${SAYS.taken}" >&3
   done
 }
