@@ -1,30 +1,53 @@
 import { randomBytes } from 'node:crypto';
 import type { Socket } from 'node:net';
 import { AGENT_CHANNEL } from '../vm/agent/frames.ts';
-import { AgentRelay } from '../vm/agent/relay.ts';
-import type { PcChannel } from '../vm/index.ts';
+import { QEMU_AGENT_CHANNEL, QemuAgentRelay } from '../vm/agent/qemu-relay.ts';
+import { type AgentClient, type AgentLine, AgentRelay } from '../vm/agent/relay.ts';
+import type { ByteChannel, PcChannel } from '../vm/index.ts';
 import type { SnapshotFile } from '../vm/snapshot/reader.ts';
 import { configurationIn } from '../vm/snapshot/saved-machine.ts';
 
 /** What the sockets end with that lead to guests' agents. */
 export const AGENT_SUFFIX = '.agent';
 
-/** The channel to the guest's agent. */
-export interface AgentChannel {
-  readonly relay: AgentRelay;
-  readonly channels: readonly PcChannel[];
+export const QEMU_AGENT_SUFFIX = '.qga';
+
+/** The outside end of a channel to an agent, which clients share. */
+interface Relay extends ByteChannel {
+  connect(client: AgentClient): AgentLine;
 }
 
-/** Makes the channel of a machine that has one: a named one, and one that goes on from a snapshot with it. */
-export function makeAgentChannel(name: string | undefined, snapshot?: SnapshotFile): AgentChannel | undefined {
-  const hasChannel = snapshot ? configurationIn(snapshot).channels?.includes(AGENT_CHANNEL) : name !== undefined;
-  if (!hasChannel) return undefined;
-  const relay = new AgentRelay((bytes) => randomBytes(bytes));
-  return { relay, channels: [{ name: AGENT_CHANNEL, outside: relay }] };
+/** The channels to agents in the guest: ours and QEMU's. */
+const KINDS: readonly { readonly channel: string; readonly suffix: string; readonly make: () => Relay }[] = [
+  { channel: AGENT_CHANNEL, suffix: AGENT_SUFFIX, make: () => new AgentRelay(random) },
+  { channel: QEMU_AGENT_CHANNEL, suffix: QEMU_AGENT_SUFFIX, make: () => new QemuAgentRelay(random) },
+];
+
+/** Channels to agents in the guest. */
+export interface AgentChannels {
+  readonly channels: readonly PcChannel[];
+  /** What is reached by a socket with this ending. */
+  readonly relays: readonly (readonly [suffix: string, relay: Relay])[];
+}
+
+/** Makes the channels of a machine that has some: a named one, and one that goes on from a snapshot with them. */
+export function makeAgentChannels(name: string | undefined, snapshot?: SnapshotFile): AgentChannels | undefined {
+  const saved = snapshot && (configurationIn(snapshot).channels ?? []);
+  const kinds = KINDS.filter(({ channel }) => (saved ? saved.includes(channel) : name !== undefined));
+  if (kinds.length === 0) return undefined;
+  const made = kinds.map(({ channel, suffix, make }) => ({ channel, suffix, relay: make() }));
+  return {
+    channels: made.map(({ channel, relay }) => ({ name: channel, outside: relay })),
+    relays: made.map(({ suffix, relay }) => [suffix, relay]),
+  };
+}
+
+function random(bytes: number): Uint8Array {
+  return randomBytes(bytes);
 }
 
 /** Lets one who has connected to a machine's socket ask the agent. */
-export function serveAgent(socket: Socket, relay: AgentRelay): void {
+export function serveAgent(socket: Socket, relay: Relay): void {
   const line = relay.connect({
     get untakenBytes() {
       return socket.writableLength;

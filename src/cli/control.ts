@@ -3,9 +3,8 @@ import { ImageInUse } from '../disk/interfaces.ts';
 import { ImageLock } from '../host/node/image-lock.ts';
 import { listen } from '../host/node/listen.ts';
 import { makeRuntimeFolder } from '../host/node/runtime-folder.ts';
-import type { AgentRelay } from '../vm/agent/relay.ts';
 import type { QmpTarget } from '../vm/qmp.ts';
-import { AGENT_SUFFIX, serveAgent } from './agent.ts';
+import { type AgentChannels, serveAgent } from './agent.ts';
 import { CliError, STATUS } from './errors.ts';
 import { converse } from './qmp.ts';
 import { quote } from './values.ts';
@@ -16,11 +15,15 @@ const MOST_PATH_BYTES = 107;
 export const SOCKET_SUFFIX = '.sock';
 
 /**
- * Serves a machine's control socket, which speaks QMP, and the one to its guest's agent, until the returned function is called.
- * @param agent where the machine has a channel to one
+ * Serves a machine's control socket, which speaks QMP, and those to agents in its guest, until the returned function is called.
+ * @param agents where the machine has channels to them
  * @throws {CliError} another machine has the name, or there is no place for sockets
  */
-export async function serveNamed(name: string, target: QmpTarget, agent?: AgentRelay): Promise<() => Promise<void>> {
+export async function serveNamed(
+  name: string,
+  target: QmpTarget,
+  agents?: AgentChannels,
+): Promise<() => Promise<void>> {
   const wrong = (found: string, expected: string, cause?: unknown) =>
     new CliError(STATUS.failed, `--name: found ${found}, expected ${expected}`, { cause });
   const folder = await makeRuntimeFolder().catch((error: Error) => {
@@ -33,12 +36,12 @@ export async function serveNamed(name: string, target: QmpTarget, agent?: AgentR
     throw wrong(`${quote(name)}, the name of a machine that runs already`, 'another name', error);
   });
   try {
-    const stop = await listen({ path }, (peer) => converse(peer, target));
-    const agentPath = join(folder, `${name}${AGENT_SUFFIX}`);
-    const stopAgent = agent && (await listen({ path: agentPath }, (peer) => serveAgent(peer, agent)));
+    const stops = [await listen({ path }, (peer) => converse(peer, target))];
+    for (const [suffix, relay] of agents?.relays ?? []) {
+      stops.push(await listen({ path: join(folder, `${name}${suffix}`) }, (peer) => serveAgent(peer, relay)));
+    }
     return async () => {
-      stop();
-      stopAgent?.();
+      for (const stop of stops) stop();
       await lock.release();
     };
   } catch (error) {

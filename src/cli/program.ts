@@ -25,6 +25,7 @@ const NAMED_VERBS: Readonly<Record<string, string>> = {
   console: "Show a machine's first serial line and type on it; Ctrl-] leaves.",
   exec: "Run a command in the guest, by the guest's agent.",
   cp: 'Copy a file into a guest or out of one.',
+  agent: "Have QEMU's guest agent in the guest execute a command.",
   fork: 'Start copies of a running machine, which goes on.',
 };
 

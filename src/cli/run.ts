@@ -7,7 +7,7 @@ import { SharedLine } from '../host/node/shared-line.ts';
 import { nodeTime } from '../host/node/time.ts';
 import type { CharPort, VmConfig, VmStats } from '../vm/index.ts';
 import type { SnapshotFile } from '../vm/snapshot/reader.ts';
-import type { AgentChannel } from './agent.ts';
+import type { AgentChannels } from './agent.ts';
 import type { HostAudio } from './audio.ts';
 import { BootProgress } from './boot-progress.ts';
 import { type Ending, endingOf, OutsideEnding } from './endings.ts';
@@ -166,9 +166,9 @@ function withVariables(guest: Guest, variables: FlashFile | undefined): Guest {
   return guest.firmware && variables ? { ...guest, firmware: { ...guest.firmware, variables } } : guest;
 }
 
-/** As {@link openMedia}, for the channel to an agent in the guest. */
-async function openAgent({ name }: RunOptions, { snapshot }: Guest): Promise<AgentChannel | undefined> {
-  return name === undefined && !snapshot ? undefined : (await import('./agent.ts')).makeAgentChannel(name, snapshot);
+/** As {@link openMedia}, for the channels to agents in the guest. */
+async function openAgent({ name }: RunOptions, { snapshot }: Guest): Promise<AgentChannels | undefined> {
+  return name === undefined && !snapshot ? undefined : (await import('./agent.ts')).makeAgentChannels(name, snapshot);
 }
 
 /** As {@link openMedia}, for sound. */
@@ -211,7 +211,7 @@ async function runToEnd(
   options: RunOptions,
   outside: OutsideEnding,
   outputs: Lines & { readonly audio: HostAudio | undefined },
-  agent: AgentChannel | undefined,
+  agent: AgentChannels | undefined,
 ): Promise<Ending> {
   const { serial } = outputs;
   if (options.timeoutMillis !== undefined) outside.onTimeout(options.timeoutMillis, () => machine.describe());
@@ -264,11 +264,11 @@ async function serve(
   options: RunOptions,
   outside: OutsideEnding,
   line: HostCharPort | undefined,
-  agent: AgentChannel | undefined,
+  agent: AgentChannels | undefined,
 ): Promise<(() => Promise<void>) | undefined> {
   if (options.qmp === undefined && options.name === undefined) return undefined;
   const { serveMachine } = await import('./serve.ts');
-  return serveMachine(machine, options, outside, line instanceof SharedLine ? line : undefined, agent?.relay);
+  return serveMachine(machine, options, outside, line instanceof SharedLine ? line : undefined, agent);
 }
 
 /** As {@link openMedia}, for what samples this process. */

@@ -1,6 +1,6 @@
 import type { SharedLine } from '../host/node/shared-line.ts';
-import type { AgentRelay } from '../vm/agent/relay.ts';
 import type { QmpTarget } from '../vm/qmp.ts';
+import type { AgentChannels } from './agent.ts';
 import { serveNamed } from './control.ts';
 import type { OutsideEnding } from './endings.ts';
 import type { Machine } from './machine.ts';
@@ -10,21 +10,21 @@ import { saveMachine } from './snapshots.ts';
 
 /**
  * Serves the sockets that options ask for until the returned function is called: QMP, and the one of a named machine.
- * @param line COM1, where it can be shared  @param agent the channel to the guest's agent, if there is one  @throws {CliError} one cannot be had
+ * @param line COM1, where it can be shared  @param agents the channels to agents in the guest, if there are some  @throws {CliError} one cannot be had
  */
 export async function serveMachine(
   machine: Machine,
   options: RunOptions,
   outside: OutsideEnding,
   line: SharedLine | undefined,
-  agent: AgentRelay | undefined,
+  agents: AgentChannels | undefined,
 ): Promise<() => Promise<void>> {
   const target: QmpTarget = qmpTarget(machine, outside, {
     line,
     saveSnapshot: (path, codec) => saveMachine(machine, options, path, codec),
     describeNamed: () => describe(machine, options),
   });
-  const stopNamed = options.name === undefined ? undefined : await serveNamed(options.name, target, agent);
+  const stopNamed = options.name === undefined ? undefined : await serveNamed(options.name, target, agents);
   const stopQmp = options.qmp && (await serveQmp(options.qmp, target));
   return async () => {
     stopQmp?.();

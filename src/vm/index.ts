@@ -4,7 +4,7 @@ export type { BootMedium, FirmwareBoot } from '../boards/firmware-boot.ts';
 export { FirmwareInvalid } from '../boards/firmware-rom.ts';
 export { BootImageInvalid } from '../boards/loaders/index.ts';
 export { openDisk } from '../disk/open.ts';
-export type { AudioSink, CharPort, FrameReceiver, NetPort } from '../machine/interfaces.ts';
+export type { AudioSink, ByteChannel, CharPort, FrameReceiver, NetPort } from '../machine/interfaces.ts';
 export { nullPort } from '../net/null-port.ts';
 export { type HandlerStore, type HostTime, MEMORY_LIMITS, type SoundModel, type VmConfig } from './config.ts';
 export type { PictureFormat, VmConsole } from './console.ts';

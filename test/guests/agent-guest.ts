@@ -22,31 +22,35 @@ export interface AgentGuestOptions {
   readonly programs?: Readonly<Record<string, string>>;
   /** What is done before the agent starts. */
   readonly script?: string;
+  /** Packages besides Perl, BusyBox and what they need. */
+  readonly packages?: readonly string[];
+  /** What runs in place of our agent. */
+  readonly agent?: string;
 }
 
-const init = (script: string) => `#!/bin/busybox sh
-export PATH=/usr/bin:/bin HOME=/root
+const init = (script: string, agent: string) => `#!/bin/busybox sh
+export PATH=/usr/sbin:/sbin:/usr/bin:/bin HOME=/root
 /bin/busybox --install -s /bin
 mount -t proc proc /proc; mount -t sysfs sysfs /sys; mount -t devtmpfs devtmpfs /dev; mount -t tmpfs tmpfs /tmp
 ${LOAD_MODULES}
 ${script}
-while :; do /agent /dev/vport*; sleep 0.2; done
+while :; do ${agent}; sleep 0.2; done
 `;
 
 /** Makes a kernel and an initial file system with the agent in a folder.
  * @returns the options that start it  @throws {Error} the packages cannot be had */
 export async function makeAgentGuest(folder: string, options: AgentGuestOptions = {}): Promise<string[]> {
-  const { modules = [], programs = {}, script = '' } = options;
+  const { modules = [], programs = {}, script = '', packages = [], agent = '/agent /dev/vport*' } = options;
   const root = join(folder, 'root');
   mkdirSync(root, { recursive: true });
-  await makeDebianRoot('amd64', PACKAGES, root);
+  await makeDebianRoot('amd64', [...PACKAGES, ...packages], root);
   for (const [path, text] of Object.entries({ '/agent': AGENT_PROGRAM, ...programs })) {
     writeFileSync(join(root, path), text);
   }
   const drivers = await debianModules('amd64', KERNEL, ['virtio_pci', 'virtio_console', ...modules]);
   const [kernel, initrd] = [join(folder, 'kernel'), join(folder, 'initrd')];
   writeFileSync(kernel, await debianKernel('amd64', KERNEL));
-  writeFileSync(initrd, concatenate([await packRoot(root, init(script)), drivers]));
+  writeFileSync(initrd, concatenate([await packRoot(root, init(script, agent)), drivers]));
   return ['--kernel', kernel, '--initrd', initrd, '--append', 'quiet no_timer_check console=ttyS0'];
 }
 

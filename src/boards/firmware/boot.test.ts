@@ -144,6 +144,12 @@ test('the network is booted by the ROM that can, and what comes next where it re
   assert.match(screenOf(machine).join('\n'), /Booting from Network\.\.\.\s+Booting from Hard Disk\.\.\./);
 });
 
+test('the network is booted by a ROM that has changed itself and not its sum', async () => {
+  const files = [['genroms/net.rom', optionRom('mov byte [cs:0x1f0], 1', say('n'))]] as const;
+  const { output } = await boot(bootDisk(EXIT), { files, bootOrder: ['net', 'disk'] });
+  assert.equal(output, 'n');
+});
+
 test('a disk is started within a tenth of a second of guest time', async () => {
   const { machine } = await boot(bootDisk(EXIT));
   assert.ok(machine.clock.nowNanos() < 100_000_000n, `${machine.clock.nowNanos()} ns`);

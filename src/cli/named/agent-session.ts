@@ -1,7 +1,6 @@
 import { createConnection, type Socket } from 'node:net';
 import { join } from 'node:path';
 import type { Readable, Writable } from 'node:stream';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { runtimeFolder } from '../../host/node/runtime-folder.ts';
 import {
   decodeCredit,
@@ -19,7 +18,6 @@ import { quote } from '../values.ts';
 import { NamedMachine } from './client.ts';
 
 const ANSWER_MILLIS = 5000;
-const RETRY_MILLIS = 200;
 /** What has been taken of the output before more is asked for. */
 const CREDIT_STEP_BYTES = 1 << 18;
 /** What a shell adds to the number of the signal that ended a command. */
@@ -49,22 +47,10 @@ export class AgentSession {
     this.#ended.promise.catch(() => {}); // it may end before anybody waits
   }
 
-  /** @param waitMillis how long the machine and the agent may take to start  @throws {CliError} it does not listen */
-  static async connect(name: string, waitMillis: number): Promise<AgentSession> {
-    const end = performance.now() + waitMillis;
-    for (let wasThere = false; ; wasThere = true) {
-      const machine = await NamedMachine.connect(name, wasThere ? 0 : waitMillis); // who says in its words when there is none
-      machine.close();
-      try {
-        return await AgentSession.#tryOnce(name);
-      } catch (error) {
-        if (performance.now() > end || !(error instanceof CliError)) throw error;
-        await sleep(RETRY_MILLIS);
-      }
-    }
-  }
-
-  static async #tryOnce(name: string): Promise<AgentSession> {
+  /** @throws {CliError} the agent does not listen, or no such machine runs */
+  static async connect(name: string): Promise<AgentSession> {
+    const machine = await NamedMachine.connect(name); // who says in its words when there is none
+    machine.close();
     const { promise: ready, resolve, reject } = Promise.withResolvers<void>();
     const fail = (why: string) => reject(new CliError(STATUS.failed, `${quote(name)}: ${why}`));
     const socket = createConnection(join(runtimeFolder(), `${name}${AGENT_SUFFIX}`));

@@ -3,10 +3,15 @@ import { rename, rm, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { Writable } from 'node:stream';
 import { finished } from 'node:stream/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Fields } from '../../vm/qmp-arguments.ts';
 import { CliError, STATUS, UsageError } from '../errors.ts';
 import { whyUnreadable } from '../files.ts';
 import { parseSeconds, quote } from '../values.ts';
 import { AgentSession, type GuestCommand } from './agent-session.ts';
+import { NamedMachine } from './client.ts';
+import { QemuAgent } from './qemu-agent.ts';
+import { QemuAgentSession } from './qemu-agent-session.ts';
 import { SerialSession } from './serial-session.ts';
 
 /** A place that `cp` is told: `NAME:PATH` in a guest, or a path of the host. */
@@ -20,6 +25,10 @@ const STORE = 'if [ -d "$1" ]; then set -- "$1/$2" "$2" "$3"; fi; cat > "$1" && 
 /** Gives file $1. */
 const FETCH = 'if [ -d "$1" ]; then echo "$1: Is a directory" >&2; exit 1; fi; exec cat -- "$1"';
 const PERMISSIONS = 0o7777;
+const RETRY_MILLIS = 200;
+
+/** What runs commands in a guest. */
+type Session = Pick<AgentSession, 'run' | 'close'>;
 
 /** Options of the verbs that need the agent. */
 export interface AgentOptions {
@@ -113,10 +122,67 @@ function once(stream: NodeJS.EventEmitter): Promise<never> {
 
 async function withAgent(name: string, { wait = '0', serial }: AgentOptions, command: GuestCommand): Promise<number> {
   const waitMillis = wait === '0' ? 0 : parseSeconds('--wait', wait);
-  const session = await (serial ? SerialSession : AgentSession).connect(name, waitMillis);
+  const session = serial ? await SerialSession.connect(name, waitMillis) : await connect(name, waitMillis);
   try {
     return await session.run(command);
   } finally {
     session.close();
   }
+}
+
+/** Finds an agent: ours, or else QEMU's. @throws {CliError} neither listens, even after `waitMillis` */
+async function connect(name: string, waitMillis: number): Promise<Session> {
+  return retry(name, waitMillis, async () => {
+    try {
+      return await AgentSession.connect(name);
+    } catch (error) {
+      if (error instanceof CliError && error.status === STATUS.missing) throw error;
+      return QemuAgentSession.connect(name).catch(() => Promise.reject(error));
+    }
+  });
+}
+
+/** Waits for a machine and for what listens in its guest. */
+async function retry<Result>(name: string, waitMillis: number, attempt: () => Promise<Result>): Promise<Result> {
+  const end = performance.now() + waitMillis;
+  (await NamedMachine.connect(name, waitMillis)).close();
+  for (;;) {
+    try {
+      return await attempt();
+    } catch (error) {
+      const isLate = performance.now() > end;
+      if (isLate || !(error instanceof CliError) || error.status === STATUS.missing) throw error;
+      await sleep(RETRY_MILLIS);
+    }
+  }
+}
+
+/** `agent`: has QEMU's guest agent execute a command, and prints what it returns.
+ * @param given the command's arguments, a JSON object */
+export async function askQemuAgent(
+  name: string,
+  command: string,
+  given: string | undefined,
+  { wait = '0' }: AgentOptions,
+): Promise<number> {
+  const words = given === undefined ? undefined : parseArguments(given);
+  const waitMillis = wait === '0' ? 0 : parseSeconds('--wait', wait);
+  const agent = await retry(name, waitMillis, () => QemuAgent.connect(name));
+  try {
+    const answer = await agent.execute(command, words);
+    process.stdout.write(`${JSON.stringify(answer, undefined, 2)}\n`);
+  } finally {
+    agent.close();
+  }
+  return STATUS.ok;
+}
+
+function parseArguments(text: string): Fields {
+  try {
+    const value: unknown = JSON.parse(text);
+    if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as Fields;
+  } catch {
+    // told below
+  }
+  throw new UsageError('agent', quote(text), 'arguments as a JSON object');
 }

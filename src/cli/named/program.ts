@@ -91,6 +91,15 @@ const VERBS: readonly Verb[] = [
     action: async ([from, to], options) => (await asking()).copy(text(from), text(to), options),
   },
   {
+    name: 'agent',
+    words: '<NAME> <COMMAND> [ARGUMENTS]',
+    description:
+      "Have QEMU's guest agent in the guest execute a command, such as guest-info; ARGUMENTS is a JSON object.",
+    options: [WAIT],
+    action: async ([name, command, given], options) =>
+      (await asking()).askQemuAgent(text(name), text(command), given as string | undefined, options),
+  },
+  {
     name: 'console',
     words: '<NAME>',
     description: "Show a machine's first serial line and type on it; Ctrl-] leaves.",
