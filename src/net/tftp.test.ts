@@ -59,6 +59,17 @@ describe('TFTP', () => {
     assert.deepEqual(refused?.subarray(0, 4), Uint8Array.of(0, 5, 0, 4));
   });
 
+  it('does not begin anew for a client that asks again because no answer has come', async () => {
+    const client = new Client(counting(1500));
+    const [first] = await Promise.all([client.read('file', 'octet'), client.read('file', 'octet')]);
+    const again = await client.read('file', 'octet');
+    assert.deepEqual(again, first);
+    const second = await client.say(0, 4, 0, 1);
+    assert.equal(second && get16(second, 2), 2);
+    const anew = await client.read('file', 'octet');
+    assert.deepEqual(anew, first);
+  });
+
   it('sends a block again that is not acknowledged, and gives up in the end', async () => {
     const client = new Client(counting(600));
     const first = await client.read('file', 'octet');

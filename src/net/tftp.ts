@@ -1,5 +1,5 @@
 import { ByteWriter } from '../base/bytes.ts';
-import { get16 } from './ethernet.ts';
+import { get16, sameBytes } from './ethernet.ts';
 import type { Timer, Timers } from './timers.ts';
 
 export const TFTP_PORT = 69;
@@ -19,6 +19,9 @@ const MOST_NAME_BYTES = 512;
 export type ReadFile = (name: string) => Promise<Uint8Array | undefined>;
 
 interface Transfer {
+  /** What asked for it, and whether any answer was acknowledged. */
+  readonly request: Uint8Array;
+  isAcknowledged: boolean;
   readonly file: Uint8Array;
   readonly blockBytes: number;
   readonly send: (message: Uint8Array) => void;
@@ -34,6 +37,8 @@ export class TftpServer {
   readonly #timers: Timers;
   readonly #readFile: ReadFile;
   readonly #transfers = new Map<string, Transfer>();
+  /** Clients whose file is being read. */
+  readonly #reading = new Set<string>();
 
   constructor(timers: Timers, readFile: ReadFile) {
     this.#timers = timers;
@@ -43,11 +48,23 @@ export class TftpServer {
   /** Takes a message. @param client names the sender  @param send sends one back */
   receive(client: string, message: Uint8Array, send: (message: Uint8Array) => void): void {
     const operation = get16(message, 0);
-    if (operation === OPERATION.read) void this.#begin(client, message.slice(), send);
+    if (operation === OPERATION.read) this.#requested(client, message, send);
     else if (operation === OPERATION.acknowledgment && message.length >= 4)
       this.#acknowledged(client, get16(message, 2));
     else if (operation === OPERATION.error) this.#end(client);
     else send(errorMessage(ERROR.illegal, 'only reading is possible'));
+  }
+
+  /** A client that gets no answer soon asks again, from the same port: that must not begin its transfer anew. */
+  #requested(client: string, message: Uint8Array, send: Transfer['send']): void {
+    if (this.#reading.has(client) || this.#reading.size >= MOST_TRANSFERS) return;
+    const transfer = this.#transfers.get(client);
+    if (transfer && !transfer.isAcknowledged && sameBytes(transfer.request, message)) {
+      this.#send(transfer, transfer.last);
+      return;
+    }
+    this.#reading.add(client);
+    void this.#begin(client, message.slice(), send).finally(() => this.#reading.delete(client));
   }
 
   async #begin(client: string, message: Uint8Array, send: Transfer['send']): Promise<void> {
@@ -63,7 +80,8 @@ export class TftpServer {
     if (this.#transfers.size >= MOST_TRANSFERS) this.#end(oldest);
     const { answers, blockBytes } = agree(words, file.length);
     const timer = this.#timers.create(() => this.#again(client));
-    const transfer = { file, blockBytes, send, timer, block: 0, retries: 0, last: new Uint8Array(0) };
+    const start = { block: 0, retries: 0, last: new Uint8Array(0), isAcknowledged: false };
+    const transfer: Transfer = { request: message, file, blockBytes, send, timer, ...start };
     this.#transfers.set(client, transfer);
     if (answers.length === 0) this.#sendBlock(transfer, 1);
     else this.#send(transfer, optionsMessage(answers));
@@ -74,6 +92,7 @@ export class TftpServer {
     const transfer = this.#transfers.get(client);
     if (!transfer || block !== (transfer.block & 0xffff)) return;
     transfer.retries = 0;
+    transfer.isAcknowledged = true;
     const isLast = transfer.block > 0 && transfer.block * transfer.blockBytes > transfer.file.length;
     if (isLast) this.#end(client);
     else this.#sendBlock(transfer, transfer.block + 1);

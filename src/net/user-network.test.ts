@@ -185,6 +185,37 @@ describe('DHCP', () => {
   });
 });
 
+describe('DHCPv6', () => {
+  const ALL_SERVERS = { source: ip('fe80::5054:ff:fe12:3456'), target: ip('ff02::1:2') };
+  const REQUEST = [11, 0xab, 0xcd, 0xef];
+  const CLIENT = [0, 1, 0, 3, 7, 8, 9];
+  const OWN = '0002000a0003000152550a000202';
+
+  /** What comes back, in hexadecimal digits. */
+  function answers(message: readonly number[], path = ALL_SERVERS, restrict = false): string[] {
+    const guest = new TestNetwork({ restrict });
+    guest.sendUdp(path, 546, 547, Uint8Array.from(message));
+    return guest.packets().flatMap((packet) => {
+      const datagram = packet.protocol === PROTOCOL.udp ? parseUdp(packet, false) : undefined;
+      return datagram ? [`${formatAddress(datagram.source)} ${datagram.targetPort} ${hex(datagram.data)}`] : [];
+    });
+  }
+
+  it('tells the name server to those who ask for information', () => {
+    const named = '00170010fec00000000000000000000000000003';
+    assert.deepEqual(answers([...REQUEST, ...CLIENT]), [`fe80::2 546 07abcdef00010003070809${OWN}${named}`]);
+    assert.deepEqual(answers(REQUEST, ALL_SERVERS, true), [`fe80::2 546 07abcdef${OWN}`]);
+  });
+
+  it('does not answer what is meant for others, asks for addresses, or is cut off', () => {
+    assert.deepEqual(answers([...REQUEST, 0, 2, 0, 1, 9]), []);
+    assert.deepEqual(answers([1, 1, 2, 3, ...CLIENT]), []);
+    assert.deepEqual(answers([11, 1]), []);
+    assert.equal(answers([...REQUEST, 0, 1, 0xff, 0xff, 1]).length, 1);
+    assert.deepEqual(answers([...REQUEST, 0, 1, 0, 131, ...new Array(131).fill(1)]), []);
+  });
+});
+
 describe('UDP', () => {
   it('goes out by a socket of its own, and answers come back', () => {
     const guest = new TestNetwork();

@@ -5,6 +5,7 @@ import { answerArp, requestArp } from './arp.ts';
 import { DatagramForwards } from './datagram-forwards.ts';
 import { DatagramTable, type DeliverDatagram } from './datagrams.ts';
 import { DHCP_PORT, DhcpServer } from './dhcp.ts';
+import { answerDhcpv6, DHCPV6_PORT } from './dhcpv6.ts';
 import { DNS_PORT, DnsForwarder } from './dns.ts';
 import { DnsStream } from './dns-stream.ts';
 import { ETHERNET_HEADER_BYTES, ETHERTYPE, get16, isMulticast, MAC_BYTES, sameBytes } from './ethernet.ts';
@@ -69,6 +70,8 @@ const LOOPBACK = { v4: ip('127.0.0.1'), v6: ip('::1') } as const;
 /** The network's station. */
 const MAC = Uint8Array.of(0x52, 0x55, 10, 0, 2, 2);
 const SMALLEST_PORT = 1;
+/** What IPv6 addresses of groups begin with. */
+const MULTICAST6 = 0xff;
 
 /** Addresses that never lead to a single host of the outside. */
 const NOWHERE = [
@@ -225,6 +228,10 @@ export class UserNetwork implements ForwardTarget {
       this.#answerDhcp(data);
       return;
     }
+    if (isIpv6 && targetPort === DHCPV6_PORT.server && (this.#isOurs(target) || target[0] === MULTICAST6)) {
+      this.#answerDhcpv6(datagram);
+      return;
+    }
     const isBounded = this.#isGuests(datagram.source) && !this.#isBroadcast(target);
     if (!isBounded || datagram.sourcePort < SMALLEST_PORT || targetPort < SMALLEST_PORT) return;
     if (targetPort === DNS_PORT && this.#isNameServer(target)) this.#answerDns(datagram);
@@ -245,6 +252,12 @@ export class UserNetwork implements ForwardTarget {
     const bytes = makeUdp(path, DHCP_PORT.server, DHCP_PORT.client, reply.message);
     const frames = this.#writer.frames(path, PROTOCOL.udp, bytes);
     for (const frame of frames) this.#link.sendTo(frame, reply.mac, ETHERTYPE.ipv4);
+  }
+
+  #answerDhcpv6({ source, sourcePort, data }: Datagram): void {
+    const message = this.#isGuests(source) ? answerDhcpv6(data, this.#router) : undefined;
+    const path = { source: ADDRESS.linkLocal, target: source.slice() };
+    if (message) this.#sendPacket(path, PROTOCOL.udp, makeUdp(path, DHCPV6_PORT.server, sourcePort, message));
   }
 
   #answerTftp(server: TftpServer, datagram: Datagram): void {
