@@ -66,3 +66,10 @@ export function countColors({ pixels }: Frame): number {
   for (const pixel of pixels) if (colors.add(pixel).size === MOST_COLORS) break;
   return colors.size;
 }
+
+/** How many percent of a picture have the colour that most of it has. */
+export function groundPercent({ pixels }: Frame): number {
+  const counts = new Map<number, number>();
+  for (const pixel of pixels) counts.set(pixel, (counts.get(pixel) ?? 0) + 1);
+  return (100 * Math.max(...counts.values())) / pixels.length;
+}

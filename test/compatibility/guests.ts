@@ -224,13 +224,13 @@ export const GUESTS: readonly Guest[] = [
     name: 'installer-gtk',
     title: 'Debian 12 installer, graphical, amd64',
     source: 'debian-installer-12-netboot-amd64',
-    reaches: 'first screen; the mouse moves its pointer',
+    reaches: 'list of languages; the mouse moves its pointer',
     firmware: BOTH,
     machine: async (workshop) => {
       const image = await installerCd(workshop, 'amd64', 'gtk', 'vga=788');
       return ['--cdrom', image, '--memory', '1G', '--net', CARD];
     },
-    steps: [{ colors: 200, seconds: 600 }, { picture: true }, { moves: [20, 10] }],
+    steps: [{ colors: 200, seconds: 600 }, { ground: 60, seconds: 200 }, { picture: true }, { moves: [20, 10] }],
   },
   {
     name: 'debian-disk',

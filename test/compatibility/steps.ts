@@ -1,5 +1,5 @@
 import type { DrivenMachine } from './driven-machine.ts';
-import { countColors } from './glyphs.ts';
+import { countColors, groundPercent } from './glyphs.ts';
 
 /** What someone in front of a machine does or waits for. */
 export type Step =
@@ -9,6 +9,8 @@ export type Step =
   | { readonly serial: RegExp; readonly seconds?: number }
   /** The screen shows a picture of at least so many colours. */
   | { readonly colors: number; readonly seconds?: number }
+  /** At most so many percent of the screen have one and the same colour: it is full of things. */
+  | { readonly ground: number; readonly seconds?: number }
   /** The picture differs from what it was before the step. */
   | { readonly moves: readonly [dx: number, dy: number]; readonly seconds?: number }
   /** The picture changes by itself. */
@@ -55,6 +57,7 @@ async function takeStep(
   if ('screen' in step) return machine.until(() => step.screen.test(machine.screenText()), seconds);
   if ('serial' in step) return machine.until(() => step.serial.test(machine.serial.output), seconds);
   if ('colors' in step) return machine.until(() => countColors(machine.frame) >= step.colors, seconds);
+  if ('ground' in step) return machine.until(() => groundPercent(machine.frame) <= step.ground, seconds);
   if ('ends' in step) return machine.until(() => step.ends.test(machine.ending ?? ''), seconds);
   if ('changes' in step) return differs(machine, seconds);
   if ('moves' in step) return moves(machine, step.moves, seconds);
