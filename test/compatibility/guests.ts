@@ -230,7 +230,7 @@ export const GUESTS: readonly Guest[] = [
       const image = await installerCd(workshop, 'amd64', 'gtk', 'vga=788');
       return ['--cdrom', image, '--memory', '1G', '--net', CARD];
     },
-    steps: [{ colors: 200, seconds: 600 }, { ground: 60, seconds: 200 }, { picture: true }, { moves: [20, 10] }],
+    steps: [{ colors: 200, seconds: 600 }, { ground: 80, seconds: 200 }, { picture: true }, { moves: [20, 10] }],
   },
   {
     name: 'debian-disk',
