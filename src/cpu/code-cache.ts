@@ -20,7 +20,7 @@ export interface Block {
   /** Numbers of the links that lead to it. */
   readonly incoming: number[];
   /** What was made from it and must go with it. */
-  readonly derived: Set<Derived>;
+  derived: readonly Derived[];
 }
 
 /** Something made from decoded blocks. */
@@ -28,6 +28,9 @@ export interface Derived {
   /** Called when one of them goes. */
   drop(): void;
 }
+
+/** Most blocks are never translated: they share this. */
+const NOTHING_DERIVED: readonly Derived[] = [];
 
 /** What a block is made of, as the decoder hands it over. */
 export interface NewBlock {
@@ -110,7 +113,7 @@ export class CodeCache {
       records: block.count + 1,
       staleHandler: block.staleHandler,
       incoming: [],
-      derived: new Set(),
+      derived: NOTHING_DERIVED,
     };
     this.#byAddress.set(address, entry);
     this.#register(block.gpa, entry);
@@ -138,7 +141,7 @@ export class CodeCache {
 
   /** Whether the block with this header has a counting handler before it. */
   isCounted(address: number): boolean {
-    if (this.at(address)?.derived.size !== 0) return false;
+    if (this.at(address)?.derived.length !== 0) return false;
     const first = this.#view.getUint32(address + RECORD_BYTES + RECORD.handler, true);
     return this.#view.getUint32(address + BLOCK.entry, true) !== first;
   }

@@ -118,7 +118,7 @@ class RegionFinder {
   #reachWarm(gpa: number): void {
     const most = this.#cache.hotAfter * WARM;
     for (const { start, address, derived } of this.#cache.blocksNear(gpa)) {
-      const warm = derived.size > 0 || this.#view.getUint32(address + BLOCK.countdown, true) <= most;
+      const warm = derived.length > 0 || this.#view.getUint32(address + BLOCK.countdown, true) <= most;
       if (warm) this.#enterAt(start);
     }
   }

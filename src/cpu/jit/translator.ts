@@ -47,33 +47,35 @@ export interface TranslatorStats {
   evicted: number;
 }
 
-/** A translated region, in the place of the blocks at which it is entered. */
+/** A translated region, in the place of the blocks at which it is entered: what has to be known of it later. */
 class InstalledRegion implements Derived {
   readonly slot: number;
-  readonly region: Region;
+  readonly blocks: readonly Block[];
+  readonly entries: readonly (readonly [block: Block, label: number])[];
+  /** The blocks that the others were found from. */
+  readonly roots: readonly Block[];
+  readonly instructionCount: number;
+  readonly #modeKey: number;
   readonly #remove: (region: InstalledRegion) => void;
 
   constructor(slot: number, region: Region, remove: (region: InstalledRegion) => void) {
     this.slot = slot;
-    this.region = region;
+    this.blocks = region.blocks.map(({ block }) => block);
+    this.entries = region.entries.map((place) => [this.blocks[place], labelOf(place)]);
+    this.roots = region.roots;
+    this.instructionCount = region.instructionCount;
+    this.#modeKey = region.mode.key;
     this.#remove = remove;
   }
 
-  get blocks(): Block[] {
-    return this.region.blocks.map(({ block }) => block);
-  }
-
-  get entries(): (readonly [block: Block, label: number])[] {
-    return this.region.entries.map((place) => [this.region.blocks[place].block, labelOf(place)]);
+  /** Whether it and another may become one region. */
+  fits(other: InstalledRegion): boolean {
+    return this.#modeKey === other.#modeKey && this.instructionCount + other.instructionCount <= MOST_JOINED;
   }
 
   drop(): void {
     this.#remove(this);
   }
-}
-
-function fitTogether(one: Region, other: Region): boolean {
-  return one.mode.key === other.mode.key && one.instructionCount + other.instructionCount <= MOST_JOINED;
 }
 
 /** Regions that were compiled together: V8 frees their code when none of them can be reached. */
@@ -163,8 +165,8 @@ export class Translator {
       const [one, other] = [this.#regionEnteredAt(region), this.#regionEnteredAt(block)];
       if (one === undefined || gone.has(one)) continue;
       this.#view.setUint32(region + BLOCK.countdown, this.#joinAfter, true);
-      if (other === undefined || other === one || gone.has(other) || !fitTogether(one.region, other.region)) continue;
-      joined.push(this.#find([...one.region.roots, ...other.region.roots]));
+      if (other === undefined || other === one || gone.has(other) || !one.fits(other)) continue;
+      joined.push(this.#find([...one.roots, ...other.roots]));
       gone.add(one).add(other);
     }
     this.stats.joined += joined.length;
@@ -240,7 +242,7 @@ export class Translator {
   #install(region: InstalledRegion): void {
     this.#installed.set(region.slot, region);
     this.#view.setUint32(region.blocks[0].address + BLOCK.countdown, this.#joinAfter, true);
-    for (const block of region.blocks) block.derived.add(region);
+    for (const block of region.blocks) block.derived = [...block.derived, region];
     for (const [block, label] of region.entries) {
       this.#code.setEntry(block.address, region.slot);
       this.#view.setUint32(block.address + BLOCK.label, label, true);
@@ -248,7 +250,7 @@ export class Translator {
   }
 
   #uninstall(region: InstalledRegion): void {
-    for (const block of region.blocks) block.derived.delete(region);
+    for (const block of region.blocks) block.derived = block.derived.filter((other) => other !== region);
     for (const [block] of region.entries) {
       if (this.#view.getUint32(block.address + BLOCK.entry, true) === region.slot) this.#countAgain(block);
     }
