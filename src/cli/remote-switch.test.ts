@@ -67,3 +67,18 @@ test('who does not know the token, and a page of elsewhere, cannot join', async 
   assert.equal(await statusOf(url.replace('test', 'lest'), {}), 403);
   await assert.rejects(joinRemoteSwitch(url.replace('test', 'lest')), /the token is wrong/);
 });
+
+test('who listens on all addresses is reached by them, and not by names of others', async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'vitrine-remote-'));
+  const server = await serveSwitch(join(folder, 'switch'), {}, { host: '0.0.0.0' });
+  t.after(() => {
+    server.close();
+    rmSync(folder, { recursive: true });
+  });
+  const url = server.url.replace('http', 'ws').replace('0.0.0.0', '127.0.0.1');
+  const [, port] = /:(\d+)\//.exec(url) ?? [];
+  assert.equal(await statusOf(url, {}), 101);
+  assert.equal(await statusOf(url, { Host: `192.0.2.7:${port}` }), 101);
+  assert.equal(await statusOf(url, { Host: `rebound.example:${port}` }), 403);
+  assert.equal(await statusOf(url, { Host: `192.0.2.7:${port}`, Origin: 'http://192.0.2.8:80' }), 403);
+});
