@@ -8,6 +8,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { V8_FLAGS } from '../bin/v8-flags.js';
 import { packCpio } from '../src/base/cpio.ts';
 import { entriesBelow } from '../test/guests/debian-root.ts';
 import type { BootOrder, ConsoleLine } from './boot.ts';
@@ -62,7 +63,7 @@ function residentBytes(pid: number): number {
 
 /** Runs the guest for some minutes. @returns samples of its process, and how many programs the guest began */
 async function runLoad(order: BootOrder, minutes: number): Promise<{ samples: Sample[]; programs: number }> {
-  const child = fork(GUEST, [JSON.stringify(order)]);
+  const child = fork(GUEST, [JSON.stringify(order)], { execArgv: [...V8_FLAGS] });
   const ended = new Promise((resolve) => child.on('exit', resolve));
   const samples: Sample[] = [];
   let programs = 0;

@@ -1,8 +1,10 @@
 // How a Node that we start runs us. Plain JavaScript.
 
-/**
- * V8's flags, which every Node has that can run us. V8's first compiler for WebAssembly counts calls at each of them, for the
- * second one to inline what is called often; translated code has few calls worth that, and runs faster without
- * (docs/jit.md). They must be there from the start: Node itself uses WebAssembly.
- */
-export const V8_FLAGS = ['--no-wasm-inlining'];
+/** V8's flags, which every Node has that can run us. They must be there from the start: Node itself uses WebAssembly. */
+export const V8_FLAGS = [
+  // V8's first compiler for WebAssembly counts calls at each of them, for the second one to inline what is called often;
+  // translated code has few calls worth that, and runs faster without (docs/jit.md).
+  '--no-wasm-inlining',
+  // The heap grows by half before it is collected: V8 lets it grow four times as large where much is allocated.
+  '--heap-growing-percent=50',
+];
