@@ -1,7 +1,7 @@
 /** How long guest code runs before the host's event loop gets a turn. */
 export const SLICE_MILLIS = 2;
-/** Instructions in the first slice, before the speed is known. */
-const FIRST_SLICE = 50_000;
+/** Instructions in the first slice, before the speed is known: that of code which is decoded for the first time. */
+const FIRST_SLICE = 2_000;
 const SHORTEST_SLICE = 1_000;
 const LONGEST_SLICE = 1 << 27;
 
