@@ -18,8 +18,10 @@ const TIMEOUT_MILLIS = 60_000;
 const POLL_MILLIS = 200;
 const SAMPLES = 32_768;
 const TOLERANCE_HZ = 2;
-/** How much of the tone has to be whole: a busy host leaves pieces out, so as not to be late. */
+/** How much of the tone has to be whole once: a host that is busy for a while leaves pieces out, so as not to be late. */
 const LEAST_SHARE = 0.9;
+/** Samples that may be zero one after the other. */
+const LONGEST_GAP = 8;
 /** Full scale of samples of 16 bits, as tones are measured of them. */
 const FULL_SCALE = 0x7fff;
 
@@ -79,32 +81,36 @@ describe('sound of --display web in Chromium', { skip: program === undefined && 
     await rm(folder, { recursive: true });
   });
 
+  /** What keeps a piece of sound from being both tones, each on its side; empty: nothing. */
+  function faultIn(sides: readonly number[][], rateHz: number): string {
+    if (silence(sides) > 0 || longestGap(sides[0]) >= LONGEST_GAP) return `a gap of ${longestGap(sides[0])} samples`;
+    for (const [side, wanted] of [BLASTER_TONES.left, BLASTER_TONES.right].entries()) {
+      const samples = Int16Array.from(sides[side], (sample) => sample * FULL_SCALE);
+      const [frequency, share] = brokenFrequencyOf(samples, rateHz);
+      if (Math.abs(frequency - wanted) >= TOLERANCE_HZ) return `${frequency} Hz in place of ${wanted}`;
+      if (share <= LEAST_SHARE) return `only ${share} of ${wanted} Hz is whole`;
+    }
+    return '';
+  }
+
   const heard = () => page.evaluate<number[][]>(HEARD);
   /** How much of what was heard last is silence, at its beginning. */
-  const silence = ([samples = []]: number[][]) => samples.findIndex((sample) => sample !== 0);
+  const silence = ([samples = []]: readonly number[][]) => samples.findIndex((sample) => sample !== 0);
 
   it('is not played before somebody asks for it', async () => {
     assert.deepEqual(await heard(), []);
   });
 
-  it("has both tones that the guest's card plays, without a gap", async () => {
+  it("has both tones that the guest's card plays, in one piece", async () => {
     await page.click('#sound');
-    let sides: number[][] = [];
-    const isWhole = () => sides.length === 2 && silence(sides) === 0 && longestGap(sides[0]) < 8;
-    for (const end = Date.now() + TIMEOUT_MILLIS; Date.now() < end && !isWhole(); await delay(POLL_MILLIS)) {
-      sides = await heard();
+    const rateHz = () => page.evaluate<number>('globalThis.rateHz');
+    let found = '';
+    for (const end = Date.now() + TIMEOUT_MILLIS; Date.now() < end; await delay(POLL_MILLIS)) {
+      const sides = await heard();
+      found = sides.length < 2 ? `${sides.length} sides` : faultIn(sides, await rateHz());
+      if (found === '') return;
     }
-    assert.ok(isWhole(), `${sides.length} sides, ${silence(sides)} silent samples, a gap of ${longestGap(sides[0])}`);
-    const rateHz = await page.evaluate<number>('globalThis.rateHz');
-    const [[left, leftShare], [right, rightShare]] = sides.map((side) => {
-      return brokenFrequencyOf(
-        Int16Array.from(side, (sample) => sample * FULL_SCALE),
-        rateHz,
-      );
-    });
-    assert.ok(Math.abs(left - BLASTER_TONES.left) < TOLERANCE_HZ, `${left} Hz on the left`);
-    assert.ok(Math.abs(right - BLASTER_TONES.right) < TOLERANCE_HZ, `${right} Hz on the right`);
-    assert.ok(Math.min(leftShare, rightShare) > LEAST_SHARE, `${leftShare} and ${rightShare} of it are whole`);
+    assert.fail(found);
   });
 
   it('ends when it is turned off', async () => {
