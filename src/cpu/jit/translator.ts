@@ -20,7 +20,7 @@ const SLOT_STEP = 4096;
 /** Helpers through which guest memory and devices are reached. */
 const OUTWARD = ['slowLoad', 'slowStore', 'probeStore', 'physicalLoad', 'physicalStore', 'translate', 'dispatch'];
 
-/** Bytes of WebAssembly that regions take at most. V8's own code is some ten times larger. */
+/** Bytes of WebAssembly that regions take at most. V8's own code becomes some twenty times larger. */
 const CACHE_BYTES = 16 << 20;
 
 /** Exits of a region, to other code, after which it is joined with what it is left to: fewer do not earn what that costs. */
