@@ -59,23 +59,23 @@ const { values } = parseArgs({
 });
 const wanted = values.only.split(',');
 
-/** What the guest does in /work, which is the shared folder; each part tells its status. */
+/** What the guest does in /mnt, which is the shared folder; each part tells its status. */
 const PARTS: Readonly<Record<string, string>> = {
-  posix: 'mkdir cases; perl /work/posix.pl /work/cases > /work/posix.guest 2> /dev/null; echo "@@ posix $?"',
-  fio: `fio --name=v --directory=/work --rw=randrw --bsrange=512-64k --size=8M --verify=crc32c --do_verify=1 --ioengine=psync \\
+  posix: 'mkdir cases; perl /mnt/posix.pl /mnt/cases > /mnt/posix.guest 2> /dev/null; echo "@@ posix $?"',
+  fio: `fio --name=v --directory=/mnt --rw=randrw --bsrange=512-64k --size=8M --verify=crc32c --do_verify=1 --ioengine=psync \\
   --fallocate=none --numjobs=2 --minimal > /dev/null; echo "@@ fio $?"`,
   stress: `mkdir stress; for what in ${STRESSORS.join(' ')}; do
-  stress-ng --quiet --verify --timeout ${values.seconds} --temp-path /work/stress --$what 1; echo "@@ stress-$what $?"; done`,
-  git: `git clone -q /work/bare.git clone && git -C clone fsck --full --strict && test -z "$(git -C clone status --porcelain)" &&
-  make -s -C clone -j2 CC=gcc && ./clone/program > /work/program.guest; echo "@@ git $?"`,
+  stress-ng --quiet --verify --timeout ${values.seconds} --temp-path /mnt/stress --$what 1; echo "@@ stress-$what $?"; done`,
+  git: `git clone -q /mnt/bare.git clone && git -C clone fsck --full --strict && test -z "$(git -C clone status --porcelain)" &&
+  make -s -C clone -j2 CC=gcc && ./clone/program > /mnt/program.guest; echo "@@ git $?"`,
 };
 
 const INIT = `${LOAD_MODULES}
-mkdir -p /root; mount -t 9p -o trans=virtio,version=9p2000.L,msize=262144,cache=loose,ro root /root
-mount -t proc proc /root/proc; mount -t sysfs sysfs /root/sys; mount -t devtmpfs devtmpfs /root/dev; mount -t tmpfs tmpfs /root/tmp
-mkdir -p /root/dev/shm; mount -t tmpfs tmpfs /root/dev/shm
-mount -t 9p -o trans=virtio,version=9p2000.L,msize=262144 work /root/mnt
-chroot /root /bin/sh /mnt/work.sh
+mkdir -p /system; mount -t 9p -o trans=virtio,version=9p2000.L,msize=262144,cache=loose,ro root /system
+mount -t proc proc /system/proc; mount -t sysfs sysfs /system/sys; mount -t devtmpfs devtmpfs /system/dev; mount -t tmpfs tmpfs /system/tmp
+mkdir -p /system/dev/shm; mount -t tmpfs tmpfs /system/dev/shm
+mount -t 9p -o trans=virtio,version=9p2000.L,msize=262144 work /system/mnt
+chroot /system /bin/sh /mnt/work.sh
 poweroff -f`;
 
 /** Makes a repository of a program in many files, whose output says whether all of them were built. */
@@ -164,7 +164,7 @@ try {
   writeFileSync(join(folder, 'work/posix.pl'), POSIX_CASES);
   const script = `export PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/tmp GIT_CONFIG_COUNT=1 GIT_CONFIG_KEY_0=safe.directory GIT_CONFIG_VALUE_0='*'
 cd /mnt
-${wanted.map((part) => (PARTS[part] ?? '').replaceAll('/work', '/mnt')).join('\n')}
+${wanted.map((part) => PARTS[part] ?? '').join('\n')}
 `;
   writeFileSync(join(folder, 'work/work.sh'), script);
   const guest = spawnSync(process.execPath, [join(projectRoot, 'bin/vitrine'), 'run', ...(await makeGuest(folder))], {
