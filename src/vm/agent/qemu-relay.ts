@@ -1,5 +1,6 @@
 import { concatenate } from '../../base/bytes.ts';
 import type { ByteChannel } from '../../machine/interfaces.ts';
+import { BytePieces } from './byte-pieces.ts';
 import type { AgentClient, AgentLine } from './relay.ts';
 
 // QEMU documentation, "QEMU Guest Agent Protocol Reference": a command and its answer are a line of JSON each.
@@ -33,7 +34,7 @@ export class QemuAgentRelay implements ByteChannel {
   #asking: AgentClient | undefined;
   /** What an answer has to be before others are listened to. */
   #sync: string | undefined;
-  #toGuest: Uint8Array[] = [];
+  readonly #toGuest = new BytePieces();
   #heard: Uint8Array[] = [];
   #heardBytes = 0;
   #isOpen = false;
@@ -58,16 +59,12 @@ export class QemuAgentRelay implements ByteChannel {
   }
 
   take(most: number): Uint8Array {
-    const [first] = this.#toGuest;
-    if (first === undefined) return new Uint8Array(0);
-    if (first.length <= most) this.#toGuest.shift();
-    else this.#toGuest[0] = first.subarray(most);
-    return first.subarray(0, most);
+    return this.#toGuest.take(most);
   }
 
   opened(isOpen: boolean): void {
     this.#isOpen = isOpen;
-    this.#toGuest = [];
+    this.#toGuest.clear();
     this.#forget();
     this.#waiting = [];
     this.#asking = undefined;

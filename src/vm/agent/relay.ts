@@ -1,5 +1,6 @@
 import { concatenate } from '../../base/bytes.ts';
 import type { ByteChannel } from '../../machine/interfaces.ts';
+import { BytePieces } from './byte-pieces.ts';
 import { encodeFrame, FRAME, type Frame, FrameReader, MOST_FRAME_BYTES } from './frames.ts';
 
 /** Bytes that one who asks has not taken, beyond which the agent has sent more than it was allowed to. */
@@ -43,7 +44,7 @@ const ANSWERED: readonly number[] = [FRAME.credit, FRAME.output, FRAME.messages,
 export class AgentRelay implements ByteChannel {
   readonly #random: (bytes: number) => Uint8Array;
   readonly #lines = new Map<number, Line>();
-  #toGuest: Uint8Array[] = [];
+  readonly #toGuest = new BytePieces();
   #reader = new FrameReader();
   /** What is waited for before the agent is listened to: undefined when it is. */
   #greeting: Uint8Array | undefined;
@@ -65,16 +66,12 @@ export class AgentRelay implements ByteChannel {
   }
 
   take(most: number): Uint8Array {
-    const [first] = this.#toGuest;
-    if (first === undefined) return new Uint8Array(0);
-    if (first.length <= most) this.#toGuest.shift();
-    else this.#toGuest[0] = first.subarray(most);
-    return first.subarray(0, most);
+    return this.#toGuest.take(most);
   }
 
   opened(isOpen: boolean): void {
     this.#isOpen = isOpen;
-    this.#toGuest = [];
+    this.#toGuest.clear();
     this.#reader = new FrameReader();
     this.#heard = new Uint8Array(0);
     this.#refuseAll('the guest has restarted, or its agent has');
