@@ -1,5 +1,4 @@
-import type { MemoryLayout } from '../memory-layout.ts';
-import { MOST_VECTORS, VECTOR_BYTES } from '../memory-layout.ts';
+import { type MemoryLayout, MOST_VECTORS, VECTOR_BYTES } from '../memory-layout.ts';
 
 /** Constant vectors of a machine's translated code, each kept once in the room that the layout has for them. */
 export class VectorPool {

@@ -143,10 +143,22 @@ function scalarBinary(f: SimdFormat, operation: BinaryOperation, exact: ExactHel
   };
 }
 
+/** As {@link checked}, for all lanes. */
+function checkedPacked(
+  l: Lift,
+  format: SimdFormat,
+  operation: BinaryOperation,
+  exact: ExactHelpers,
+  a: Val,
+  s: Val,
+  result: Val,
+): Val {
+  const lanes = (1 << format.lanes) - 1;
+  return checked(l, { format, operation, a, s, result, lanes }, () => l.b.call(exact.packed, a, s, 0));
+}
+
 function applyPacked(l: Lift, f: SimdFormat, operation: BinaryOperation, exact: ExactHelpers, a: Val, s: Val): Val {
-  const result = l.b.op(`${f.floats}.${operation}`, a, s);
-  const lanes = (1 << f.lanes) - 1;
-  return checked(l, { format: f, operation, a, s, result, lanes }, () => l.b.call(exact.packed, a, s, 0));
+  return checkedPacked(l, f, operation, exact, a, s, l.b.op(`${f.floats}.${operation}`, a, s));
 }
 
 function packedBinary(f: SimdFormat, operation: BinaryOperation, exact: ExactHelpers): Semantics {
@@ -190,12 +202,7 @@ function addSub(f: SimdFormat): Semantics {
     const s = readVector(l, 1);
     const a = readVector(l, 0);
     const result = shuffle(b, b.op(`${f.floats}.sub`, a, s), b.op(`${f.floats}.add`, a, s), pairs);
-    const lanes = (1 << f.lanes) - 1;
-    writeVector(
-      l,
-      0,
-      checked(l, { format: f, operation: 'add', a, s, result, lanes }, () => b.call(exact.packed, a, s, 0)),
-    );
+    writeVector(l, 0, checkedPacked(l, f, 'add', exact, a, s, result));
   };
 }
 
