@@ -39,12 +39,15 @@ export class EventLoop {
 /** A turn as browsers have it: a message to oneself waits behind other events, and not for the grain of timers. */
 function turnByMessage(): () => Promise<void> {
   const { port1, port2 } = new MessageChannel();
+  const waiting: (() => void)[] = [];
+  const next = () => {
+    waiting.shift()?.();
+    if (waiting.length === 0) port1.onmessage = null;
+  };
   return () =>
     new Promise((resolve) => {
-      port1.onmessage = () => {
-        port1.onmessage = null;
-        resolve();
-      };
+      waiting.push(resolve);
+      port1.onmessage = next;
       port2.postMessage(0);
     });
 }
