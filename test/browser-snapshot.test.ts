@@ -41,7 +41,7 @@ async function saved(vm: Vm): Promise<Uint8Array> {
   return sink.bytes();
 }
 
-it('a guest goes on from Node to Chromium and back', { timeout: 3 * TIMEOUT_MILLIS }, async (t) => {
+it('a guest goes on from Node to Chromium and back', { timeout: TIMEOUT_MILLIS }, async (t) => {
   const program = findChromium();
   if (program === undefined) return t.skip('there is no Chromium on this host');
   const guest = await loadDefaultGuest('').catch(() => undefined);
@@ -53,21 +53,20 @@ it('a guest goes on from Node to Chromium and back', { timeout: 3 * TIMEOUT_MILL
   const snapshot = await saved(first.vm);
   const server = new SnapshotServer(snapshot, 'N=$((N * 10 + 2)); echo "in chromium: $N"', 'in chromium: 42');
   const browser = new Chromium(program, await server.listen());
-  try {
-    const { saved: back, output } = await server.result;
-    assert.match(output, /in chromium: 42/);
-    assert.ok(
-      server.fetchedBytes < 2 * snapshot.length,
-      `${server.fetchedBytes} of ${snapshot.length} bytes were fetched`,
-    );
-    const again = await SnapshotFile.open(new MemorySource(back));
-    assert.equal(configurationIn(again).memoryBytes, MEMORY_BYTES);
-    const last = await run({ commandLine: '', snapshot: again });
-    last.serial.type('echo "in node again: $N"\n');
-    await last.said(/in node again: 42/);
-    await last.vm.pause();
-  } finally {
+  t.after(async () => {
     server.close();
     await browser.close();
-  }
+  });
+  const { saved: back, output } = await server.result;
+  assert.match(output, /in chromium: 42/);
+  assert.ok(
+    server.fetchedBytes < 2 * snapshot.length,
+    `${server.fetchedBytes} of ${snapshot.length} bytes were fetched`,
+  );
+  const again = await SnapshotFile.open(new MemorySource(back));
+  assert.equal(configurationIn(again).memoryBytes, MEMORY_BYTES);
+  const last = await run({ commandLine: '', snapshot: again });
+  last.serial.type('echo "in node again: $N"\n');
+  await last.said(/in node again: 42/);
+  await last.vm.pause();
 });
