@@ -15,9 +15,9 @@ const ENTRIES = 16;
 /** End of packet, and report status. */
 const EOP_RS = 0x09;
 
-function setUp() {
+function setUp(mac = MAC) {
   const [net, slot] = [new TestNet(), new TestSlot()];
-  const card = new E1000(net, Uint8Array.from(MAC), slot);
+  const card = new E1000(net, Uint8Array.from(mac), slot);
   const [memory] = slot.place(card);
   const read = (offset: number) => slot.mmio.read((memory ?? 0) + offset, 4);
   const write = (offset: number, value: number) => slot.mmio.write((memory ?? 0) + offset, 4, value);
@@ -267,4 +267,13 @@ test('a restored card goes on', () => {
   b.card.restore(a.card.save());
   b.write(REG.tdt, 2);
   assert.deepEqual(b.net.sent, [testFrame(OTHER, 60)]);
+});
+
+test('a restored card with another address has it in its EEPROM, and takes it when it is reset', () => {
+  const [a, b] = [setUp(), setUp(OTHER)];
+  b.card.restore(a.card.save());
+  b.write(REG.eerd, 1);
+  assert.deepEqual([b.read(REG.eerd) >>> 16, b.read(REG.ral)], [0x0202, 0x12005452]);
+  b.write(REG.ctrl, 1 << 26);
+  assert.equal(b.read(REG.ral), 0x02020202);
 });

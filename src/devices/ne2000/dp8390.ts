@@ -105,10 +105,11 @@ export class Dp8390 implements Device {
     return { version: STATE_VERSION, registers: copyOf(this.#r), memory: this.#memory.slice() };
   }
 
+  /** The PROM is not the saved card's: this one may have another address. */
   restore(state: DeviceState): void {
     requireVersion('Dp8390', state.version, STATE_VERSION);
     this.#r = copyOf(state.registers as Registers);
-    this.#memory.set(state.memory as Uint8Array);
+    this.#memory.set((state.memory as Uint8Array).subarray(PROM_BYTES), PROM_BYTES);
     this.#driveIrq();
   }
 

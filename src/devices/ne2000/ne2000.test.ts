@@ -9,9 +9,9 @@ const OTHER = [2, 2, 2, 2, 2, 2];
 const PORTS = 0xc000;
 const [FIRST, LAST] = [0x46, 0x60];
 
-function setUp() {
+function setUp(mac = MAC) {
   const [net, slot] = [new TestNet(), new TestSlot()];
-  const card = new Ne2000Pci(net, Uint8Array.from(MAC), slot);
+  const card = new Ne2000Pci(net, Uint8Array.from(mac), slot);
   slot.place(card);
   const read = (offset: number, size = 1) => slot.ports.read(PORTS + offset, size);
   const write = (offset: number, value: number, size = 1) => slot.ports.write(PORTS + offset, size, value);
@@ -133,4 +133,13 @@ test('a restored card goes on', () => {
   b.card.restore(a.card.save());
   assert.equal(b.slot.level, true);
   assert.deepEqual(b.readMemory(FIRST * 256 + 4, 60), testFrame(MAC, 60));
+});
+
+test('a restored card with another address has it in its PROM, and keeps the one that its driver uses', () => {
+  const [a, b] = [setUp(), setUp(OTHER)];
+  start(a);
+  b.card.restore(a.card.save());
+  assert.deepEqual([...b.readMemory(0, 4)], [2, 2, 2, 2]);
+  b.net.arrive(testFrame(MAC, 60));
+  assert.equal(b.read(0x07) & 1, 1);
 });

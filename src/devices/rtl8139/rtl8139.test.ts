@@ -13,9 +13,9 @@ const PORTS = 0xc000;
 const RING = 0x20000;
 const [ROK, TOK, OVERFLOW] = [1, 4, 0x10];
 
-function setUp() {
+function setUp(mac = MAC) {
   const [net, slot] = [new TestNet(), new TestSlot()];
-  const card = new Rtl8139(net, Uint8Array.from(MAC), slot);
+  const card = new Rtl8139(net, Uint8Array.from(mac), slot);
   slot.place(card);
   const read = (offset: number, size: number) => slot.ports.read(PORTS + offset, size);
   const write = (offset: number, size: number, value: number) => slot.ports.write(PORTS + offset, size, value);
@@ -30,8 +30,8 @@ function start({ write }: ReturnType<typeof setUp>, rcr = 0x0a): void {
   write(REG.imr, 2, 0xffff);
 }
 
-test('the EEPROM has the signature and the address', () => {
-  const { read, write } = setUp();
+/** Reads the EEPROM. */
+function words({ read, write }: ReturnType<typeof setUp>, ...addresses: readonly number[]): number[] {
   const clock = (bit: number) => {
     write(REG.cr9346, 1, 0x88 | (bit << 1));
     write(REG.cr9346, 1, 0x8c | (bit << 1));
@@ -42,7 +42,11 @@ test('the EEPROM has the signature and the address', () => {
     for (let bit = 8; bit >= 0; bit--) clock(((0x180 | address) >> bit) & 1);
     return Array.from({ length: 16 }, () => clock(0)).reduce((value, bit) => value * 2 + bit, 0);
   };
-  assert.deepEqual([0, 7, 8, 9].map(word), [0x8129, 0x5452, 0xab00, 0xefcd]);
+  return addresses.map(word);
+}
+
+test('the EEPROM has the signature and the address', () => {
+  assert.deepEqual(words(setUp(), 0, 7, 8, 9), [0x8129, 0x5452, 0xab00, 0xefcd]);
 });
 
 test('a frame is sent from each descriptor, and the card says so', () => {
@@ -165,6 +169,15 @@ test('a restored card goes on', () => {
   const [a, b] = [setUp(), setUp()];
   start(a);
   b.card.restore(a.card.save());
+  b.net.arrive(testFrame(MAC, 60));
+  assert.equal(b.slot.level, true);
+});
+
+test('a restored card with another address has it in its EEPROM, and keeps the one that its driver uses', () => {
+  const [a, b] = [setUp(), setUp(OTHER)];
+  start(a);
+  b.card.restore(a.card.save());
+  assert.deepEqual(words(b, 7, 8, 9), [0x0202, 0x0202, 0x0202]);
   b.net.arrive(testFrame(MAC, 60));
   assert.equal(b.slot.level, true);
 });

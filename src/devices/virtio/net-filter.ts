@@ -20,15 +20,23 @@ const STATE_VERSION = 1;
 
 /** Which frames the driver wants to see, as it says through the control queue. */
 export class ReceiveFilter {
+  readonly #shown: Uint8Array;
+  /** Whom frames are for. Not always what is shown: the driver of a card whose address has changed uses the old one. */
   readonly #address: Uint8Array;
   #modes = new Set<Mode>();
   /** Further addresses, or undefined when the driver named more than are kept: then all are let through. */
   #unicast: Set<string> | undefined = new Set();
   #multicast: Set<string> | undefined = new Set();
 
-  /** @param address the card's own, six bytes: the driver may change them through the filter, and others beside it */
-  constructor(address: Uint8Array) {
-    this.#address = address;
+  /** @param shown the address in the configuration, six bytes: the driver may change it through the filter */
+  constructor(shown: Uint8Array) {
+    this.#shown = shown;
+    this.#address = shown.slice();
+  }
+
+  /** Takes the address that is shown. */
+  takeShown(): void {
+    this.#address.set(this.#shown);
   }
 
   accepts(frame: Uint8Array): boolean {
@@ -52,21 +60,25 @@ export class ReceiveFilter {
     if (kind !== CLASS.mac) return CONTROL_ERROR;
     if (command === MAC_COMMAND.tableSet) return this.#setTables(data);
     if (command !== MAC_COMMAND.addressSet || data.length !== MAC_BYTES) return CONTROL_ERROR;
-    this.#address.set(data);
+    this.#shown.set(data);
+    this.takeShown();
     return CONTROL_OK;
   }
 
   save(): DeviceState {
     return {
       version: STATE_VERSION,
+      address: this.#address.slice(),
       modes: [...this.#modes],
       unicast: this.#unicast ? [...this.#unicast] : null,
       multicast: this.#multicast ? [...this.#multicast] : null,
     };
   }
 
+  /** What is shown is to be restored first: the oldest states have no other address. */
   restore(state: DeviceState): void {
     requireVersion('ReceiveFilter', state.version, STATE_VERSION);
+    this.#address.set((state.address as Uint8Array | undefined) ?? this.#shown);
     this.#modes = new Set(state.modes as Mode[]);
     this.#unicast = state.unicast ? new Set(state.unicast as string[]) : undefined;
     this.#multicast = state.multicast ? new Set(state.multicast as string[]) : undefined;

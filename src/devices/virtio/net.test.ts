@@ -10,9 +10,9 @@ const MAC = [0x52, 0x54, 0, 1, 2, 3];
 const MERGEABLE = 1n << 15n;
 const OTHER = [2, 2, 2, 2, 2, 2];
 
-function setUp() {
+function setUp(mac = MAC) {
   const [net, slot] = [new TestNet(), new TestSlot()];
-  const driver = new TestDriver(new VirtioNet(net, Uint8Array.from(MAC), slot.clock), slot);
+  const driver = new TestDriver(new VirtioNet(net, Uint8Array.from(mac), slot.clock), slot);
   return { net, slot, driver };
 }
 
@@ -137,4 +137,27 @@ test('malformed packets are given back unsent', () => {
   driver.send(1, 30);
   assert.deepEqual(net.sent, []);
   assert.equal(driver.used(1).length, 2);
+});
+
+test('a restored card with another address tells of it, and takes frames for the old one until the driver knows', () => {
+  const [a, b, same] = [setUp(), setUp(OTHER), setUp()];
+  a.driver.start(1n << 17n).send(0, 1530);
+  for (const { slot, driver } of [b, same]) {
+    driver.start(1n << 17n).send(0, 1530);
+    slot.ram.set(a.slot.ram);
+    driver.card.restore(a.driver.card.save());
+    slot.clock.advanceTo(slot.clock.nowNanos());
+  }
+  const [address, isr] = [0x2005, 0x1000];
+  assert.deepEqual([same.driver.read(address, 1), same.driver.read(isr, 1)], [MAC[5], 0]);
+  assert.deepEqual([b.driver.read(address, 1), b.driver.read(isr, 1)], [OTHER[5], 2]);
+  b.net.arrive(testFrame(OTHER, 60));
+  assert.equal(b.driver.used(0).length, 0);
+  b.net.arrive(testFrame(MAC, 60));
+  assert.equal(b.driver.used(0).length, 1);
+  b.driver.start().send(0, 1530);
+  b.net.arrive(testFrame(MAC, 60));
+  assert.equal(b.driver.used(0).length, 0);
+  b.net.arrive(testFrame(OTHER, 60));
+  assert.equal(b.driver.used(0).length, 1);
 });

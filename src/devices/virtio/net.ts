@@ -68,8 +68,10 @@ export class VirtioNet implements VirtioDevice {
   readonly features = Object.values(F).reduce((all, bit) => all | bit, 0n);
   readonly queueSizes = [256, 256, 64];
   readonly config: Uint8Array;
+  readonly #mac: Uint8Array;
   readonly #net: NetPort;
   readonly #retry: Alarm;
+  readonly #tellOfAddress: Alarm;
   readonly #clock: Clock;
   readonly #filter: ReceiveFilter;
   #port: VirtioPort | undefined;
@@ -83,8 +85,10 @@ export class VirtioNet implements VirtioDevice {
     this.#net = net;
     this.#clock = clock;
     this.#retry = clock.createAlarm(() => this.#port?.notify(TRANSMIT));
+    this.#tellOfAddress = clock.createAlarm(() => this.#port?.configChanged());
+    this.#mac = mac.slice(0, MAC_BYTES);
     this.config = new Uint8Array(MAC_BYTES + 2);
-    this.config.set(mac.subarray(0, MAC_BYTES));
+    this.config.set(this.#mac);
     this.config[MAC_BYTES] = STATUS_LINK_UP;
     this.#filter = new ReceiveFilter(this.config.subarray(0, MAC_BYTES));
     net.onFrame(
@@ -107,21 +111,31 @@ export class VirtioNet implements VirtioDevice {
   configWritten(offset: number, size: number, value: number): void {
     if (offset + size > MAC_BYTES || (this.#port?.features ?? 0n) & VIRTIO_F.version1) return;
     for (let i = 0; i < size; i++) this.config[offset + i] = value >>> (i * 8);
+    this.#filter.takeShown();
   }
 
   save(): DeviceState {
     return {
       version: STATE_VERSION,
+      mac: this.#mac,
       config: this.config.slice(),
       filter: this.#filter.save(),
       waiting: this.#waiting.flatMap(({ frame, offload }) => finishFrame(frame, offload)),
     };
   }
 
+  /** A card with another address than the saved one shows it, and tells the driver by an alarm: other chips are to be
+   * restored first. Until the driver takes it, frames for the address that it knows come in. */
   restore(state: DeviceState): void {
     requireVersion('VirtioNet', state.version, STATE_VERSION);
     this.config.set(state.config as Uint8Array);
     this.#filter.restore(state.filter as DeviceState);
+    const savedMac = (state.mac as Uint8Array | undefined) ?? this.#mac;
+    if (savedMac.every((byte, index) => byte === this.#mac[index])) this.#tellOfAddress.cancel();
+    else {
+      this.config.set(this.#mac);
+      this.#tellOfAddress.arm(this.#clock.nowNanos());
+    }
     const waiting = (state.waiting as Uint8Array[]).map((frame) => ({ frame }));
     this.#waiting.splice(0, this.#waiting.length, ...waiting);
     this.#waitingBytes = waiting.reduce((sum, { frame }) => sum + frame.length, 0);
