@@ -1,14 +1,23 @@
 import { ByteWriter } from '../base/bytes.ts';
 import { FW_CFG_KEY, type FwCfgItems } from '../devices/fw-cfg/items.ts';
+import { smbiosEntry } from './firmware/smbios.ts';
 import { E820_RAM, lowRamEnd, ramRanges } from './memory-map.ts';
-import { encodeLoader, type TableSet } from './table-loader.ts';
+import type { SystemTables } from './system-tables.ts';
+import { encodeLoader } from './table-loader.ts';
 
 const E820_FILE = 'etc/e820';
 const LOADER_FILE = 'etc/table-loader';
+/** SMBIOS for firmware that places it itself: the entry point's address and sums are its business (QEMU hw/smbios). */
+const SMBIOS_FILES = { anchor: 'etc/smbios/smbios-anchor', tables: 'etc/smbios/smbios-tables' } as const;
 const MEBIBYTE = 0x100000;
 
-/** Tells firmware what the machine is made of: processors, memory and ACPI tables. */
-export function configureFirmware(items: FwCfgItems, ramBytes: number, cpuCount: number, acpi: TableSet): void {
+/** Tells firmware what the machine is made of: processors, memory and tables. */
+export function configureFirmware(
+  items: FwCfgItems,
+  ramBytes: number,
+  cpuCount: number,
+  { acpi, smbios }: SystemTables,
+): void {
   const cpus = new ByteWriter().u16(cpuCount).finish();
   items.addItem(FW_CFG_KEY.cpuCount, cpus);
   items.addItem(FW_CFG_KEY.maxCpus, cpus);
@@ -18,6 +27,8 @@ export function configureFirmware(items: FwCfgItems, ramBytes: number, cpuCount:
   items.addFile(E820_FILE, map.finish());
   for (const { name, bytes } of acpi.files) items.addFile(name, bytes);
   items.addFile(LOADER_FILE, encodeLoader(acpi));
+  items.addFile(SMBIOS_FILES.tables, smbios);
+  items.addFile(SMBIOS_FILES.anchor, smbiosEntry(smbios, 0));
 }
 
 /** Bytes of CMOS memory that say how much RAM there is, as PC firmware reads them: index and value. */

@@ -1,19 +1,22 @@
 import type { GuestMemory } from '../machine/interfaces.ts';
 import { ACPI_RSDP_FILE } from './acpi.ts';
+import { BiosArea } from './bios-area.ts';
 import { cmosMemorySize, configureFirmware } from './configuration.ts';
 import { BDA, EBDA_GPA, EBDA_SEGMENT } from './firmware/bda.ts';
+import { smbiosEntry } from './firmware/smbios.ts';
 import { setTextMode } from './firmware/text-mode.ts';
 import type { BootOptions, CpuStart } from './loaders/boot-image.ts';
 import { loadKernel, writeBootImage } from './loaders/index.ts';
 import type { PcBoard } from './pc.ts';
 import { PC_IRQ, PC_MEMORY, PC_PIRQ, PC_PORTS } from './pc-map.ts';
 import { setUpPci } from './pci-setup.ts';
-import { applyLoader, type MemoryWrite, type TableFile, type TableSet } from './table-loader.ts';
+import type { SystemTables } from './system-tables.ts';
+import { applyLoader, type MemoryWrite, type TableFile } from './table-loader.ts';
 
 const FAST_A20 = 0x02;
 
 /**
- * Does what firmware would do before a kernel runs (PCI, text mode, interrupt modes, ACPI tables, A20), then loads the kernel.
+ * Does what firmware would do before a kernel runs (PCI, text mode, interrupt modes, ACPI and SMBIOS tables, A20), then loads the kernel.
  * Kernels that ask fw_cfg or the CMOS memory find there what firmware would find.
  * The board and the processor must have been reset.
  * @returns how the processor is to start
@@ -22,18 +25,17 @@ const FAST_A20 = 0x02;
 export function directBoot(
   board: PcBoard,
   memory: GuestMemory,
-  acpi: TableSet,
+  tables: SystemTables,
   options: Omit<BootOptions, 'rsdpGpa'>,
 ): CpuStart {
-  const tables = placeTables(acpi);
-  const image = loadKernel({ ...options, rsdpGpa: tables.get(ACPI_RSDP_FILE)?.gpa });
-  configureFirmware(board.configuration, options.ramBytes, board.cpuCount, acpi);
+  const placed = placeTables(memory, tables);
+  const image = loadKernel({ ...options, rsdpGpa: placed.get(ACPI_RSDP_FILE)?.gpa });
+  configureFirmware(board.configuration, options.ramBytes, board.cpuCount, tables);
   for (const [index, value] of cmosMemorySize(options.ramBytes)) board.setCmos(index, value);
   setUpPci(board.pci);
   setTextMode({ ports: board.ports, memory: board.mmio });
   setLevelTriggered(board, [PC_IRQ.sci, ...PC_PIRQ]);
   board.ports.write(PC_PORTS.systemControl[0], 1, FAST_A20);
-  for (const { gpa, bytes } of tables.values()) memory.forWrite(gpa, bytes.length).set(bytes);
   describeLowMemory(memory);
   writeBootImage(memory, image);
   return image.cpu;
@@ -48,16 +50,15 @@ function describeLowMemory(memory: GuestMemory): void {
 }
 
 /** Puts the tables where a BIOS has them: what must be found in its segment there, the rest below. */
-function placeTables(acpi: TableSet): Map<string, MemoryWrite> {
-  const next = { low: PC_MEMORY.bios as number, segment: PC_MEMORY.biosSegment as number };
-  return applyLoader(acpi, ({ bytes, alignment, inBiosSegment }: TableFile) => {
-    const area = inBiosSegment ? 'segment' : 'low';
-    const end = inBiosSegment ? PC_MEMORY.oneMebibyte : PC_MEMORY.biosSegment;
-    const gpa = Math.ceil(next[area] / alignment) * alignment;
-    next[area] = gpa + bytes.length;
-    if (next[area] > end) throw new RangeError('the ACPI tables do not fit in the BIOS area');
-    return gpa;
-  });
+function placeTables(memory: GuestMemory, { acpi, smbios }: SystemTables): Map<string, MemoryWrite> {
+  const low = new BiosArea(memory, PC_MEMORY.bios, PC_MEMORY.biosSegment);
+  const segment = new BiosArea(memory, PC_MEMORY.biosSegment, PC_MEMORY.oneMebibyte);
+  const placed = applyLoader(acpi, ({ bytes, alignment, inBiosSegment }: TableFile) =>
+    (inBiosSegment ? segment : low).place(bytes.length, alignment),
+  );
+  for (const { gpa, bytes } of placed.values()) memory.forWrite(gpa, bytes.length).set(bytes);
+  segment.put(smbiosEntry(smbios, low.put(smbios)));
+  return placed;
 }
 
 /** Sets these ISA interrupts to be triggered by level, as those of PCI are. */

@@ -3,7 +3,7 @@ import type { FlashStore } from '../devices/cfi-flash/cfi-flash.ts';
 import { FW_CFG_KEY } from '../devices/fw-cfg/items.ts';
 import { cmosMemorySize, configureFirmware } from './configuration.ts';
 import type { PcBoard } from './pc.ts';
-import type { TableSet } from './table-loader.ts';
+import type { SystemTables } from './system-tables.ts';
 
 /** Kinds of media to boot from, in the words of the command line. */
 export type BootMedium = 'floppy' | 'disk' | 'cd' | 'net';
@@ -35,8 +35,8 @@ const CMOS_BOOT_THIRD = 0x38;
  * Tells firmware what it needs to know; everything else it does itself. The board must have been reset.
  * @throws {RangeError} there are too many files
  */
-export function prepareFirmware(board: PcBoard, acpi: TableSet, ramBytes: number, boot: FirmwareBoot): void {
-  configureFirmware(board.configuration, ramBytes, board.cpuCount, acpi);
+export function prepareFirmware(board: PcBoard, tables: SystemTables, ramBytes: number, boot: FirmwareBoot): void {
+  configureFirmware(board.configuration, ramBytes, board.cpuCount, tables);
   for (const [index, value] of cmosMemorySize(ramBytes)) board.setCmos(index, value);
   const [first = 0, second = 0, third = 0] = (boot.bootOrder ?? DEFAULT_BOOT_ORDER).map(
     (medium) => MEDIUM_CODE[medium],

@@ -22,12 +22,14 @@ import { configureFirmware } from './configuration.ts';
 import { directBoot } from './direct-boot.ts';
 import { DisplayCard, type DisplaySource } from './display-card.ts';
 import { BuiltinBios } from './firmware/builtin.ts';
+import { buildSmbios } from './firmware/smbios.ts';
 import { DEFAULT_BOOT_ORDER, optionRoms, prepareFirmware } from './firmware-boot.ts';
 import { PcBoard, type Shutdown } from './pc.ts';
 import type { PcMachineOptions } from './pc-options.ts';
-import { generationId, pagesKnownIn, pagesTranslatedIn, processorsOf } from './saved-state.ts';
+import { generationId, pagesKnownIn, pagesTranslatedIn, processorsOf, systemUuid } from './saved-state.ts';
 import { voicesOf } from './sound-card.ts';
 import { startCpu } from './start-cpu.ts';
+import type { SystemTables } from './system-tables.ts';
 import { TabletCard } from './tablet.ts';
 import { ClockTsc } from './tsc.ts';
 import { MappedVideoMemory } from './video-memory.ts';
@@ -74,7 +76,7 @@ export class PcMachine {
   readonly #memory: LazyMemory;
   readonly #memoryBytes: number;
   readonly #cpuCount: number;
-  readonly #acpi: ReturnType<typeof buildAcpi>;
+  readonly #tables: SystemTables;
   #boot: PcMachineOptions['boot'];
   readonly #wake: () => void;
   #capture: MemoryCapture | undefined;
@@ -91,7 +93,14 @@ export class PcMachine {
     this.#seed = options.seed;
     this.#clockKind = options.clock;
     this.#cpuCount = options.cpuCount ?? 1;
-    this.#acpi = buildAcpi({ cpuCount: this.#cpuCount, parallel: options.parallel !== undefined });
+    this.#tables = {
+      acpi: buildAcpi({ cpuCount: this.#cpuCount, parallel: options.parallel !== undefined }),
+      smbios: buildSmbios({
+        ramBytes: options.memoryBytes,
+        cpuCount: this.#cpuCount,
+        uuid: options.uuid ?? systemUuid(options.seed),
+      }),
+    };
     const retired = () => BigInt(this.vcpus?.retired ?? 0);
     const earlier = () => this.vcpus?.requestEnd();
     this.clock =
@@ -393,12 +402,12 @@ export class PcMachine {
   /** Makes a machine that has been reset ready for its first instruction. */
   #start(): void {
     const boot = this.#boot;
-    if ('rom' in boot) prepareFirmware(this.board, this.#acpi, this.#memoryBytes, boot);
+    if ('rom' in boot) prepareFirmware(this.board, this.#tables, this.#memoryBytes, boot);
     else if ('load' in boot) {
-      configureFirmware(this.board.configuration, this.#memoryBytes, this.#cpuCount, this.#acpi);
+      configureFirmware(this.board.configuration, this.#memoryBytes, this.#cpuCount, this.#tables);
     } else {
       const kernel = { ...boot, name: 'kernel', ramBytes: this.#memoryBytes };
-      startCpu(this.vcpu, directBoot(this.board, this.ram, this.#acpi, kernel));
+      startCpu(this.vcpu, directBoot(this.board, this.ram, this.#tables, kernel));
     }
   }
 
@@ -409,7 +418,7 @@ export class PcMachine {
       vcpu: () => this.vcpus.current,
       memory: this.ram,
       ramBytes: memoryBytes,
-      acpi: this.#acpi,
+      tables: this.#tables,
       bootOrder: boot.bootOrder ?? DEFAULT_BOOT_ORDER,
       bootMenuMillis: boot.bootMenuMillis,
       optionRoms: optionRoms(boot),

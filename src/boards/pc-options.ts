@@ -25,6 +25,8 @@ export interface PcMachineOptions extends Omit<CardOptions, 'voice'> {
   readonly hostNanos: () => bigint;
   readonly startEpochMs: number;
   readonly seed: bigint;
+  /** The system's UUID for the guest's firmware, 16 bytes in the order of its text; default: made of the seed. */
+  readonly uuid?: Uint8Array;
   readonly serial: readonly (CharPort | undefined)[];
   readonly debugExitPort?: number;
   readonly boot: KernelBoot | LateKernelBoot | FirmwareBoot;

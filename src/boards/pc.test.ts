@@ -8,6 +8,7 @@ import { PciConfigSpace } from '../machine/pci.ts';
 import { buildAcpi } from './acpi.ts';
 import { cmosMemorySize, configureFirmware } from './configuration.ts';
 import { directBoot } from './direct-boot.ts';
+import { buildSmbios } from './firmware/smbios.ts';
 import { PcBoard } from './pc.ts';
 import { setUpPci } from './pci-setup.ts';
 import { ClockTsc } from './tsc.ts';
@@ -200,7 +201,10 @@ test('the debug port speaks and the power button raises the SCI', () => {
 
 test('firmware learns of processors, memory and tables', () => {
   const { board, cpu } = setUp();
-  configureFirmware(board.configuration, RAM_BYTES, 2, buildAcpi({ cpuCount: 2 }));
+  configureFirmware(board.configuration, RAM_BYTES, 2, {
+    acpi: buildAcpi({ cpuCount: 2 }),
+    smbios: new Uint8Array(6),
+  });
   const read = (key: number, count: number) => {
     cpu.portWrite(0x510, 2, key);
     return Buffer.from(Array.from({ length: count }, () => cpu.portRead(0x511, 1)));
@@ -244,7 +248,9 @@ test('PCI set-up gives every range a place of its own and nothing else changes',
 test('direct boot leaves ACPI tables, A20 and interrupt modes as firmware would', () => {
   const { board, cpu, memory, ram, seen } = setUp();
   const kernel = multibootKernel();
-  const start = directBoot(board, memory, buildAcpi({ cpuCount: 1 }), {
+  const smbios = buildSmbios({ ramBytes: RAM_BYTES, cpuCount: 1, uuid: new Uint8Array(16).fill(0x5a) });
+  const tables = { acpi: buildAcpi({ cpuCount: 1 }), smbios };
+  const start = directBoot(board, memory, tables, {
     name: 'k',
     kernel,
     commandLine: '',
@@ -256,6 +262,10 @@ test('direct boot leaves ACPI tables, A20 and interrupt modes as firmware would'
   assert.equal(rsdp % 16, 0);
   const rsdt = new DataView(ram.buffer).getUint32(0xe0000 + rsdp + 16, true);
   assert.equal(Buffer.from(ram.subarray(rsdt, rsdt + 4)).toString(), 'RSDT');
+  const entry = 0xf0000 + Buffer.from(ram.subarray(0xf0000, 0x100000)).indexOf('_SM_');
+  const structures = new DataView(ram.buffer).getUint32(entry + 24, true);
+  assert.deepEqual(ram.subarray(structures, structures + smbios.length), smbios);
+  assert.equal(entry % 16, 0);
   assert.equal(seen.a20, true);
   const low = new DataView(ram.buffer);
   assert.deepEqual([low.getUint16(0x40e, true), low.getUint16(0x413, true)], [0x9f00, 636]);

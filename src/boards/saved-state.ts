@@ -3,12 +3,25 @@ import type { TranslationsRecord } from '../cpu/engine.ts';
 import { PAGE_BYTES } from '../machine/guest-memory.ts';
 import type { DeviceState } from '../machine/interfaces.ts';
 
-/** Makes the generation ID something else than the first random numbers of the guest. */
+/** Make what identifies the machine something else than the first random numbers of the guest. */
 const GENERATION_SEED = 0x56_4d47_454e_4944n;
+const UUID_SEED = 0x5359_5354_4555_5549n;
 
-/** The identifier of a machine with a seed. */
+/** The generation ID of a machine with a seed. */
 export function generationId(seed: bigint): Uint8Array {
-  const random = new SplitMix64(seed ^ GENERATION_SEED);
+  return randomBytes(seed ^ GENERATION_SEED);
+}
+
+/** The UUID of a machine with a seed: 16 bytes in the order of its text, of version 4 (RFC 9562 section 5.4). */
+export function systemUuid(seed: bigint): Uint8Array {
+  const uuid = randomBytes(seed ^ UUID_SEED);
+  uuid[6] = 0x40 | (uuid[6] & 0x0f);
+  uuid[8] = 0x80 | (uuid[8] & 0x3f);
+  return uuid;
+}
+
+function randomBytes(seed: bigint): Uint8Array {
+  const random = new SplitMix64(seed);
   return new Uint8Array(BigUint64Array.of(random.next(), random.next()).buffer);
 }
 

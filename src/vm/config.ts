@@ -40,6 +40,9 @@ export interface VmConfig {
   readonly clock: 'host' | 'virtual';
   /** Seeds every random number the guest can see: 64 bits, unsigned. */
   readonly seed: bigint;
+  /** The system's UUID (SMBIOS), 16 bytes in the order of its text; default: the snapshot's, else made of the seed. What
+   * systems read in tables of their memory is the one from the last reset. */
+  readonly uuid?: Uint8Array;
   /** Whether a reset by the guest ends the run. */
   readonly noReboot: boolean;
   /** Where the isa-debug-exit port is, 0 to 0xFFFF; absent without it. */
@@ -48,7 +51,8 @@ export interface VmConfig {
   readonly serial: readonly (CharPort | undefined)[];
   /** Disks, and media in the CD and floppy drives, in the order the guest finds them. */
   readonly drives?: readonly PcDrive[];
-  /** Network cards, in the order the guest finds them. */
+  /** Network cards, in the order the guest finds them. In a machine that goes on from a snapshot, one with another
+   * address than the saved one shows that to the guest where the hardware has it: see docs/snapshots.md. */
   readonly networks?: readonly PcNetwork[];
   /** Folders that the guest can mount. */
   readonly shares?: readonly PcShare[];

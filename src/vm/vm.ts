@@ -13,7 +13,7 @@ import type { VmDrives } from './qmp-block.ts';
 import { SLICE_MILLIS, SliceLength } from './slice-length.ts';
 import { SliceStatistics } from './slice-statistics.ts';
 import type { SnapshotSink } from './snapshot/format.ts';
-import { bootIn, restoreMachine, type SnapshotOptions, writeMachine } from './snapshot/saved-machine.ts';
+import { bootIn, restoreMachine, type SnapshotOptions, uuidOf, writeMachine } from './snapshot/saved-machine.ts';
 
 export { FirmwareInvalid } from '../boards/firmware-rom.ts';
 export { BootImageInvalid } from '../boards/loaders/index.ts';
@@ -84,6 +84,7 @@ export class Vm implements VmControl {
       hostNanos: () => config.host.monotonicNanos(),
       startEpochMs: config.clock === 'virtual' ? VIRTUAL_START_EPOCH_MS : config.host.utcMillis(),
       seed: config.seed,
+      uuid: uuidOf(config),
       serial: config.serial,
       debugExitPort: config.debugExitPort,
       boot: this.#boot,
@@ -172,6 +173,11 @@ export class Vm implements VmControl {
       this.#machine.board.powerButton.set(false);
       this.#emit({ kind: 'powerdown' });
     });
+  }
+
+  /** By what others tell the machine from its copies. */
+  get identity(): { readonly uuid: Uint8Array; readonly macs: readonly Uint8Array[] } {
+    return { uuid: uuidOf(this.#config), macs: (this.#config.networks ?? []).map(({ mac }) => mac) };
   }
 
   /** The drives, whose media can be changed. */

@@ -5,7 +5,7 @@ import type { GuestMemory } from '../../machine/interfaces.ts';
 import type { BootMedium } from '../firmware-boot.ts';
 import { lowRamEnd, memoryMap } from '../memory-map.ts';
 import type { PcBoard } from '../pc.ts';
-import type { TableSet } from '../table-loader.ts';
+import type { SystemTables } from '../system-tables.ts';
 import { apmCall } from './apm.ts';
 import { BDA, EBDA, EBDA_GPA } from './bda.ts';
 import { bootBegin, bootChoice, bootGo, bootNext, bootRead, bootReturned, noBoot } from './boot.ts';
@@ -30,7 +30,7 @@ import { video } from './video/video.ts';
 export interface BiosMachine {
   readonly memory: GuestMemory;
   readonly ramBytes: number;
-  readonly acpi: TableSet;
+  readonly tables: SystemTables;
   readonly bootOrder: readonly BootMedium[];
   readonly bootMenuMillis?: number;
   /** ROMs that the BIOS starts beside those it finds. */
@@ -130,12 +130,12 @@ export class BuiltinBios {
 
   /** Sets up the machine and puts its tables where systems look for them. */
   post(c: Caller): void {
-    const { memory, acpi, ramBytes } = this.machine;
+    const { memory, tables } = this.machine;
     const board = this.machine.board();
     postBegin(c, board, this.rom);
     c.store(EBDA_GPA + EBDA.serialConsole, 1, Number(this.machine.serialConsole));
     placeOptionRoms(c, this.machine.optionRoms);
     const [bios32, pnp] = [this.rom.label('bios32'), this.rom.label('pnp')];
-    placeTables(c, { memory, acpi, ramBytes, cpuCount: board.cpuCount, bios32, pnp });
+    placeTables(c, { memory, tables, cpuCount: board.cpuCount, bios32, pnp });
   }
 }

@@ -4,6 +4,8 @@ import { ByteWriter } from '../../base/bytes.ts';
 export interface SmbiosFacts {
   readonly ramBytes: number;
   readonly cpuCount: number;
+  /** The system's UUID, 16 bytes in the order of its text. */
+  readonly uuid: Uint8Array;
 }
 
 /** Structure types (DMTF DSP0134, SMBIOS 2.8). */
@@ -50,7 +52,7 @@ class Structures {
   }
 }
 
-function build({ ramBytes, cpuCount }: SmbiosFacts): Structures {
+function build({ ramBytes, cpuCount, uuid }: SmbiosFacts): Structures {
   const s = new Structures();
   const bios = new ByteWriter()
     .append([1, 2])
@@ -59,7 +61,7 @@ function build({ ramBytes, cpuCount }: SmbiosFacts): Structures {
     .u64(0x08n)
     .append([0x01, 0x0c, 0, 0, 0xff, 0xff]);
   s.add(TYPE.bios, bios.finish(), [VENDOR, '1.0', '01/01/2026']);
-  const system = new ByteWriter().append([1, 2, 3, 0]).zeros(16).append([6, 0, 0]);
+  const system = new ByteWriter().append([1, 2, 3, 0]).append(littleEndian(uuid)).append([6, 0, 0]);
   s.add(TYPE.system, system.finish(), [VENDOR, 'Standard PC', '1.0']);
   s.add(TYPE.chassis, new ByteWriter().append([1, 1, 0, 0, 0, 3, 3, 3, 2]).u32(0).append([0, 0, 0, 0, 0]).finish(), [
     VENDOR,
@@ -82,6 +84,11 @@ function build({ ramBytes, cpuCount }: SmbiosFacts): Structures {
   s.add(TYPE.boot, new Uint8Array(7));
   s.add(TYPE.end, new Uint8Array());
   return s;
+}
+
+/** The first three fields of a UUID are little-endian here (DSP0134, 7.2.1). */
+function littleEndian(uuid: Uint8Array): number[] {
+  return [3, 2, 1, 0, 5, 4, 7, 6, 8, 9, 10, 11, 12, 13, 14, 15].map((at) => uuid[at]);
 }
 
 /** One package, whose cores have a thread each. */

@@ -1,18 +1,19 @@
 import { ByteWriter } from '../../base/bytes.ts';
 import type { GuestMemory } from '../../machine/interfaces.ts';
+import { BiosArea } from '../bios-area.ts';
 import { PC_MEMORY } from '../pc-map.ts';
-import { applyLoader, type TableFile, type TableSet } from '../table-loader.ts';
+import type { SystemTables } from '../system-tables.ts';
+import { applyLoader, type TableFile } from '../table-loader.ts';
 import type { Caller } from './caller.ts';
 import { buildMpTable } from './mp-table.ts';
 import { routingTable } from './pci-bios.ts';
 import { ROM_LAYOUT } from './rom-layout.ts';
-import { buildSmbios, smbiosEntry } from './smbios.ts';
+import { smbiosEntry } from './smbios.ts';
 
 /** What the tables describe. */
 export interface TableFacts {
   readonly memory: GuestMemory;
-  readonly acpi: TableSet;
-  readonly ramBytes: number;
+  readonly tables: SystemTables;
   readonly cpuCount: number;
   /** Offset of the BIOS32 service directory's entry. */
   readonly bios32: number;
@@ -21,45 +22,18 @@ export interface TableFacts {
 }
 
 const SEGMENT_GPA = PC_MEMORY.biosSegment;
-const ALIGNMENT = 16;
-
-/** Hands out room in the BIOS area. */
-class Area {
-  #next: number;
-  readonly #end: number;
-  readonly #memory: GuestMemory;
-  constructor(memory: GuestMemory, start: number, end: number) {
-    this.#memory = memory;
-    this.#next = start;
-    this.#end = end;
-  }
-
-  /** @throws {RangeError} there is no room */
-  place(length: number, alignment = ALIGNMENT): number {
-    const gpa = Math.ceil(this.#next / alignment) * alignment;
-    this.#next = gpa + length;
-    if (this.#next > this.#end) throw new RangeError('the tables do not fit in the BIOS area');
-    return gpa;
-  }
-
-  put(bytes: Uint8Array): number {
-    const gpa = this.place(bytes.length);
-    this.#memory.forWrite(gpa, bytes.length).set(bytes);
-    return gpa;
-  }
-}
 
 /** Puts the tables by which systems find out about the machine into the BIOS area, which must still be writable. */
 export function placeTables(c: Caller, facts: TableFacts): void {
-  const { memory, acpi, ramBytes, cpuCount } = facts;
-  const low = new Area(memory, PC_MEMORY.bios, SEGMENT_GPA);
-  const segment = new Area(memory, SEGMENT_GPA + ROM_LAYOUT.tables, SEGMENT_GPA + ROM_LAYOUT.tablesEnd);
+  const { memory, cpuCount } = facts;
+  const { acpi, smbios } = facts.tables;
+  const low = new BiosArea(memory, PC_MEMORY.bios, SEGMENT_GPA);
+  const segment = new BiosArea(memory, SEGMENT_GPA + ROM_LAYOUT.tables, SEGMENT_GPA + ROM_LAYOUT.tablesEnd);
   memory.forWrite(PC_MEMORY.bios, SEGMENT_GPA - PC_MEMORY.bios).fill(0);
   const place = ({ bytes, alignment, inBiosSegment }: TableFile) =>
     (inBiosSegment ? segment : low).place(bytes.length, alignment);
   for (const { gpa, bytes } of applyLoader(acpi, place).values()) memory.forWrite(gpa, bytes.length).set(bytes);
-  const structures = buildSmbios({ ramBytes, cpuCount });
-  segment.put(smbiosEntry(structures, low.put(structures)));
+  segment.put(smbiosEntry(smbios, low.put(smbios)));
   const mp = buildMpTable(cpuCount);
   segment.put(mpPointer(segment.put(mp)));
   segment.put(bios32Directory(SEGMENT_GPA + facts.bios32));

@@ -2,6 +2,7 @@ import { ByteReader, ByteWriter, concatenate } from '../../base/bytes.ts';
 import type { PcDrive } from '../../boards/drives.ts';
 import type { FirmwareBoot } from '../../boards/firmware-boot.ts';
 import type { KernelBoot, LateKernelBoot, PcMachine } from '../../boards/pc-machine.ts';
+import { systemUuid } from '../../boards/saved-state.ts';
 import { CapturableDisk } from '../../machine/disk-capture.ts';
 import { PAGE_BYTES } from '../../machine/guest-memory.ts';
 import type { DeviceState } from '../../machine/interfaces.ts';
@@ -33,6 +34,8 @@ export interface SavedConfiguration {
   /** Absent: std. */
   readonly vga?: VmConfig['vga'];
   readonly seed: bigint;
+  /** Absent: see {@link uuidOf}. */
+  readonly uuid?: Uint8Array;
   readonly noReboot: boolean;
   readonly debugExitPort: number | null;
   /** How many serial lines were connected. */
@@ -169,6 +172,12 @@ function recordIn({ state }: SnapshotFile): SavedMachine {
   return state as SavedMachine;
 }
 
+/** The UUID of a machine: it keeps that with which it was saved, unless it is given another. */
+export function uuidOf({ uuid, seed, snapshot }: VmConfig): Uint8Array {
+  const saved = snapshot && configurationIn(snapshot);
+  return uuid ?? saved?.uuid ?? systemUuid(saved?.seed ?? seed);
+}
+
 function describe(config: VmConfig, outside: unknown): SavedConfiguration {
   const saved = config.snapshot && configurationIn(config.snapshot);
   const { variables: _, ...firmware } = config.firmware ?? { rom: 'builtin' };
@@ -180,6 +189,7 @@ function describe(config: VmConfig, outside: unknown): SavedConfiguration {
     sound: config.sound ?? null,
     vga: config.vga ?? 'std',
     seed: config.seed,
+    uuid: uuidOf(config),
     noReboot: config.noReboot,
     debugExitPort: config.debugExitPort ?? null,
     serialLines: config.serial.length,
