@@ -95,6 +95,7 @@ async function makeFake(config: VmConfig): Promise<Machine> {
       return status;
     },
     cpuCount: 1,
+    identity: { uuid: new Uint8Array(16), macs: (config.networks ?? []).map(({ mac }) => mac) },
     debugger: forever,
     stats: { instructions: 1_000_000n, guestNanos: 2_000_000_000n },
     describe: () => `${status} at 0x1234`,

@@ -5,6 +5,8 @@ import { formatSize } from './values.ts';
 
 /** A machine as the command line drives it. */
 export interface Machine extends VmControl {
+  /** By what others tell it from its copies. */
+  readonly identity: Vm['identity'];
   /** Its drives, whose media can be changed. */
   readonly drives?: VmDrives;
   /** Memory that its guest does not need. */

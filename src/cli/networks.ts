@@ -3,6 +3,7 @@ import type { CableOptions } from '../net/cable.ts';
 import type { UserNetwork } from '../net/user-network.ts';
 import type { PcNetwork } from '../vm/index.ts';
 import { CliError, STATUS, UsageError } from './errors.ts';
+import { FIRST_MAC, randomMac } from './mac-address.ts';
 import {
   type CardNetOption,
   formatForward,
@@ -13,8 +14,6 @@ import {
 } from './net-options.ts';
 import { quote } from './values.ts';
 
-/** The address of the first card; QEMU's, so that guests made there find theirs. The last byte counts up. */
-const FIRST_MAC = [0x52, 0x54, 0x00, 0x12, 0x34, 0x56] as const;
 const NANOS_PER_MILLI = 1e6;
 const TAP_EXPECTED = 'an interface that this user may use: ip tuntap add dev NAME mode tap user USER';
 
@@ -61,10 +60,15 @@ export async function openNetworks(options: readonly NetOption[], seed: bigint, 
 }
 
 function cardOf(option: CardNetOption, index: number, { port }: Plug): PcNetwork {
-  const mac = option.mac ?? Uint8Array.from(FIRST_MAC);
-  if (!option.mac && option.kind === 'user') mac[5] += index;
-  else if (!option.mac) mac.set(crypto.getRandomValues(new Uint8Array(3)), 3); // others on the network have theirs
+  const mac = option.mac ?? (option.kind === 'user' ? countedMac(index) : randomMac());
   return { model: option.model, mac, port };
+}
+
+/** The address of a card that has a network of its own. */
+function countedMac(index: number): Uint8Array {
+  const mac = Uint8Array.from(FIRST_MAC);
+  mac[5] += index;
+  return mac;
 }
 
 /** What a card is plugged into, with its cable. A switch's carries the tags of all VLANs, which the cable is to keep apart. */

@@ -103,6 +103,8 @@ function bootOptions(): Option[] {
   return [
     new Option('--name <NAME>', 'a name, by which vitrine info, snapshot, fork, exec and others find the machine'),
     new Option('--snapshot <FILE>', 'go on from a snapshot, which brings its memory, disks and most options with it'),
+    new Option('--copy', 'with --snapshot: as another machine, with other addresses of network cards and another UUID'),
+    new Option('--uuid <UUID>', "the system's UUID, which firmware tells; made up where it is not given"),
     new Option('--memory <SIZE>', 'RAM, as 512M or 2G; a bare number is MiB').default(undefined, '512M'),
     new Option('--cpus <N>', 'processors, which take turns on one thread').default(undefined, '1'),
     new Option('--kernel <FILE>', 'Linux bzImage or multiboot ELF to boot'),

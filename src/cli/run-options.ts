@@ -18,6 +18,7 @@ import {
   parseSerial,
   parseSize,
   parseSocketAddress,
+  parseUuid,
   parseWord,
   quote,
   type SerialTarget,
@@ -27,6 +28,8 @@ import {
 export interface RawRunOptions {
   readonly name?: string;
   readonly snapshot?: string;
+  readonly copy?: boolean;
+  readonly uuid?: string;
   /** default 512M */
   readonly memory?: string;
   /** default 1 */
@@ -72,6 +75,10 @@ export interface RawRunOptions {
 export interface RunOptions {
   /** The name of the machine's control socket. */
   readonly name?: string;
+  /** Whether the machine is a copy of the saved one that it goes on from. */
+  readonly copy: boolean;
+  /** The system's UUID; absent: the saved one, or one that is made up. */
+  readonly uuid?: Uint8Array;
   readonly memoryBytes: number;
   readonly cpuCount: number;
   readonly accel: 'jit' | 'interp';
@@ -142,6 +149,8 @@ export function readRunOptions(image: string | undefined, raw: RawRunOptions, ho
   const firmware = readFirmware(kernel, raw);
   return {
     name: optional(raw.name, parseName),
+    copy: readCopy(raw),
+    uuid: optional(raw.uuid, (text) => parseUuid('--uuid', text)),
     memoryBytes: readMemory(raw.memory ?? '512M', hostMemoryBytes),
     cpuCount: readCpuCount(raw.cpus ?? '1'),
     accel: parseWord('--accel', raw.accel, ['jit', 'interp']),
@@ -182,6 +191,11 @@ export function readRunOptions(image: string | undefined, raw: RawRunOptions, ho
 
 function optional<Value>(text: string | undefined, read: (text: string) => Value): Value | undefined {
   return text === undefined ? undefined : read(text);
+}
+
+function readCopy({ copy = false, snapshot }: RawRunOptions): boolean {
+  if (copy && snapshot === undefined) throw new UsageError('--copy', 'it alone', '--snapshot FILE beside it');
+  return copy;
 }
 
 function readKernel(image: string | undefined, raw: RawRunOptions): FileOption | undefined {

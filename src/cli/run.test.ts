@@ -149,6 +149,7 @@ describe('bad input to vitrine run', () => {
       `--kernel: found ${JSON.stringify(kernel('powerOff'))}, expected no --kernel beside the image "image"`,
     ],
     [['--firmware-vars', 'bad'], 2, '--firmware-vars: found "bad", expected --firmware FILE beside it'],
+    [['--copy'], 2, '--copy: found it alone, expected --snapshot FILE beside it'],
     [['--initrd', 'nothing'], 4, '--initrd: found "nothing", no such file, expected a readable file'],
     [['--initrd', 'folder'], 1, '--initrd: found "folder", a directory, expected a readable file'],
   ];

@@ -20,7 +20,7 @@ import { type RawRunOptions, type RunOptions, readRunOptions } from './run-optio
 import { openSerialLine } from './serial-lines.ts';
 import type { openSavedRun, SavedRun } from './snapshots.ts';
 import { millisSinceStart } from './start-time.ts';
-import { type AudioTarget, type DisplayTarget, type GdbOption, quote, type SerialTarget } from './values.ts';
+import { type AudioTarget, type DisplayTarget, type GdbOption, parseUuid, quote, type SerialTarget } from './values.ts';
 
 /** `vitrine run`: boots a machine in the foreground and resolves to the exit status once it ended.
  * @throws {CliError} it cannot be started */
@@ -30,7 +30,8 @@ export async function run(
   load: () => Promise<MakeMachine> = loadMachine,
 ): Promise<number> {
   const saved = raw.snapshot === undefined ? undefined : await openSaved(raw.snapshot, image, raw);
-  const options = readRunOptions(image, saved?.raw ?? raw, hostMemoryBytes());
+  const given = readRunOptions(image, saved?.raw ?? raw, hostMemoryBytes());
+  const options = saved?.withAddresses(given) ?? given;
   const progress = new BootProgress((line) => tellProgress(line, options), millisSinceStart);
   const restored = saved && { commandLine: '', snapshot: saved.snapshot };
   const [guest, makeMachine] = await Promise.all([restored ?? loadGuest(options), load()]);
@@ -191,6 +192,7 @@ function configOf(options: RunOptions, guest: Guest, serial: readonly (CharPort 
     sound: options.sound,
     vga: options.vga,
     seed: options.seed ?? defaultSeed(options.clock),
+    uuid: options.uuid ?? (options.copy ? parseUuid('--copy', crypto.randomUUID()) : undefined),
     noReboot: options.noReboot,
     debugExitPort: options.debugExitPort,
     serial,

@@ -3,10 +3,12 @@ import type { QmpTarget } from '../vm/qmp.ts';
 import type { AgentChannels } from './agent.ts';
 import { serveNamed } from './control.ts';
 import type { OutsideEnding } from './endings.ts';
+import { formatMac } from './mac-address.ts';
 import type { Machine } from './machine.ts';
 import { qmpTarget, serveQmp } from './qmp.ts';
 import type { RunOptions } from './run-options.ts';
 import { saveMachine } from './snapshots.ts';
+import { formatUuid } from './values.ts';
 
 /**
  * Serves the sockets that options ask for until the returned function is called: QMP, and the one of a named machine.
@@ -47,5 +49,7 @@ function describe(machine: Machine, options: RunOptions): Record<string, unknown
     guest: machine.describe(),
     disks: (machine.drives?.bays ?? []).flatMap(({ id, inserted }) => (inserted ? [{ id, name: inserted.name }] : [])),
     networks: options.networks.flatMap((network) => (network.kind === 'none' ? [] : [network.model])),
+    macs: machine.identity.macs.map(formatMac),
+    uuid: formatUuid(machine.identity.uuid),
   };
 }

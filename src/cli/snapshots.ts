@@ -5,7 +5,9 @@ import { SnapshotFile } from '../vm/snapshot/reader.ts';
 import { configurationIn, type SavedConfiguration } from '../vm/snapshot/saved-machine.ts';
 import { CliError, STATUS, UsageError } from './errors.ts';
 import { whyUnreadable } from './files.ts';
+import { randomMac } from './mac-address.ts';
 import type { Machine } from './machine.ts';
+import type { CardNetOption } from './net-options.ts';
 import type { RawRunOptions, RunOptions } from './run-options.ts';
 import { quote } from './values.ts';
 
@@ -30,6 +32,8 @@ export interface SavedRun {
   readonly configuration: SavedConfiguration;
   /** The options that were given and those of the snapshot. */
   readonly raw: RawRunOptions;
+  /** Gives the cards that options ask for the addresses that they have in this machine. */
+  readonly withAddresses: (options: RunOptions) => RunOptions;
 }
 
 /** Opens a snapshot. The file stays as it is.
@@ -81,11 +85,26 @@ export async function openSavedRun(path: string, image: string | undefined, raw:
       net: raw.net ?? outside?.net,
       share: raw.share ?? outside?.share,
     };
-    return { snapshot, configuration, raw: { ...raw, ...ofSnapshot } };
+    const withAddresses = (options: RunOptions) => addressed(options, configuration, raw.net !== undefined);
+    return { snapshot, configuration, raw: { ...raw, ...ofSnapshot }, withAddresses };
   } catch (error) {
     snapshot.close();
     throw error instanceof SnapshotInvalid ? wrongSnapshot('--snapshot', path, error) : error;
   }
+}
+
+/** A machine keeps the addresses of its cards, and a copy gets others; but one that was given with this start holds. */
+function addressed(options: RunOptions, { networks }: SavedConfiguration, areGiven: boolean): RunOptions {
+  let cards = 0;
+  const addressOf = (net: CardNetOption) => {
+    const saved = networks[cards++]?.mac;
+    if (areGiven && net.mac) return net.mac;
+    return options.copy ? randomMac() : saved;
+  };
+  return {
+    ...options,
+    networks: options.networks.map((net) => (net.kind === 'none' ? net : { ...net, mac: addressOf(net) })),
+  };
 }
 
 /** The folder that names of media in a snapshot start from. */

@@ -1,7 +1,16 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { UsageError } from './errors.ts';
-import { formatSize, parseInteger, parseSeconds, parseSerial, parseSize, parseSocketAddress } from './values.ts';
+import {
+  formatSize,
+  formatUuid,
+  parseInteger,
+  parseSeconds,
+  parseSerial,
+  parseSize,
+  parseSocketAddress,
+  parseUuid,
+} from './values.ts';
 
 describe('values of options', () => {
   for (const [text, bytes] of [
@@ -18,6 +27,17 @@ describe('values of options', () => {
   for (const text of ['', 'M', '1e3', '0x10', '-1', '1.0000001K', '5X', '1 M', '99999999999999G']) {
     it(`"${text}" is no size`, () => assert.throws(() => parseSize('--memory', text), UsageError));
   }
+
+  it('a UUID is 16 bytes in the order of its text', () => {
+    const text = '00112233-4455-6677-8899-aabbccddeeff';
+    const uuid = parseUuid('--uuid', text.toUpperCase());
+    assert.deepEqual(
+      [...uuid],
+      Array.from({ length: 16 }, (_, at) => at * 0x11),
+    );
+    assert.equal(formatUuid(uuid), text);
+    assert.throws(() => parseUuid('--uuid', '00112233445566778899aabbccddeeff'), UsageError);
+  });
 
   it('sizes are shown in the largest unit that fits', () => {
     assert.deepEqual([2 ** 30, 1.5 * 2 ** 30, 2 ** 20, 4096, 10].map(formatSize), [

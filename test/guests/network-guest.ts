@@ -11,7 +11,7 @@ const KERNEL = 'linux-image-amd64';
 const MODULES = ['virtio_pci', 'virtio_net', 'e1000', '8139too', 'ne2k_pci', 'ipv6', 'af_packet'];
 
 /** What udhcpc does with a lease, as BusyBox's own example does. */
-const UDHCPC_SCRIPT = `
+export const LEASE_SCRIPT = `
 cat > /bin/lease <<'END'
 #!/bin/sh
 [ "$1" = bound ] || [ "$1" = renew ] || exit 0
@@ -27,7 +27,7 @@ mkdir -p /etc; ip link set lo up
 `;
 
 /** Brings card eth0 up with a lease. */
-export const GET_LEASE = `${UDHCPC_SCRIPT}
+export const GET_LEASE = `${LEASE_SCRIPT}
 ip link set eth0 up
 udhcpc -i eth0 -s /bin/lease -n -q -f -t 10 -O mtu
 `;

@@ -120,6 +120,12 @@ function once(stream: NodeJS.EventEmitter): Promise<never> {
   return new Promise((_resolve, reject) => stream.once('error', reject));
 }
 
+/** Runs a command by the agent that listens now, if one does. @returns its exit status
+ * @throws {CliError} none does, or no such machine runs */
+export function runInGuest(name: string, command: GuestCommand): Promise<number> {
+  return withAgent(name, {}, command);
+}
+
 async function withAgent(name: string, { wait = '0', serial }: AgentOptions, command: GuestCommand): Promise<number> {
   const waitMillis = wait === '0' ? 0 : parseSeconds('--wait', wait);
   const session = serial ? await SerialSession.connect(name, waitMillis) : await connect(name, waitMillis);

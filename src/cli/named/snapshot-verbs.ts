@@ -11,6 +11,7 @@ import { openSnapshot } from '../snapshots.ts';
 import { formatSize, parseName, quote } from '../values.ts';
 import { NamedMachine } from './client.ts';
 import { print, withMachine } from './control-verbs.ts';
+import { tellAddresses } from './copy-addresses.ts';
 
 /** How long a copy may take until it answers. */
 const START_MILLIS = 60_000;
@@ -57,8 +58,8 @@ export async function info(file: string, json: boolean): Promise<number> {
 }
 
 /**
- * `fork`: saves the machine once and starts all copies from that, in the background. They keep the file open that they
- * read from; nobody else finds it.
+ * `fork`: saves the machine once and starts all copies from that, in the background, with addresses of their own, which the
+ * guest's agent is told. They keep the file open that they read from; nobody else finds it.
  */
 export async function fork(name: string, copies: readonly string[]): Promise<number> {
   for (const copy of copies) parseName(copy, 'NAME');
@@ -69,12 +70,27 @@ export async function fork(name: string, copies: readonly string[]): Promise<num
   try {
     const filename = join(folder, 'snapshot');
     await withMachine(name, (machine) => machine.execute('vitrine-snapshot', { filename }));
+    const macs = await macsOf(name);
     await Promise.all(copies.map((copy) => start(copy, filename, folder)));
+    await Promise.all(copies.map((copy) => tellGuest(copy, macs)));
     for (const copy of copies) print(copy);
   } finally {
     await rm(folder, { recursive: true });
   }
   return STATUS.ok;
+}
+
+/** Addresses of a machine's network cards. */
+async function macsOf(name: string): Promise<readonly string[]> {
+  const { macs } = await withMachine(name, (machine) => machine.execute('vitrine-info'));
+  return macs as readonly string[];
+}
+
+/** Tells a copy's guest of its addresses, or the user that it goes on with the original's. */
+async function tellGuest(copy: string, originals: readonly string[]): Promise<void> {
+  const why = await tellAddresses(copy, originals, await macsOf(copy));
+  if (why === undefined) return;
+  process.stderr.write(`vitrine: fork: ${why}; it keeps the original's network addresses until it restarts\n`);
 }
 
 /** Starts a copy in the background and waits until it answers. @throws {CliError} it ends before */
@@ -87,6 +103,7 @@ async function start(name: string, snapshot: string, folder: string): Promise<vo
     'run',
     '--snapshot',
     snapshot,
+    '--copy',
     '--name',
     name,
     '--serial',
