@@ -166,6 +166,24 @@ describe('9P server', () => {
     assert.deepEqual(readdirSync(root), []);
   });
 
+  it('changes an open file that has lost its name, and not the one that has it now', () => {
+    const client = new Client(root);
+    client.create(0, 1, 'file');
+    client.write(1, 'hello');
+    client.ask(MESSAGE.unlinkat, u32(0), 'file', u32(0));
+    const change = (valid: number, mode: number, size: number) => {
+      const times = [u64(1), u64(0), u64(2), u64(0)];
+      client.ask(MESSAGE.setattr, u32(1), u32(valid), u32(mode), u32(0), u32(0), u64(size), ...times);
+    };
+    change(0x1b9, 0o600, 2); // mode, size, and times that are given
+    assert.equal(client.read(1), 'he');
+    assert.equal(client.attributes(1)[0], 0o100600);
+    writeFileSync(join(root, 'file'), 'another');
+    change(0x8, 0, 1);
+    assert.equal(client.read(1), 'h');
+    assert.equal(readFileSync(join(root, 'file'), 'utf8'), 'another');
+  });
+
   it('walks as far as names are there', () => {
     const client = new Client(root);
     assert.equal(client.walk(0, 1, 'folder', 'nothing', 'below'), 1);

@@ -47,8 +47,8 @@ export interface SharedFile {
   /** @returns how many bytes were taken */
   write(offset: number, source: Uint8Array): number;
   facts(): FileFacts;
-  /** Sets the length. */
-  resize(sizeBytes: number): void;
+  /** Changes the file, whatever its name is now, if it has one. The length of one that is open for writing only. */
+  change(changes: FileChanges): void;
   /** Everything written is on stable storage when it returns. */
   sync(): void;
   close(): void;

@@ -70,7 +70,7 @@ function endlessFolder(): SharedFolder {
     read: () => 5,
     write: (_: number, source: Uint8Array) => source.length,
     facts: () => FACTS,
-    resize() {},
+    change() {},
     sync() {},
     close() {},
   };

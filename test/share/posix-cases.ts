@@ -81,6 +81,7 @@ say_case('its count', links_of('a'));
 try_case('unlink of nothing', sub { unlink 'a2' });
 try_case('rmdir of a file', sub { rmdir 'a' });
 { my $file = opened('gone', O_RDWR | O_CREAT); syswrite $file, 'still here'; unlink 'gone'; sysseek $file, 0, SEEK_SET; sysread $file, my $x, 20; say_case('an open file without a name', $x, kind_of('gone'), (stat $file)[7]) }
+{ my $file = opened('gone', O_RDWR | O_CREAT); unlink 'gone'; put_file('gone', 'another'); say_case('changing an open file without a name', truncate($file, 3), chmod(0640, $file), utime(1, 2, $file)); my @facts = stat $file; say_case('what it is then', $facts[7], sprintf('%o', $facts[2]), @facts[8, 9], size_of('gone'), mode_of('gone')); unlink 'gone' }
 { my $file = opened('renamed', O_RDWR | O_CREAT); rename 'renamed', 'moved'; syswrite $file, 'moved on'; say_case('an open file that is renamed', text_of('moved')) }
 try_case('rename onto a file', sub { put_file('x', 'x'); put_file('y', 'y'); rename 'x', 'y' });
 say_case('what is left', kind_of('x'), text_of('y'));

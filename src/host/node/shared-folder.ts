@@ -195,7 +195,7 @@ export class NodeSharedFolder implements SharedFolder {
       read: (offset, target) => fs.readSync(descriptor, target, 0, target.length, offset),
       write: (offset, source) => fs.writeSync(descriptor, source, 0, source.length, offset),
       facts: () => this.#factsOf(fs.fstatSync(descriptor, { bigint: true })),
-      resize: (sizeBytes) => fs.ftruncateSync(descriptor, sizeBytes),
+      change: (changes) => changeOpenFile(descriptor, changes),
       sync: () => fs.fsyncSync(descriptor),
       close: () => fs.closeSync(descriptor),
     };
@@ -217,6 +217,16 @@ function changeFile(place: Buffer, { mode, sizeBytes }: FileChanges): void {
   if (sizeBytes === undefined) return;
   if (!stats.isFile()) throw failure('EINVAL', 'only a file has a length');
   fs.truncateSync(place, sizeBytes);
+}
+
+function changeOpenFile(descriptor: number, changes: FileChanges): void {
+  const { mode, sizeBytes } = changes;
+  if (mode !== undefined) fs.fchmodSync(descriptor, (mode & PERMISSIONS) | OWNER_FILE);
+  if (sizeBytes !== undefined) fs.ftruncateSync(descriptor, sizeBytes);
+  if (changes.accessedNanos === undefined && changes.modifiedNanos === undefined) return;
+  const before = fs.fstatSync(descriptor, { bigint: true });
+  const { accessedNanos = before.atimeNs, modifiedNanos = before.mtimeNs } = changes;
+  fs.futimesSync(descriptor, secondsOf(accessedNanos), secondsOf(modifiedNanos));
 }
 
 function flagsOf({ read, write, truncate, append }: OpenMode): number {

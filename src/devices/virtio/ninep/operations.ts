@@ -1,5 +1,5 @@
 import { ByteWriter } from '../../../base/bytes.ts';
-import type { FileFacts, OpenMode, SharedFolder, SharedPath } from '../../../machine/shared-folder.ts';
+import type { FileChanges, FileFacts, OpenMode, SharedFolder, SharedPath } from '../../../machine/shared-folder.ts';
 import { Refused } from './errors.ts';
 import { childOf, type Fid, type Fids } from './fids.ts';
 import { MODE, type Owned, type Owners } from './owners.ts';
@@ -178,7 +178,7 @@ function createOrOpen(
 }
 
 function own({ folder, owners }: Session, path: SharedPath, owned: Owned): void {
-  owners.own(folder.facts(path), owned);
+  owners.make(folder.facts(path), owned);
 }
 
 function symlink(session: Session, request: RequestReader): ByteWriter {
@@ -308,14 +308,19 @@ function setattr(session: Session, request: RequestReader): ByteWriter {
   const accessedNanos = time(SET.accessed, SET.accessedGiven, 0);
   const modifiedNanos = time(SET.modified, SET.modifiedGiven, 2);
   const isTimed = accessedNanos !== undefined || modifiedNanos !== undefined;
-  if (isTimed) session.folder.change(fid.path, { accessedNanos, modifiedNanos });
+  if (isTimed) change(session, fid, { accessedNanos, modifiedNanos });
   return nothing();
 }
 
-function resize({ folder }: Session, fid: Fid, sizeBytes: number): void {
+function change({ folder }: Session, { file, path }: Fid, changes: FileChanges): void {
+  if (file) file.change(changes);
+  else folder.change(path, changes);
+}
+
+function resize(session: Session, fid: Fid, sizeBytes: number): void {
   if (!Number.isSafeInteger(sizeBytes)) throw new Refused('EFBIG');
-  if (fid.file && fid.mode?.write) fid.file.resize(sizeBytes);
-  else folder.change(fid.path, { sizeBytes });
+  if (fid.mode?.write) change(session, fid, { sizeBytes });
+  else session.folder.change(fid.path, { sizeBytes });
 }
 
 function setOwner(session: Session, fid: Fid, wanted: { mode?: number; uid?: number; gid?: number }): void {
@@ -324,7 +329,7 @@ function setOwner(session: Session, fid: Fid, wanted: { mode?: number; uid?: num
   const { uid, gid } = wanted;
   const mode = wanted.mode === undefined ? undefined : (before & MODE.type) | (wanted.mode & MODE.permissions);
   const plain = facts.kind === 'file' || facts.kind === 'folder';
-  if (mode !== undefined && plain && fid.path.length > 0 && !fid.file) session.folder.change(fid.path, { mode });
+  if (mode !== undefined && plain && fid.path.length > 0) change(session, fid, { mode });
   const owned = {
     ...(mode !== undefined && { mode }),
     ...(uid !== undefined && { uid }),

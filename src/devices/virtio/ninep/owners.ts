@@ -52,6 +52,11 @@ export class Owners {
     };
   }
 
+  /** Writes down what a new file is, whatever one of the same identity was that is gone. */
+  make(facts: FileFacts, owned: Owned): void {
+    this.#owned.set(facts.identity, owned);
+  }
+
   /** Writes down what a guest wants a file to be. */
   own(facts: FileFacts, owned: Owned): void {
     this.#owned.set(facts.identity, { ...this.#owned.get(facts.identity), ...owned });
