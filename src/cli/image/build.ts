@@ -52,6 +52,9 @@ const BOOT_CODE_BYTES = 440;
 const CORE_OFFSET = 512;
 const TABLE_OFFSET = 446;
 
+/** What complaints of mmdebstrap and apt begin with. */
+const COMPLAINT = 'E: ';
+
 /** How far the work is when mmdebstrap says that it begins with this. */
 const STAGES: readonly (readonly [begins: RegExp, fraction: number])[] = [
   [/running apt-get update/, 0.02],
@@ -164,15 +167,23 @@ async function runMmdebstrap(
     `--architectures=${system.architecture}`,
     `--include=${packagesOf(system).join(',')}`,
   ];
-  const all = [...settings, '--format=null', ...hooks.map((hook) => `--customize-hook=${hook}`)];
+  // Processors of amd64 execute i386 as it is: nothing needs to be checked, nor installed for that.
+  const isNative = system.architecture === 'i386' && process.arch === 'x64';
+  const skipped = isNative ? ['--skip=check/qemu'] : [];
+  const all = [...settings, ...skipped, '--format=null', ...hooks.map((hook) => `--customize-hook=${hook}`)];
   const env = { ...(await hostProxies()), ...process.env, LC_ALL: 'C.UTF-8' };
   const child = start('mmdebstrap', [...all, release.name, '-', ...release.sources], { env });
+  let complaint: string | undefined;
   if (child.stderr)
     createInterface(child.stderr).on('line', (line) => {
       const stage = STAGES.findLast(([begins]) => begins.test(line));
       if (stage) progress(stage[1]);
+      if (line.startsWith(COMPLAINT)) complaint ??= line.slice(COMPLAINT.length);
     });
-  await finish(child);
+  await finish(child).catch((error: unknown) => {
+    // Its last line says no more than that it failed, its first complaint why.
+    throw complaint === undefined ? error : new ProgramError(`mmdebstrap failed: ${complaint}`);
+  });
 }
 
 async function convert(raw: string, file: string, format: string, sizeBytes: number): Promise<void> {
