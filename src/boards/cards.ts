@@ -14,7 +14,7 @@ import { VirtioRng } from '../devices/virtio/rng.ts';
 import { SCSI_TARGETS } from '../devices/virtio/scsi.ts';
 import { VirtioPci } from '../devices/virtio/virtio-pci.ts';
 import { DiskQueue } from '../machine/disk-queue.ts';
-import type { AudioVoice, Clock, NetPort } from '../machine/interfaces.ts';
+import type { AudioVoice, Clock, DeviceState, NetPort } from '../machine/interfaces.ts';
 import type { PciFunction } from '../machine/pci.ts';
 import type { PciCard, PciSlot } from '../machine/pci-slot.ts';
 import { type PcDrive, serialNumber } from './drives.ts';
@@ -42,6 +42,15 @@ export interface PcNetwork {
   readonly mac: Uint8Array;
   /** Makes the other end of the cable. @param clock the machine's */
   readonly port: (clock: Clock) => NetPort;
+  /** The other end, once `port` was called, where it keeps something for the guest. */
+  readonly far?: () => Saved | undefined;
+}
+
+/** Something outside of a machine whose state is saved with it. */
+export interface Saved {
+  save(): DeviceState;
+  /** @throws {Error} when the record is of an unknown version */
+  restore(state: DeviceState): void;
 }
 
 /** A folder of the host that guests mount by its tag. */

@@ -24,8 +24,7 @@ export interface OpenNetworks {
 }
 
 /** What a card is plugged into. */
-interface Plug {
-  readonly port: PcNetwork['port'];
+interface Plug extends Pick<PcNetwork, 'port' | 'far'> {
   close(): void;
 }
 
@@ -59,9 +58,9 @@ export async function openNetworks(options: readonly NetOption[], seed: bigint, 
   return { cards: wanted.map((option, index) => cardOf(option, index, plugs[index])), close };
 }
 
-function cardOf(option: CardNetOption, index: number, { port }: Plug): PcNetwork {
+function cardOf(option: CardNetOption, index: number, { port, far }: Plug): PcNetwork {
   const mac = option.mac ?? (option.kind === 'user' ? countedMac(index) : randomMac());
-  return { model: option.model, mac, port };
+  return { model: option.model, mac, port, far };
 }
 
 /** The address of a card that has a network of its own. */
@@ -87,6 +86,7 @@ async function openUser({ restrict, rules, forwards, tftp, bootFile }: UserNetOp
   const opened = await openForwards(forwards);
   let network: UserNetwork | undefined;
   return {
+    far: () => network,
     port(clock) {
       network = new UserNetwork({ host: nodeNetHost, clock, seed, restrict, rules, boot });
       for (const forward of opened) forward.leadTo(network);
@@ -202,7 +202,7 @@ async function openTap(interfaceName: string): Promise<Plug> {
 /** Puts a cable in front of a plug. */
 async function lengthen(plug: Plug, options: CableOptions, seed: bigint): Promise<Plug> {
   const { cableTo } = await import('../net/cable.ts');
-  return { port: (clock) => cableTo(plug.port(clock), clock, options, seed), close: () => plug.close() };
+  return { ...plug, port: (clock) => cableTo(plug.port(clock), clock, options, seed) };
 }
 
 /** Has the frames of a plug written down. */

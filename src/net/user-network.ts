@@ -1,6 +1,7 @@
 import { formatAddress, IPV4_BYTES, IPV6_BYTES, isInCidr, parseAddress } from '../base/ip-address.ts';
 import { SplitMix64 } from '../base/random.ts';
-import type { Clock, FrameOffload, NetPort } from '../machine/interfaces.ts';
+import { requireVersion } from '../base/state-version.ts';
+import type { Clock, DeviceState, FrameOffload, NetPort } from '../machine/interfaces.ts';
 import { answerArp, requestArp } from './arp.ts';
 import { DatagramForwards } from './datagram-forwards.ts';
 import { DatagramTable, type DeliverDatagram } from './datagrams.ts';
@@ -25,7 +26,7 @@ import { answerNdp, NDP_HOP_LIMIT, type NdpReply, type RouterSettings, solicit }
 import { Policy, type Rule } from './policy.ts';
 import { Reassembly } from './reassembly.ts';
 import type { TcpPath } from './tcp/connection.ts';
-import { TcpTable } from './tcp/table.ts';
+import { type SavedConnection, TcpTable } from './tcp/table.ts';
 import { type ReadFile, TFTP_PORT, TftpServer } from './tftp.ts';
 import { Timers } from './timers.ts';
 import { type Datagram, makeUdp, parseUdp } from './udp.ts';
@@ -70,6 +71,7 @@ const LOOPBACK = { v4: ip('127.0.0.1'), v6: ip('::1') } as const;
 /** The network's station. */
 const MAC = Uint8Array.of(0x52, 0x55, 10, 0, 2, 2);
 const SMALLEST_PORT = 1;
+const STATE_VERSION = 1;
 /** What IPv6 addresses of groups begin with. */
 const MULTICAST6 = 0xff;
 
@@ -168,6 +170,18 @@ export class UserNetwork implements ForwardTarget {
 
   forwardDatagram(datagram: ForwardedDatagram, port: number, address: Uint8Array = ADDRESS.guest): void {
     this.#forwards.receive(datagram, this.#hostAddress(address), { address, port });
+  }
+
+  /** What the guest knows of the host by this network: the connections that are open. The sockets behind them are not saved. */
+  save(): DeviceState {
+    return { version: STATE_VERSION, connections: this.#tcp.save() };
+  }
+
+  /** Tells the guest, as soon as it runs, that the connections it had when it was saved are broken.
+   * @throws {Error} the record is of an unknown version */
+  restore({ version, connections }: DeviceState): void {
+    requireVersion('UserNetwork', version, STATE_VERSION);
+    this.#tcp.break(connections as readonly SavedConnection[]);
   }
 
   /** Breaks all connections and forgets what waits. */

@@ -110,7 +110,7 @@ export class Vm implements VmControl {
    * @throws {SnapshotInvalid} the snapshot cannot be read */
   static async create(config: VmConfig): Promise<Vm> {
     const vm = new Vm(config);
-    if (config.snapshot) await restoreMachine(vm.#machine, config.snapshot);
+    if (config.snapshot) await restoreMachine(vm.#machine, config.snapshot, config.networks);
     return vm;
   }
 

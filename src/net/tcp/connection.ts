@@ -109,6 +109,14 @@ export class Connection implements StreamListener {
     return this.#state === 'timeWait' || this.#state === 'closed';
   }
 
+  /** How a segment is numbered that the guest answers by saying where it is, if it has this connection (RFC 9293 section 3.8.4);
+   * undefined where it is over, or the guest asks again anyway. */
+  get probe(): { readonly sequence: number; readonly acknowledgment: number } | undefined {
+    if (this.isOver || this.#state === 'opening') return undefined;
+    const sequence = this.#sender ? advance(this.#sender.unacknowledged, -1) : this.#initial;
+    return { sequence, acknowledgment: this.#receiver?.next ?? 0 };
+  }
+
   opened(): void {
     if (this.#state === 'opening') {
       this.#state = 'synReceived';

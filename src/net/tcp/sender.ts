@@ -72,6 +72,11 @@ export class Sender {
     this.#congestionWindow = INITIAL_SEGMENTS * mss;
   }
 
+  /** The sequence number of the first byte that the other side has not acknowledged. */
+  get unacknowledged(): number {
+    return this.#una;
+  }
+
   /** The sequence number of what is sent next. */
   get next(): number {
     return this.#next;

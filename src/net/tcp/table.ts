@@ -3,7 +3,7 @@ import { ETHERNET_HEADER_BYTES, MTU_BYTES } from '../ethernet.ts';
 import type { HostStream, IncomingStream, StreamListener } from '../interfaces.ts';
 import { headerBytesOf, type IpPacket, type IpWriter, PROTOCOL } from '../ip.ts';
 import { type GuestLink, keyOf } from '../link.ts';
-import type { Timers } from '../timers.ts';
+import type { Timer, Timers } from '../timers.ts';
 import { Connection, type TcpPath, type TcpWire } from './connection.ts';
 import {
   CHECKSUM_AT,
@@ -29,6 +29,10 @@ const LARGEST_SEGMENT_BYTES = 0xffff - 60 - TCP_HEADER_BYTES;
 const FIRST_PORT = 49152;
 const PORTS = 65536 - FIRST_PORT;
 
+/** When a guest is asked again about a connection that it had when it was saved, at first; and how often it is asked. */
+const ASK_AGAIN_MILLIS = 500;
+const MOST_TIMES_ASKED = 8;
+
 /** What a table of connections is made for. */
 export interface TcpOptions {
   readonly link: GuestLink;
@@ -42,6 +46,13 @@ export interface TcpOptions {
   readonly noWay: (path: TcpPath) => void;
 }
 
+/** A connection of a saved machine: what is needed to break it. */
+export interface SavedConnection extends TcpPath {
+  /** See {@link Connection.probe}. */
+  readonly sequence: number;
+  readonly acknowledgment: number;
+}
+
 /** All TCP connections of a network. */
 export class TcpTable implements TcpWire {
   readonly timers: Timers;
@@ -50,11 +61,16 @@ export class TcpTable implements TcpWire {
   /** Those that have an acknowledgment to send, and those that have data but no room. */
   readonly #acknowledging = new Set<Connection>();
   readonly #waiting = new Set<Connection>();
+  /** Connections of a saved machine that the guest may still believe in, how often it was asked, and when it is asked again. */
+  readonly #broken = new Map<string, SavedConnection>();
+  readonly #askAgain: Timer;
+  #timesAsked = 0;
   #nextPort = 0;
 
   constructor(options: TcpOptions) {
     this.#options = options;
     this.timers = options.timers;
+    this.#askAgain = this.timers.create(() => this.#askAboutBroken());
   }
 
   /** How many connections there are. */
@@ -73,6 +89,7 @@ export class TcpTable implements TcpWire {
       targetPort: segment.sourcePort,
     };
     const key = keyOfPath(path);
+    if (segment.flags & (FLAG.syn | FLAG.rst)) this.#broken.delete(key);
     let connection = this.#connections.get(key);
     const isSyn = (segment.flags & (FLAG.syn | FLAG.ack | FLAG.rst)) === FLAG.syn;
     if (connection && isSyn && connection.startsAnew(segment)) {
@@ -113,9 +130,24 @@ export class TcpTable implements TcpWire {
     for (const connection of connections) connection.pump();
   }
 
+  /** The connections that the guest believes in. */
+  save(): SavedConnection[] {
+    return [...this.#connections.values()].flatMap(({ path, probe }) => (probe ? [{ ...path, ...probe }] : []));
+  }
+
+  /** Breaks connections that were saved. A guest that only waits for data would never notice that nobody is there: it is
+   * asked where it is, and its answer, which belongs to no connection, is refused by a reset that it believes. It is asked
+   * again until it says that it has no such connection: frames get lost, and a copied machine may be about to change its address. */
+  break(saved: readonly SavedConnection[]): void {
+    for (const connection of saved) this.#broken.set(keyOfPath(connection), connection);
+    this.#timesAsked = 0;
+    this.#askAboutBroken();
+  }
+
   /** Breaks all connections. */
   clear(): void {
     for (const connection of [...this.#connections.values()]) connection.abort();
+    this.#broken.clear();
   }
 
   hasRoom(connection: Connection): boolean {
@@ -184,6 +216,17 @@ export class TcpTable implements TcpWire {
     const open = this.#makeRoom() ? this.#options.route(path) : undefined;
     if (open) this.#connections.set(key, Connection.accept(this, path, { ...segment, data: new Uint8Array(0) }, open));
     else this.#refuse(path, segment);
+  }
+
+  #askAboutBroken(): void {
+    if (this.#timesAsked >= MOST_TIMES_ASKED) this.#broken.clear();
+    if (this.#broken.size === 0) return;
+    for (const connection of this.#broken.values()) {
+      const { sourcePort, targetPort, sequence, acknowledgment } = connection;
+      const header = { sourcePort, targetPort, sequence, acknowledgment, flags: FLAG.ack, window: 0 };
+      this.transmit(connection, header, 0, 0);
+    }
+    this.#askAgain.arm(ASK_AGAIN_MILLIS * 2 ** this.#timesAsked++);
   }
 
   /** Answers a segment that belongs to no connection (RFC 9293 section 3.10.7.1). */

@@ -365,3 +365,68 @@ describe('ending a connection', () => {
     assert.equal(guest.host.streams.length, 2);
   });
 });
+
+describe('a machine that goes on from where it was saved', () => {
+  /** The guest after that; it has said where it is, so that nobody need ask for its station. */
+  const restored = (saved: TestGuest) => {
+    const guest = new TestGuest();
+    guest.sendUdp(guest.path, 5000, 9, '');
+    guest.network.restore(saved.network.save());
+    guest.wait();
+    return guest;
+  };
+
+  it('has its connections reset, though the guest only waits for data', () => {
+    const before = new TestGuest();
+    before.open().listener.data(bytes('the beginning'));
+    before.take();
+    const after = restored(before);
+    const probe = after.heard();
+    assert.deepEqual([probe.flags, probe.sequence], [ACK, before.expected - 1]);
+    after.say(ACK, '', { sequence: before.sequence, acknowledgment: before.expected });
+    const reset = after.heard();
+    assert.deepEqual([reset.flags, reset.sequence], [RST, before.expected]);
+  });
+
+  it('is asked again until it knows nothing of the connection', () => {
+    const before = new TestGuest();
+    before.open();
+    const after = restored(before);
+    after.heard();
+    after.wait(500);
+    after.heard();
+    after.say(RST, '', { sequence: before.sequence });
+    after.wait(10_000);
+    assert.deepEqual(after.segments(), []);
+    const silent = restored(before);
+    silent.wait(1_000_000);
+    assert.equal(silent.segments().length, 8);
+  });
+
+  it('hears nothing of connections that are over, or that it is still to open', () => {
+    const before = new TestGuest();
+    before.open().listener.ended();
+    before.take();
+    before.say(FIN | ACK);
+    before.port++;
+    before.say(SYN);
+    assert.deepEqual(restored(before).segments(), []);
+  });
+
+  it('has all of very many reset', () => {
+    const before = new TestGuest();
+    for (let count = 0; count < 1000; count++) {
+      before.port++;
+      before.open();
+    }
+    const after = restored(before);
+    for (let times = 0; times < 2; times++) {
+      for (const { targetPort } of after.segments()) {
+        after.port = targetPort;
+        after.say(RST, '', { sequence: before.sequence });
+      }
+      after.wait(1000);
+    }
+    assert.deepEqual(after.segments(), []);
+  });
+});

@@ -8,7 +8,7 @@ export const { syn: SYN, ack: ACK, fin: FIN, rst: RST, psh: PSH } = FLAG;
 /** A guest's side of one connection to 10.0.2.2 port 80, every segment of it said by the test. */
 export class TestGuest extends TestNetwork {
   readonly path = { source: ip('10.0.2.15'), target: ip('10.0.2.2') };
-  readonly port = 4000;
+  port = 4000;
   peerPort = 80;
   /** What the guest sends next, and what it expects. */
   sequence = 1000;

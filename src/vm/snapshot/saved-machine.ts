@@ -60,6 +60,8 @@ interface SavedMachine extends DeviceState {
   readonly configuration: SavedConfiguration;
   /** The machine without its memory. */
   readonly machine: DeviceState;
+  /** What the far ends of the network cards' cables keep, in their order. Absent: nothing. */
+  readonly networks?: readonly (DeviceState | null)[];
 }
 
 /** How a snapshot is made. */
@@ -96,6 +98,7 @@ export async function writeMachine(
   { codec, outside }: SnapshotOptions,
 ): Promise<void> {
   const state = machine.saveWithoutMemory();
+  const networks = (config.networks ?? []).map(({ far }) => far?.()?.save() ?? null);
   const memory = machine.captureMemory();
   const early = machine.pagesInUse(state);
   const disks = (config.drives ?? []).map(({ medium }) =>
@@ -111,7 +114,8 @@ export async function writeMachine(
       await writer.part(KERNEL, kernel.kernel);
       if (kernel.initrd) await writer.part(INITRD, kernel.initrd);
     }
-    const record: SavedMachine = { version: RECORD_VERSION, configuration: describe(config, outside), machine: state };
+    const configuration = describe(config, outside);
+    const record: SavedMachine = { version: RECORD_VERSION, configuration, machine: state, networks };
     await writer.finish(record, 'vitrine');
   } finally {
     machine.endCapture(memory);
@@ -130,10 +134,15 @@ export function configurationIn(snapshot: SnapshotFile): SavedConfiguration {
 }
 
 /** Makes a machine go on as the saved one. Memory comes in as it is touched. @throws {SnapshotInvalid} @throws {Error} see `PcMachine.restore` */
-export async function restoreMachine(machine: PcMachine, snapshot: SnapshotFile): Promise<void> {
+export async function restoreMachine(
+  machine: PcMachine,
+  snapshot: SnapshotFile,
+  networks: VmConfig['networks'] = [],
+): Promise<void> {
   const record = recordIn(snapshot);
   const early = await snapshot.part(EARLY);
   await machine.restoreLazily(record.machine, await snapshot.table(MEMORY), early && unpackPages(early));
+  for (const [index, state] of (record.networks ?? []).entries()) if (state) networks[index]?.far?.()?.restore(state);
 }
 
 /** Pages as a part has them: u32 count and numbers of the pages, then what they hold. */
