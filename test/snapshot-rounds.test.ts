@@ -1,126 +1,225 @@
 import assert from 'node:assert/strict';
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { it } from 'node:test';
+import { setTimeout } from 'node:timers/promises';
 import { concatenate } from '../src/base/bytes.ts';
+import { openSavedDrives } from '../src/cli/saved-drives.ts';
 import { nodeNetHost } from '../src/host/node/net-host.ts';
 import { zstdCodec } from '../src/host/node/snapshot-files.ts';
 import { nodeTime } from '../src/host/node/time.ts';
+import { TestDisk } from '../src/machine/test-disk.case.ts';
 import { UserNetwork } from '../src/net/user-network.ts';
-import { MemorySink, MemorySource, SnapshotFile, Vm, type VmConfig } from '../src/vm/index.ts';
-import { debianBusybox, debianKernel } from './guests/debian.ts';
-import { packInitramfs } from './guests/initramfs.ts';
+import { MemorySink, MemorySource, type PcDrive, SnapshotFile, Vm, type VmConfig } from '../src/vm/index.ts';
+import { debianKernel } from './guests/debian.ts';
+import { makeDebianRoot, packRoot } from './guests/debian-root.ts';
 import { TestSerial } from './guests/machine.ts';
 import { debianModules, LOAD_MODULES } from './guests/modules.ts';
 import { cardOf, GET_LEASE } from './guests/network-guest.ts';
 
 const KERNEL = 'linux-image-amd64';
+const PACKAGES = ['busybox-static', 'libc6', 'libc6-dev', 'tcc'];
 const ROUNDS = Number(process.env.VITRINE_SNAPSHOT_ROUNDS ?? 2);
+const DISK_BYTES = 16 << 20;
+const FUNCTIONS = 40;
+/** What the guest fetches, and how slowly it comes: some of it is under way at most moments. */
+const FILE = Buffer.alloc(1 << 19, 'What the guest fetches again and again. ');
+const FILE_PIECE = 1 << 16;
+const PIECE_MILLIS = 40;
 
-/** Compresses, copies and compares without end, and answers lines meanwhile. */
-const SCRIPT = `
+/** What the guest does without end, all at once. Each is a function of the shell that fails when something is not as it was. */
+const LOADS: Readonly<Record<string, string>> = {
+  compress: 'gzip -1 -c base | gunzip > unpacked; cat base unpacked | sha256sum | cmp -s - wanted',
+  disk: `dd if=base of=/dev/vda bs=4k seek=7 conv=notrunc,fsync 2> /dev/null; blockdev --flushbufs /dev/vda
+    dd if=/dev/vda bs=4k skip=7 count=32 2> /dev/null | cmp -s - base`,
+  compile: 'rm -f program; tcc -o program /program.c; ./program | cmp -s - /program.said',
+  download: 'until wget -q -O file http://10.0.2.2:$port/; do echo "cut off."; done; cmp -s file fetched',
+};
+
+const script = (port: number) => `#!/bin/busybox sh
+export PATH=/usr/bin:/bin
+/bin/busybox --install -s /bin
+mount -t proc proc /proc; mount -t sysfs sysfs /sys; mount -t devtmpfs devtmpfs /dev
+${LOAD_MODULES}
 ${GET_LEASE}
-cd /tmp
-head -c 1000000 /dev/urandom > base
+cd /tmp; port=${port}
+head -c 131072 /dev/urandom > base
 cat base base | sha256sum > wanted
-work() {
+wget -q -O fetched http://10.0.2.2:$port/
+complaints() { dmesg | grep -cE 'BUG|WARNING|Oops|lockup|stall|hung|I/O error|Call Trace'; }
+${Object.entries(LOADS)
+  .map(([name, work]) => `${name}() { ${work}; }`)
+  .join('\n')}
+repeat() {
   turn=0
-  while :; do
-    gzip -c base | gunzip > copy
-    cat base copy | sha256sum > found
-    cmp -s wanted found || echo "WRONG in turn $turn"
-    turn=$((turn + 1)); echo "turn $turn."
-  done
+  while :; do $1 || echo "WRONG $1 in turn $turn"; turn=$((turn + 1)); echo "turn $1 $turn."; done
 }
-work &
-echo "busy:"
+before=$(complaints)
+${Object.keys(LOADS)
+  .map((name) => `repeat ${name} &`)
+  .join('\n')}
+exec < /dev/ttyS1 > /dev/ttyS1
 while read line; do
-  echo "answer: $line $(ping -c 1 10.0.2.2 | grep -c '1 packets received')," \
-    "$(dmesg | grep -c 'crng reseeded due to virtual machine fork') times copied"
+  echo "answer: $line $(ping -c 1 10.0.2.2 | grep -c '1 packets received')," \\
+    "$(dmesg | grep -c 'crng reseeded due to virtual machine fork') times copied, $(($(complaints) - before)) complaints;"
 done
 `;
 
+/** A program of many functions, and what it says. */
+function makeProgram(folder: string): void {
+  const numbers = Array.from({ length: FUNCTIONS }, (_, index) => index);
+  const functions = numbers.map((n) => `static int f${n}(int x) { return (x * ${n + 3} + ${n * n}) % 1000003; }\n`);
+  const calls = numbers.map((n) => `x = f${n}(x);`).join(' ');
+  const main = `int main(void) { int x = 1; ${calls} printf("%d\\n", x); return 0; }\n`;
+  writeFileSync(join(folder, 'program.c'), `#include <stdio.h>\n${functions.join('')}${main}`);
+  const said = numbers.reduce((x, n) => (x * (n + 3) + n * n) % 1000003, 1);
+  writeFileSync(join(folder, 'program.said'), `${said}\n`);
+}
+
+/** @throws {Error} the packages cannot be had */
+async function makeBoot(port: number): Promise<Pick<VmConfig, 'kernel' | 'initrd'>> {
+  const root = mkdtempSync(join(tmpdir(), 'vitrine-rounds-'));
+  try {
+    await makeDebianRoot('amd64', PACKAGES, root);
+    const libraries = join(root, 'usr/lib/x86_64-linux-gnu');
+    const isSpare = (name: string) => name.endsWith('.a') && name !== 'libc_nonshared.a';
+    for (const name of readdirSync(libraries).filter(isSpare)) rmSync(join(libraries, name));
+    makeProgram(root);
+    const drivers = ['virtio_pci', 'virtio_net', 'virtio_blk', 'af_packet'];
+    const [kernel, modules] = await Promise.all([
+      debianKernel('amd64', KERNEL),
+      debianModules('amd64', KERNEL, drivers),
+    ]);
+    return { kernel, initrd: concatenate([await packRoot(root, script(port)), modules]) };
+  } finally {
+    rmSync(root, { recursive: true });
+  }
+}
+
+/** Serves the file, piece by piece. @returns its server, which listens */
+async function serveFile(): Promise<Server> {
+  const server = createServer(async (_request, response) => {
+    response.setHeader('content-length', FILE.length);
+    for (let at = 0; at < FILE.length && !response.destroyed; at += FILE_PIECE) {
+      response.write(FILE.subarray(at, at + FILE_PIECE));
+      await setTimeout(PIECE_MILLIS);
+    }
+    response.end();
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  return server;
+}
+
 interface Machine {
   readonly vm: Vm;
+  /** Where the loads tell their turns. */
   readonly serial: TestSerial;
+  /** Where lines are typed and answered. */
+  readonly talk: TestSerial;
   readonly network: UserNetwork;
+  readonly drives: readonly PcDrive[];
 }
 
 /** @param seed another one makes it another machine */
 async function makeMachine(boot: Pick<VmConfig, 'kernel' | 'initrd' | 'snapshot'>, seed: number): Promise<Machine> {
-  const serial = new TestSerial();
+  const [serial, talk] = [new TestSerial(), new TestSerial()];
   let network: UserNetwork | undefined;
   const card = cardOf('virtio', (clock) => {
     network = new UserNetwork({ host: nodeNetHost, clock, seed: 1n });
     return network.port;
   });
+  const empty: PcDrive = { kind: 'disk', bus: 'virtio', name: 'disk', medium: new TestDisk(DISK_BYTES) };
+  const drives = boot.snapshot ? await openSavedDrives(boot.snapshot) : [empty];
   const vm = await Vm.create({
     ...boot,
-    memoryBytes: 192 << 20,
+    memoryBytes: 256 << 20,
     commandLine: 'console=ttyS0 quiet net.ifnames=0 no_timer_check panic=-1',
     clock: 'host',
     seed: BigInt(seed),
     noReboot: true,
-    serial: [serial],
-    networks: [card],
+    serial: [serial, talk],
+    drives,
+    networks: [{ ...card, far: () => network }],
     host: nodeTime,
   });
-  if (!network) throw new Error('the card has no cable');
   void vm.run();
-  return { vm, serial, network };
+  return { vm, serial, talk, network: must(network), drives };
 }
 
-async function seen({ vm, serial }: Machine, pattern: RegExp): Promise<RegExpMatchArray> {
+function must<Thing>(thing: Thing | undefined): Thing {
+  return thing ?? assert.fail('the card has no cable');
+}
+
+async function seen({ vm, serial }: Machine, from: TestSerial, pattern: RegExp): Promise<RegExpMatchArray> {
   for (;;) {
-    const match = pattern.exec(serial.output);
+    const match = pattern.exec(from.output);
     if (match) return match;
     assert.equal(vm.status, 'running', serial.output);
-    await new Promise((resolve) => setTimeout(resolve, 5));
+    await setTimeout(5);
   }
 }
 
-/** The numbers of the turns that a machine has told of. */
-const turnsOf = ({ serial }: Machine) => [...serial.output.matchAll(/turn (\d+)\./g)].map(([, turn]) => Number(turn));
+/** The numbers of the turns of a load that a machine has told of. */
+const turnsOf = ({ serial }: Machine, load: string) =>
+  [...serial.output.matchAll(new RegExp(`turn ${load} (\\d+)\\.`, 'g'))].map(([, turn]) => Number(turn));
 
-/** Saves a machine as it runs, and ends it. */
-async function save({ vm, network }: Machine): Promise<SnapshotFile> {
-  const sink = new MemorySink();
-  await vm.snapshot(sink, { codec: zstdCodec });
+/** Has every load end a turn. */
+async function allTurn(machine: Machine): Promise<void> {
+  for (const load of Object.keys(LOADS)) await seen(machine, machine.serial, new RegExp(`turn ${load} \\d+\\.`));
+}
+
+async function end({ vm, network, drives }: Machine): Promise<void> {
   await vm.pause();
   network.close();
+  for (const { medium } of drives) await medium.close();
+}
+
+/** Saves a machine as it runs, and ends it. */
+async function save(machine: Machine): Promise<SnapshotFile> {
+  const sink = new MemorySink();
+  await machine.vm.snapshot(sink, { codec: zstdCodec });
+  await end(machine);
   return SnapshotFile.open(new MemorySource(sink.bytes()), [zstdCodec]);
 }
 
-it(`a busy Linux guest goes on through ${ROUNDS} saves and restores`, { timeout: 3_600_000 }, async (t) => {
+it(`a busy Linux guest goes on through ${ROUNDS} saves and restores`, { timeout: 7_200_000 }, async (t) => {
+  const server = await serveFile();
+  t.after(() => server.close());
   let boot: Pick<VmConfig, 'kernel' | 'initrd'>;
   try {
-    const [kernel, busybox, modules] = await Promise.all([
-      debianKernel('amd64', KERNEL),
-      debianBusybox('amd64'),
-      debianModules('amd64', KERNEL, ['virtio_pci', 'virtio_net', 'af_packet']),
-    ]);
-    boot = { kernel, initrd: concatenate([packInitramfs(busybox, `${LOAD_MODULES}\n${SCRIPT}`), modules]) };
+    boot = await makeBoot((server.address() as AddressInfo).port);
   } catch (error) {
     return t.skip((error as Error).message);
   }
   let machine = await makeMachine(boot, 0);
-  await seen(machine, /turn 2\./);
+  await allTurn(machine);
   const answerMillis: number[] = [];
+  let cut = 0;
   for (let round = 1; round <= ROUNDS; round++) {
-    await new Promise((resolve) => setTimeout(resolve, (round * 37) % 100));
+    await setTimeout((round * 37) % 100);
     const snapshot = await save(machine);
-    const last = turnsOf(machine).at(-1) ?? 0;
+    const last = new Map(Object.keys(LOADS).map((load) => [load, turnsOf(machine, load).at(-1) ?? 0]));
     const began = performance.now();
     machine = await makeMachine({ snapshot }, round);
-    machine.serial.type(`round ${round}\n`);
-    await seen(machine, new RegExp(`round ${round}`));
+    machine.talk.type(`round ${round}\n`);
+    await seen(machine, machine.talk, new RegExp(`round ${round}`));
     answerMillis.push(performance.now() - began);
-    await seen(machine, new RegExp(`answer: round ${round} 1, ${round} times copied`));
-    await seen(machine, /turn \d+\./);
-    assert.ok(turnsOf(machine)[0] <= last + 1, `turn ${turnsOf(machine)[0]} follows ${last}`);
+    await seen(machine, machine.talk, new RegExp(`answer: round ${round} 1, ${round} times copied, 0 complaints;`));
+    await allTurn(machine);
+    for (const [load, turn] of last) {
+      const [first] = turnsOf(machine, load);
+      assert.ok(first <= turn + 1, `round ${round}: turn ${first} of ${load} follows ${turn}`);
+    }
+    cut += machine.serial.output.includes('cut off.') ? 1 : 0;
     assert.doesNotMatch(machine.serial.output, /WRONG|BUG|Oops|lockup|panic|Call Trace/);
   }
   t.diagnostic(
     `from the restore to the echo of a line: ${answerMillis.map((millis) => millis.toFixed(0)).join(', ')} ms`,
   );
-  await machine.vm.pause();
-  machine.network.close();
+  const turns = Object.keys(LOADS).map((load) => `${turnsOf(machine, load).at(-1)} of ${load}`);
+  t.diagnostic(`turns: ${turns.join(', ')}; ${cut} downloads were cut off`);
+  await end(machine);
 });
