@@ -37,7 +37,11 @@ export async function serveVnc({ address, passwordFile }: VncTarget, machine: Ma
 function carry(peer: Socket, server: RfbServer): void {
   peer.setNoDelay(true);
   const isNear = /^(::ffff:)?127\.|^::1$/.test(peer.remoteAddress ?? '');
-  const viewer = server.connect({ isNear, send: (bytes) => peer.write(bytes), end: () => peer.destroySoon() });
+  const viewer = server.connect({
+    isNear,
+    send: (bytes, sent) => peer.write(bytes, sent),
+    end: () => peer.destroySoon(),
+  });
   peer.on('data', (bytes: Uint8Array) => viewer.receive(bytes));
   peer.on('close', () => viewer.closed());
 }

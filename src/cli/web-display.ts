@@ -67,7 +67,11 @@ export async function serveWeb(
 }
 
 function showScreen(socket: WebSocket, server: RfbServer): void {
-  const viewer = server.connect({ isNear: true, send: (bytes) => socket.send(bytes), end: () => socket.close() });
+  const viewer = server.connect({
+    isNear: true,
+    send: (bytes, sent) => socket.send(bytes, sent),
+    end: () => socket.close(),
+  });
   socket.on('message', (data) => viewer.receive(bytesOf(data)));
   socket.on('close', () => viewer.closed());
 }

@@ -8,7 +8,8 @@ const CHALLENGE_BYTES = 16;
 
 /** A viewer's connection, as what carries bytes gives it. */
 export interface ViewerPeer {
-  send(bytes: Uint8Array): void;
+  /** @param sent to be called when the bytes have been taken over, which are not changed before */
+  send(bytes: Uint8Array, sent: () => void): void;
   /** Whether the viewer is on this host, so that compression costs more than it saves. */
   readonly isNear: boolean;
   /** Ends the connection. */
@@ -58,7 +59,7 @@ export class RfbServer {
   /** Takes a viewer in. */
   connect(peer: ViewerPeer): ViewerConnection {
     this.#console.refresh();
-    const session = new RfbSession(this.#target, (bytes) => peer.send(bytes), peer.isNear);
+    const session = new RfbSession(this.#target, (bytes, sent) => peer.send(bytes, sent), peer.isNear);
     const orEnd = (action: () => void) => {
       try {
         action();

@@ -8,21 +8,27 @@ const SUBENCODING_RAW = 0;
 const SUBENCODING_SOLID = 1;
 const SUBENCODING_RLE = 128;
 
-/** All pixels of a part, one after the other (RFC 6143 section 7.7.1). */
-export function encodeRaw(frame: Frame, rect: Rect, writer: PixelWriter): Uint8Array {
-  if (writer.wordOrder) return encodeWords(frame, rect, writer.wordOrder === 'exchanged');
-  const bytes = new Uint8Array(rect.width * rect.height * writer.bytes);
-  let at = 0;
+/** How long the data of {@link encodeRaw} is. */
+export function rawBytes({ width, height }: Rect, { bytes }: PixelWriter): number {
+  return width * height * bytes;
+}
+
+/** Puts all pixels of a part one after the other (RFC 6143 section 7.7.1). @param start where in `target` the first one goes */
+export function encodeRaw(frame: Frame, rect: Rect, writer: PixelWriter, target: Uint8Array, start: number): void {
+  if (writer.wordOrder && (target.byteOffset + start) % 4 === 0) {
+    const words = new Uint32Array(target.buffer, target.byteOffset + start, rect.width * rect.height);
+    encodeWords(frame, rect, writer.wordOrder === 'exchanged', words);
+    return;
+  }
+  let at = start;
   for (let y = rect.y; y < rect.y + rect.height; y++) {
     const row = y * frame.width;
-    for (let x = rect.x; x < rect.x + rect.width; x++) at = writer.put(frame.pixels[row + x], bytes, at);
+    for (let x = rect.x; x < rect.x + rect.width; x++) at = writer.put(frame.pixels[row + x], target, at);
   }
-  return bytes;
 }
 
 /** The same for the usual layouts, a word at a time. */
-function encodeWords({ pixels, width: pitch }: Frame, rect: Rect, exchange: boolean): Uint8Array {
-  const words = new Uint32Array(rect.width * rect.height);
+function encodeWords({ pixels, width: pitch }: Frame, rect: Rect, exchange: boolean, words: Uint32Array): void {
   let at = 0;
   for (let y = rect.y; y < rect.y + rect.height; y++) {
     const from = y * pitch + rect.x;
@@ -32,7 +38,6 @@ function encodeWords({ pixels, width: pitch }: Frame, rect: Rect, exchange: bool
       at += rect.width;
     }
   }
-  return new Uint8Array(words.buffer);
 }
 
 function exchanged(pixel: number): number {

@@ -5,9 +5,10 @@ import { BUTTON, type Frame, type Rect } from '../interfaces.ts';
 import { keyByNumber } from '../keys.ts';
 import { keysymsOf } from '../keysyms.ts';
 import type { LayoutName } from '../layouts.ts';
-import { encodeRaw, encodeZrle } from './encodings.ts';
+import { encodeRaw, encodeZrle, rawBytes } from './encodings.ts';
 import { encodePixelFormat, PIXEL_FORMAT_BYTES, PixelWriter, parsePixelFormat, SERVER_FORMAT } from './pixel-format.ts';
 import { ShownPicture } from './shown.ts';
+import { dataRect, type EncodedRect, UpdateWriter } from './update-message.ts';
 import { vncResponse } from './vnc-auth.ts';
 
 /** What viewers of a machine share. */
@@ -62,9 +63,6 @@ const RESIZE_BY_SERVER = 0;
 const RESIZE_BY_CLIENT = 1;
 const RESIZE_PROHIBITED = 1;
 const SCREEN_BYTES = 16;
-/** What comes before the rectangles of an update, and before the data of a rectangle. */
-const UPDATE_BYTES = 4;
-const RECT_BYTES = 12;
 
 /** Bits of a pointer event that are wheels: up and down. */
 const WHEEL_UP = 0x08;
@@ -79,13 +77,16 @@ const BUTTONS = [
 
 type Step = { readonly length: number; readonly take: (bytes: DataView) => void };
 
+/** Takes bytes for a viewer, which are not changed before `sent` is called. */
+type Send = (bytes: Uint8Array, sent: () => void) => void;
+
 /**
  * One viewer's conversation in the remote framebuffer protocol, versions 3.3, 3.7 and 3.8 (RFC 6143). It hears bytes
  * and says bytes; who carries them, and when the picture is drawn, is none of its business.
  */
 export class RfbSession {
   readonly #target: RfbTarget;
-  readonly #send: (bytes: Uint8Array) => void;
+  readonly #send: (bytes: Uint8Array, sent?: () => void) => void;
   readonly #isNear: boolean;
   readonly #keysyms: ReturnType<typeof keysymsOf>;
   #input: Uint8Array = new Uint8Array(0);
@@ -94,6 +95,7 @@ export class RfbSession {
   #encodings: readonly number[] = [ENCODING.raw];
   #writer = new PixelWriter(SERVER_FORMAT);
   readonly #deflate = new DeflateStream();
+  readonly #updates = new UpdateWriter();
   #shown: ShownPicture;
   /** Whether the client waits for an update, and whether it knows the size of the picture and the cursor. */
   #requested = false;
@@ -102,15 +104,15 @@ export class RfbSession {
   #knowsCursor = true;
   #wheels = 0;
 
-  /** Greets the viewer. @param send takes bytes for the viewer  @param isNear whether bytes are cheaper than compression */
-  constructor(target: RfbTarget, send: (bytes: Uint8Array) => void, isNear = false) {
+  /** Greets the viewer. @param isNear whether bytes are cheaper than compression */
+  constructor(target: RfbTarget, send: Send, isNear = false) {
     this.#target = target;
     this.#isNear = isNear;
-    this.#send = send;
+    this.#send = (bytes, sent = () => {}) => send(bytes, sent);
     this.#keysyms = keysymsOf(target.layout);
     this.#shown = new ShownPicture(target.frame());
     this.#step = { length: VERSION_LENGTH, take: (bytes) => this.#takeVersion(bytes) };
-    send(new TextEncoder().encode('RFB 003.008\n'));
+    this.#send(new TextEncoder().encode('RFB 003.008\n'));
   }
 
   /** Takes bytes from the viewer, in pieces of any length. @throws {RfbError} the connection has to end */
@@ -259,7 +261,7 @@ export class RfbSession {
     this.#encodings = encodings;
     this.#knowsCursor = !encodings.includes(ENCODING.cursor);
     if (encodings.includes(ENCODING.extendedDesktopSize)) this.#knowsSize = false;
-    if (encodings.includes(ENCODING.qemuKeyEvent)) this.#sendRects([{ rect: EMPTY, encoding: ENCODING.qemuKeyEvent }]);
+    if (encodings.includes(ENCODING.qemuKeyEvent)) this.#sendRects([dataRect(EMPTY, ENCODING.qemuKeyEvent)]);
   }
 
   #requestUpdate(bytes: DataView): void {
@@ -293,7 +295,7 @@ export class RfbSession {
     if (this.#encodings.includes(ENCODING.copyRect)) {
       const move = this.#shown.takeMove(frame);
       const source = move && new BigEndianWriter().u16(move.rect.x).u16(move.fromY).finish();
-      if (move) rects.push({ rect: move.rect, encoding: ENCODING.copyRect, data: source });
+      if (move) rects.push(dataRect(move.rect, ENCODING.copyRect, source));
     }
     for (const rect of this.#shown.takeChanges(frame)) rects.push(this.#encode(frame, rect));
     if (rects.length === 0) return;
@@ -302,10 +304,12 @@ export class RfbSession {
   }
 
   #encode(frame: Frame, rect: Rect): EncodedRect {
+    const writer = this.#writer;
     if (this.#isNear || !this.#encodings.includes(ENCODING.zrle)) {
-      return { rect, encoding: ENCODING.raw, data: encodeRaw(frame, rect, this.#writer) };
+      const put = (target: Uint8Array, at: number) => encodeRaw(frame, rect, writer, target, at);
+      return { rect, encoding: ENCODING.raw, dataBytes: rawBytes(rect, writer), put };
     }
-    return { rect, encoding: ENCODING.zrle, data: encodeZrle(frame, rect, this.#writer, this.#deflate) };
+    return dataRect(rect, ENCODING.zrle, encodeZrle(frame, rect, writer, this.#deflate));
   }
 
   /** Tells the size of the picture, in the words that the viewer understands; undefined where it understands none. */
@@ -313,10 +317,10 @@ export class RfbSession {
     if (this.#encodings.includes(ENCODING.extendedDesktopSize)) {
       const screen = new BigEndianWriter().bytes([1, 0, 0, 0]).u32(0).u16(0).u16(0).u16(width).u16(height).u32(0);
       const rect = { x: reason, y: result, width, height };
-      return { rect, encoding: ENCODING.extendedDesktopSize, data: screen.finish() };
+      return dataRect(rect, ENCODING.extendedDesktopSize, screen.finish());
     }
     if (!this.#encodings.includes(ENCODING.desktopSize)) return undefined;
-    return { rect: { x: 0, y: 0, width, height }, encoding: ENCODING.desktopSize };
+    return dataRect({ x: 0, y: 0, width, height }, ENCODING.desktopSize);
   }
 
   /** The guest alone chooses the size of its screen. @param screens that the viewer describes */
@@ -327,7 +331,8 @@ export class RfbSession {
   }
 
   #sendRects(rects: readonly EncodedRect[]): void {
-    this.#send(updateMessage(rects));
+    const message = this.#updates.write(rects);
+    this.#send(message, () => this.#updates.release(message));
   }
 
   #keysym(keysym: number, down: boolean): void {
@@ -355,35 +360,12 @@ export class RfbSession {
   }
 }
 
-interface EncodedRect {
-  readonly rect: Rect;
-  readonly encoding: number;
-  readonly data?: Uint8Array;
-}
-
-/** A FramebufferUpdate (RFC 6143 section 7.6.1). It may be megabytes, which are copied but once. */
-function updateMessage(rects: readonly EncodedRect[]): Uint8Array {
-  const dataBytes = rects.reduce((sum, { data }) => sum + (data?.length ?? 0), 0);
-  const message = new Uint8Array(UPDATE_BYTES + rects.length * RECT_BYTES + dataBytes);
-  const view = new DataView(message.buffer);
-  view.setUint16(2, rects.length);
-  let at = UPDATE_BYTES;
-  for (const { rect, encoding, data } of rects) {
-    for (const [n, field] of [rect.x, rect.y, rect.width, rect.height].entries()) view.setUint16(at + n * 2, field);
-    view.setInt32(at + 8, encoding);
-    at += RECT_BYTES;
-    if (data) message.set(data, at);
-    at += data?.length ?? 0;
-  }
-  return message;
-}
-
 const EMPTY: Rect = { x: 0, y: 0, width: 0, height: 0 };
 
 /** The guest draws its own pointer: the viewer's is a pixel that is not there. */
 function invisibleCursor(writer: PixelWriter): EncodedRect {
   const rect = { x: 0, y: 0, width: 1, height: 1 };
-  return { rect, encoding: ENCODING.cursor, data: new Uint8Array(writer.bytes + 1) };
+  return dataRect(rect, ENCODING.cursor, new Uint8Array(writer.bytes + 1));
 }
 
 /** The protocol is big-endian. */

@@ -3,6 +3,9 @@ import type { Frame, Rect } from '../interfaces.ts';
 const TILE = 64;
 /** A part that moves as a whole must be at least this high to be worth looking for. */
 const LEAST_SCROLLED = 48;
+/** So many looks in vain are made one after the other; each further one leaves out one more picture, up to so many. */
+const LOOKS_IN_VAIN = 2;
+const MOST_LEFT_OUT = 8;
 const HASH_START = 0x811c9dc5;
 const HASH_FACTOR = 0x01000193;
 
@@ -20,6 +23,9 @@ export class ShownPicture {
   readonly #pixels: Uint32Array;
   readonly #tilesPerRow: number;
   readonly #damaged: Uint8Array;
+  /** Looks for a part that has moved that found none since the last that did, and how many are left out now. */
+  #looksInVain = 0;
+  #leftOut = 0;
 
   /** A viewer that shows nothing yet. */
   constructor({ width, height }: Pick<Frame, 'width' | 'height'>) {
@@ -51,10 +57,17 @@ export class ShownPicture {
     this.damage(rect);
   }
 
-  /** Finds a part of full width that has moved up or down, as text does that scrolls, and takes it for shown. */
+  /** Finds a part of full width that has moved up or down, as text does that scrolls, and takes it for shown. Where nothing
+   * was found for some time, it is looked for less often: in a film there is nothing to be found. */
   takeMove(frame: Frame): Move | undefined {
     if (this.#damaged.reduce((sum, flag) => sum + flag, 0) * 4 < this.#damaged.length) return undefined;
+    if (this.#leftOut > 0) {
+      this.#leftOut--;
+      return undefined;
+    }
     const move = this.#findMove(frame);
+    this.#looksInVain = move ? 0 : this.#looksInVain + 1;
+    this.#leftOut = Math.min(Math.max(0, this.#looksInVain - LOOKS_IN_VAIN), MOST_LEFT_OUT);
     if (move === undefined) return undefined;
     const { y, height } = move.rect;
     const row = this.#width;
