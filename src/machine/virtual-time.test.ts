@@ -163,7 +163,19 @@ test('inside a slice time moves at the speed last measured', () => {
   assert.equal(clock.instructionsUntil(20_300n), 50);
 });
 
-test('an idle wait does not make time run ahead', () => {
+test('a wait is no part of the speed that is measured, nor is the work before it a part of the wait', () => {
+  const { hand, clock, slice } = hostClock();
+  slice(20_000n, 10_000n);
+  hand.host += 3_000n;
+  hand.count += 1_500n;
+  clock.skipTo(undefined);
+  assert.equal(clock.nowNanos(), 23_000n, 'what is left to wait for is counted from now');
+  slice(30_000_000n, 0n);
+  hand.count += 2_000n;
+  assert.equal(clock.nowNanos(), 30_027_000n);
+});
+
+test('a slice that the host has interrupted does not make time run ahead', () => {
   const { hand, clock, slice } = hostClock();
   slice(4_000_000n, 5000n);
   hand.count += 5000n;

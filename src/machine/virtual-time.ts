@@ -143,7 +143,7 @@ export class VirtualClock implements MachineClock {
 /** Slices shorter than this say nothing about speed. */
 const MEASURABLE_INSTRUCTIONS = 1000;
 const FIRST_GUESS_NANOS_PER_INSTRUCTION = 10;
-/** A slice that an idle wait has lengthened says nothing either: time may lag inside a slice, but hardly run ahead. */
+/** A slice that the host has interrupted says nothing either: time may lag inside a slice, but hardly run ahead. */
 const MOST_NANOS_PER_INSTRUCTION = 20;
 
 /**
@@ -171,7 +171,7 @@ export class HostClock implements MachineClock {
   #latestNanos = 0n;
   /** Time of the host that the guest has not been given yet. */
   #owedNanos = 0n;
-  /** Whether the guest has been idle since the last sample. */
+  /** Whether the guest has been idle since the last sample, which was taken when it became so. */
   #wasIdle = false;
   #pace: ClockPace | undefined;
 
@@ -227,7 +227,7 @@ export class HostClock implements MachineClock {
   }
 
   skipTo(nanos: bigint | undefined): boolean {
-    this.#wasIdle = true;
+    this.#sample(true);
     return nanos !== undefined && nanos <= this.nowNanos();
   }
 
@@ -270,18 +270,20 @@ export class HostClock implements MachineClock {
     this.#sampledHostNanos = host;
   }
 
-  #sample(): void {
+  /** @param isIdle whether the guest has become idle: what it did before tells its speed, the wait that follows does not */
+  #sample(isIdle = false): void {
     if (this.#pausedAtNanos !== undefined) return;
     // What guest code may have shown itself since the last sample stays the least.
     if (this.#pace !== undefined) this.nowNanos();
     this.#pace = undefined;
     const [host, instructions] = [this.#hostNanos(), this.#instructions()];
     const [passed, run] = [Number(host - this.#sampledHostNanos), Number(instructions - this.#sampledInstructions)];
-    if (run >= MEASURABLE_INSTRUCTIONS && passed > 0) {
+    if (run >= MEASURABLE_INSTRUCTIONS && passed > 0 && !this.#wasIdle) {
       this.#nanosPerInstruction = Math.min(passed / run, MOST_NANOS_PER_INSTRUCTION);
     }
-    if (passed > 0) this.#pass(host);
+    this.#wasIdle ||= isIdle;
+    if (passed >= 0) this.#pass(host);
     this.#sampledInstructions = instructions;
-    this.#wasIdle = false;
+    this.#wasIdle = isIdle;
   }
 }
