@@ -1,8 +1,11 @@
 import { RfbError, RfbSession, type RfbTarget } from '../display/rfb/session.ts';
 import type { VmConsole } from './console.ts';
 
-/** How often the picture is drawn while somebody watches, and how long others get a turn in between at least. */
-const REFRESH_MILLIS = 33;
+/** How long it takes from a look at the picture to the next while somebody waits for a change, and while there has been none for some looks. */
+const LOOK_MILLIS = 16;
+const QUIET_LOOK_MILLIS = 33;
+const LOOKS_UNTIL_QUIET = 8;
+/** How long the machine gets after a look at least; as long as the look took where that is longer. */
 const LEAST_REST_MILLIS = 8;
 const CHALLENGE_BYTES = 16;
 
@@ -33,12 +36,15 @@ export interface RfbServerOptions {
   fillRandom(bytes: Uint8Array<ArrayBuffer>): void;
 }
 
-/** Shows a machine's screen to any number of viewers. The picture is drawn only while there are some. */
+/** Shows a machine's screen to any number of viewers. The picture is drawn only while one of them waits for changes. */
 export class RfbServer {
   readonly #console: VmConsole;
   readonly #target: RfbTarget;
-  #viewers = 0;
+  readonly #sessions = new Set<RfbSession>();
   #timer: ReturnType<typeof setTimeout> | undefined;
+  /** When the next look may be, and how many looks have shown no change. */
+  #nextLookMillis = 0;
+  #looksInVain = 0;
 
   constructor(console: VmConsole, { name, password, fillRandom }: RfbServerOptions) {
     this.#console = console;
@@ -68,28 +74,38 @@ export class RfbServer {
         peer.end();
       }
     };
-    const ignore = this.#console.onDrawn((parts) => orEnd(() => session.update(parts)));
-    this.#viewers++;
-    this.#timer ??= setTimeout(() => this.#draw(), REFRESH_MILLIS);
-    let isOpen = true;
+    const ignore = this.#console.onDrawn((parts) => {
+      if (parts.length > 0) this.#looksInVain = 0;
+      orEnd(() => session.update(parts));
+    });
+    this.#sessions.add(session);
     return {
-      receive: (bytes) => orEnd(() => isOpen && session.receive(bytes)),
+      receive: (bytes) => {
+        orEnd(() => this.#sessions.has(session) && session.receive(bytes));
+        this.#awaitLook();
+      },
       closed: () => {
-        if (!isOpen) return;
-        isOpen = false;
+        if (!this.#sessions.delete(session)) return;
         ignore();
-        this.#viewers--;
         this.#console.input.releaseAll();
       },
     };
   }
 
-  #draw(): void {
+  /** Sees to it that there will be a look if somebody waits for one. */
+  #awaitLook(): void {
+    if (this.#timer !== undefined || ![...this.#sessions].some(({ isWaiting }) => isWaiting)) return;
+    this.#timer = setTimeout(() => this.#look(), Math.max(0, this.#nextLookMillis - performance.now()));
+  }
+
+  #look(): void {
     this.#timer = undefined;
-    if (this.#viewers === 0) return;
     const began = performance.now();
+    this.#looksInVain++;
     this.#console.refresh();
-    const rest = REFRESH_MILLIS - (performance.now() - began);
-    this.#timer = setTimeout(() => this.#draw(), Math.max(rest, LEAST_REST_MILLIS));
+    const took = performance.now() - began;
+    const usual = this.#looksInVain > LOOKS_UNTIL_QUIET ? QUIET_LOOK_MILLIS : LOOK_MILLIS;
+    this.#nextLookMillis = began + Math.max(usual, took + Math.max(LEAST_REST_MILLIS, took));
+    this.#awaitLook();
   }
 }

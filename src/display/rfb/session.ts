@@ -115,6 +115,11 @@ export class RfbSession {
     this.#send(new TextEncoder().encode('RFB 003.008\n'));
   }
 
+  /** Whether the viewer waits for something to change. */
+  get isWaiting(): boolean {
+    return this.#running && this.#requested;
+  }
+
   /** Takes bytes from the viewer, in pieces of any length. @throws {RfbError} the connection has to end */
   receive(bytes: Uint8Array): void {
     const input = concatenate([this.#input, bytes]);
