@@ -4,13 +4,13 @@ import { STATE } from '../isa/registers.ts';
 import { CodeTranslations } from './code-translations.ts';
 import { layOutMemory } from './memory-layout.ts';
 import { CpuState } from './state.ts';
-import { CODE_TLB_OFFSET, CONTEXT, TLB, TLB_BYTES, TRANSLATION } from './tlb.ts';
+import { CODE_TLB, CODE_TLB_OFFSET, CONTEXT, TLB_BYTES, TRANSLATION } from './tlb.ts';
 
 const PAGE = 4096n;
 const GLOBAL = 5n * PAGE;
 const LOCAL = 6n * PAGE;
 /** Shares its place in the TLB with the global page. */
-const RIVAL = GLOBAL + BigInt(TLB.entries) * PAGE;
+const RIVAL = GLOBAL + BigInt(CODE_TLB.entries) * PAGE;
 
 /** Translations of three pages by tables that map each to itself, and the pages that were walked for. */
 function bench() {
@@ -27,8 +27,8 @@ function bench() {
   });
   /** Whether guest code finds a page. */
   const isKnown = (linear: bigint) => {
-    const entry = state.u32(STATE.tlb) + CODE_TLB_OFFSET + Number((linear / PAGE) % BigInt(TLB.entries)) * TLB.bytes;
-    return view.getBigUint64(entry + TLB.readTag, true) === linear;
+    const entry = state.u32(STATE.tlb) + CODE_TLB_OFFSET + Number((linear / PAGE) % BigInt(CODE_TLB.entries)) * CODE_TLB.bytes;
+    return view.getBigUint64(entry + CODE_TLB.tag, true) === linear;
   };
   return { code, walked, isKnown };
 }

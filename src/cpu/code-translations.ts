@@ -1,6 +1,6 @@
 import { STATE } from '../isa/registers.ts';
 import type { CpuState } from './state.ts';
-import { CODE_TLB_OFFSET, CONTEXT, TLB, TLB_BYTES, TLB_EMPTY_BYTE, TRANSLATION } from './tlb.ts';
+import { CODE_TLB, CODE_TLB_OFFSET, CONTEXT, TLB_BYTES, TLB_EMPTY_BYTE, TRANSLATION } from './tlb.ts';
 
 const USER_RING = 3;
 const PAGE_NUMBERS = 2 ** 36;
@@ -97,7 +97,7 @@ export class CodeTranslations {
     const tag = BigInt.asUintN(64, linear) & ~0xfffn;
     for (let context = 0; context < CONTEXT.slow; context++) {
       const entry = this.#entryOf(this.#state.u32(STATE.tlbArea) + context * TLB_BYTES, page);
-      if (this.#view.getBigUint64(entry + TLB.readTag, true) === tag) this.#empty(entry);
+      if (this.#view.getBigUint64(entry + CODE_TLB.tag, true) === tag) this.#empty(entry);
     }
     return { system, user };
   }
@@ -138,15 +138,15 @@ export class CodeTranslations {
     if (this.#state.u32(STATE.tlb) === slow) return;
     const view = this.#view;
     const entry = this.#entryOf(this.#state.u32(STATE.tlb), Number((linearPage >> 12n) & PAGE_NUMBER_MASK));
-    view.setBigUint64(entry + TLB.readTag, linearPage, true);
-    view.setUint32(entry + TLB.page, page, true);
+    view.setBigUint64(entry + CODE_TLB.tag, linearPage, true);
+    view.setUint32(entry + CODE_TLB.page, page, true);
     (global ? this.#filledGlobal : this.#filledLocal).add(entry);
     (global ? this.#filledLocal : this.#filledGlobal).delete(entry);
   }
 
   /** The entry, in the TLB for code that goes with one for data, where a linear page is looked for. */
   #entryOf(tlb: number, linearPage: number): number {
-    return tlb + CODE_TLB_OFFSET + (linearPage % TLB.entries) * TLB.bytes;
+    return tlb + CODE_TLB_OFFSET + (linearPage % CODE_TLB.entries) * CODE_TLB.bytes;
   }
 
   #emptyAll(entries: Set<number>): void {
@@ -155,7 +155,7 @@ export class CodeTranslations {
   }
 
   #empty(entry: number): void {
-    this.#view.setUint8(entry + TLB.readTag, TLB_EMPTY_BYTE);
+    this.#view.setUint8(entry + CODE_TLB.tag, TLB_EMPTY_BYTE);
   }
 }
 

@@ -4,7 +4,7 @@ import type { Val } from '../ir/val.ts';
 import { getField as get, putField as put } from '../isa/fields.ts';
 import { PENDING, SEG, SEGMENT, SEGMENT_BYTES, SEGMENTS, STATE } from '../isa/registers.ts';
 import { BLOCK, BLOCK_HASH, BLOCK_TABLE, JUMP_CACHE, LINKS_OF_RECORD, RECORD_BYTES } from './records.ts';
-import { CODE_TLB_OFFSET, entryOffset, TLB } from './tlb.ts';
+import { CODE_TLB, codeEntryOffset } from './tlb.ts';
 
 /** Where decoded code has the function for the record or header at an address. */
 function codeIndex(address: Val): Val {
@@ -40,9 +40,9 @@ function linearOf(b: Builder, rip: Val): Val {
 /** Finds the decoded block at `rip` through the TLB and the block table, and enters it in the jump cache; else 0. */
 const findBlock = defineHelper('findBlock', { params: ['i64', 'i32'], result: 'i32' }, (b, rip, cacheEntry) => {
   const linear = linearOf(b, rip);
-  const entry = get(b, STATE.tlb).add(entryOffset(linear)).add(CODE_TLB_OFFSET);
-  b.if(b.load('i64', 8, entry, TLB.readTag).ne(linear.and(~0xfffn)), () => b.return(0));
-  const gpa = b.load('i64', 4, entry, TLB.page).shl(12).or(linear.and(0xfff));
+  const entry = get(b, STATE.tlb).add(codeEntryOffset(linear));
+  b.if(b.load('i64', 8, entry, CODE_TLB.tag).ne(linear.and(~0xfffn)), () => b.return(0));
+  const gpa = b.load('i64', 4, entry, CODE_TLB.page).shl(12).or(linear.and(0xfff));
   const key = gpa.or(get(b, STATE.modeKey).extU().shl(48));
   const mask = BLOCK_TABLE.entries - 1;
   const at = b.variable('i32', gpa.wrap().xor(gpa.shrU(32).wrap()).mul(BLOCK_HASH).shrU(14).and(mask), 'at');

@@ -13,7 +13,7 @@ export const TLB = {
   writeTag: 8,
   /** i64: host address minus linear address. */
   addend: 16,
-  /** u32: guest-physical page number. Data accesses alone fill these TLBs; for code see `CodeTranslations`. */
+  /** u32: guest-physical page number. Data accesses alone fill these TLBs; for code see {@link CODE_TLB}. */
   page: 24,
   /** u32: {@link TLB_FLAG}. */
   flags: 28,
@@ -43,6 +43,11 @@ export const CONTEXT = {
 } as const;
 export const CONTEXTS = 4;
 
+/**
+ * The TLBs for code, which `CodeTranslations` fills: a tag as {@link TLB} has it, u32 guest-physical page number. Code is
+ * spread over more pages than the data that it works with at a time: twice the entries in the same room.
+ */
+export const CODE_TLB = { entries: 2048, bytes: 16, tag: 0, page: 8 } as const;
 /** From a context's TLB for data to its TLB for code: these lie behind all the others, in the same order. */
 export const CODE_TLB_OFFSET = CONTEXTS * TLB_BYTES;
 /** Bytes of all TLBs. */
@@ -60,12 +65,20 @@ export const ACCESS = {
 export const PAGE_MASK = ~0xfffn;
 
 const PAGE_SHIFT = 12;
-const ENTRY_SHIFT = Math.log2(TLB.bytes);
 
 /** Offset, in one context's TLB, of the entry under which linear `address` (i64) is looked for. */
 export function entryOffset(address: Val): Val {
+  return offsetIn(TLB, address);
+}
+
+/** From one context's TLB for data to the entry, in the one for code, under which linear `address` (i64) is looked for. */
+export function codeEntryOffset(address: Val): Val {
+  return offsetIn(CODE_TLB, address).add(CODE_TLB_OFFSET);
+}
+
+function offsetIn({ entries, bytes }: { readonly entries: number; readonly bytes: number }, address: Val): Val {
   return address
     .wrap()
-    .shrU(PAGE_SHIFT - ENTRY_SHIFT)
-    .and((TLB.entries - 1) * TLB.bytes);
+    .shrU(PAGE_SHIFT - Math.log2(bytes))
+    .and((entries - 1) * bytes);
 }
