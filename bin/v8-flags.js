@@ -5,6 +5,10 @@ export const V8_FLAGS = [
   // V8's first compiler for WebAssembly counts calls at each of them, for the second one to inline what is called often;
   // translated code has few calls worth that, and runs faster without (docs/jit.md).
   '--no-wasm-inlining',
+  // What is hottest in a region's outer loop is the way on to other code, not another turn: a copy of the loop's body for the
+  // first turn, or several for the next ones, only doubles the code.
+  '--no-wasm-loop-peeling',
+  '--no-wasm-loop-unrolling',
   // The heap grows by half before it is collected: V8 lets it grow four times as large where much is allocated.
   '--heap-growing-percent=50',
 ];

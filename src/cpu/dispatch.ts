@@ -68,22 +68,22 @@ const findBlock = defineHelper('findBlock', { params: ['i64', 'i32'], result: 'i
   return 0;
 });
 
-/** Looks into the jump cache: the entry for `rip`, and whether (i32) it holds. */
-export function lookUp(b: Builder, rip: Val): { readonly entry: Val; readonly known: Val } {
+/** Looks into the jump cache: the entry for `rip`, which holds where both conditions (i32) do. */
+export function lookUp(b: Builder, rip: Val): { readonly entry: Val; readonly sameRip: Val; readonly sameKey: Val } {
   const low = rip.wrap();
   const slot = low.xor(low.shrU(12)).and(JUMP_CACHE.entries - 1);
   const entry = get(b, STATE.jumpCache).add(slot.mul(JUMP_CACHE.bytes));
   const sameRip = b.load('i64', 8, entry, JUMP_CACHE.rip).eq(rip);
   const sameKey = b.load('i32', 4, entry, JUMP_CACHE.key).eq(get(b, STATE.codeKey));
-  return { entry, known: sameRip.and(sameKey) };
+  return { entry, sameRip, sameKey };
 }
 
 /** Continues at `STATE.rip`, or returns to the run loop with `pending` saying why not. */
 export const dispatch = defineHelper('dispatch', { threaded: true }, (b) => {
   b.if(get(b, STATE.pending), () => b.return());
   const rip = get(b, STATE.rip);
-  const { entry, known } = lookUp(b, rip);
-  b.if(known.eqz(), () => {
+  const { entry, sameRip, sameKey } = lookUp(b, rip);
+  b.if(sameRip.and(sameKey).eqz(), () => {
     // Nothing is fetched for an instruction that will not be executed now.
     b.if(get(b, STATE.budget).eqz(), () => {
       put(b, STATE.pending, b.i32(PENDING.event));

@@ -315,7 +315,7 @@ export class JitBuilder extends Builder {
     const linear = registers === 'i32' ? unextended(address) : address;
     const last = bytes === 1 ? linear : linear.add(bytes - 1);
     const tag = this.#wordAt(registers, entry, forWrite ? TLB.writeTag : TLB.readTag);
-    this.ifRarely(tag.ne(last.and(PAGE_MASK)), () => this.#refillOrBail(address, bytes, forWrite));
+    this.ifRarely(tag.ne(last.and(PAGE_MASK)), () => this.#refillOrBail(address, bytes, forWrite, tag));
     const from = memory64 ? address : unextended(address);
     const host = from.add(this.#wordAt(from.type, entry, TLB.addend));
     this.#places.set(address, { host, bytes, forWrite });
@@ -331,10 +331,11 @@ export class JitBuilder extends Builder {
     return this.get(this.#slotAt(STATE.tlb.offset).variable).add(entryOffset(address));
   }
 
-  #refillOrBail(address: Val, bytes: number, forWrite: boolean): void {
+  #refillOrBail(address: Val, bytes: number, forWrite: boolean, tag: Val): void {
     const { variable } = this.#slotAt(STATE.budget.offset);
     const access = this.i32(forWrite ? ACCESS.write : 0);
-    const args = [this.cpu, address, this.i32(bytes), access, this.get(variable)];
+    const old = tag.type === 'i32' ? tag.extU() : tag;
+    const args = [this.cpu, address, this.i32(bytes), access, this.get(variable), old];
     const left = this.pin('i32', { kind: 'call', callee: refill }, args);
     this.set(variable, left);
     this.ifRarely(left.ltS(0), () => this.#bailing.bail('memory'));

@@ -23,12 +23,13 @@ const tryRefill = defineHelper(
 
 /**
  * Tries to make the TLB allow an access of `bytes` that lies in one page. Gives the budget, which devices that hold page
- * tables may have taken away; inverted where the interpreter is to make the access.
+ * tables may have taken away; inverted where the interpreter is to make the access. The tag that did not match is given
+ * for V8's sake: a value that is only compared is loaded twice, for the trap that the load may be and for the comparison.
  */
 export const refill = defineHelper(
   'refill',
-  { params: ['i64', 'i32', 'i32', 'i32'], result: 'i32' },
-  (b, address, bytes, access, budget) => {
+  { params: ['i64', 'i32', 'i32', 'i32', 'i64'], result: 'i32' },
+  (b, address, bytes, access, budget, _tag) => {
     put(b, STATE.budget, budget);
     const allowed = b.call(tryRefill, address, bytes, access);
     put(b, STATE.pending, b.i32(PENDING.none));

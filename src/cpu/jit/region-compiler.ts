@@ -126,22 +126,21 @@ class RegionCompiler {
   #lookAround(again: Label): void {
     const b = this.#b;
     b.startBlock();
-    const { entry, known } = lookUp(b, get(b, STATE.rip));
-    const block = b.load('i32', 4, entry, JUMP_CACHE.block);
-    b.if(known, () => {
-      put(b, STATE.ripBase, b.load('i64', 8, entry, JUMP_CACHE.ripBase));
-      b.if(b.load('i32', 4, block, BLOCK.entry).eq(this.#slot), () => {
-        b.set(this.#target, b.load('i32', 4, block, BLOCK.label));
-        b.continue(again);
+    const { entry, sameRip, sameKey } = lookUp(b, get(b, STATE.rip));
+    b.if(sameRip, () => {
+      b.if(sameKey, () => {
+        const block = b.load('i32', 4, entry, JUMP_CACHE.block);
+        put(b, STATE.ripBase, b.load('i64', 8, entry, JUMP_CACHE.ripBase));
+        b.if(b.load('i32', 4, block, BLOCK.entry).eq(this.#slot), () => {
+          b.set(this.#target, b.load('i32', 4, block, BLOCK.label));
+          b.continue(again);
+        });
+        this.#countMeeting(block);
+        // Probes are told before the next block is paid: dispatch pays later.
+        if (this.#probe === undefined) enterBlock(b, block, () => this.#writeBack());
       });
     });
-    this.#probe?.leaving(b, 'jump', 0);
-    b.if(known, () => {
-      this.#countMeeting(block);
-      // Probes are told before the next block is paid: dispatch pays later.
-      if (this.#probe === undefined) enterBlock(b, block, () => this.#writeBack());
-    });
-    if (this.#leaveLabel !== undefined) b.break(this.#leaveLabel);
+    this.#leave('jump');
   }
 
   /** Tells, every so many times, to which block the region has been left. */
