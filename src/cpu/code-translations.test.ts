@@ -27,7 +27,8 @@ function bench() {
   });
   /** Whether guest code finds a page. */
   const isKnown = (linear: bigint) => {
-    const entry = state.u32(STATE.tlb) + CODE_TLB_OFFSET + Number((linear / PAGE) % BigInt(CODE_TLB.entries)) * CODE_TLB.bytes;
+    const entry =
+      state.u32(STATE.tlb) + CODE_TLB_OFFSET + Number((linear / PAGE) % BigInt(CODE_TLB.entries)) * CODE_TLB.bytes;
     return view.getBigUint64(entry + CODE_TLB.tag, true) === linear;
   };
   return { code, walked, isKnown };
