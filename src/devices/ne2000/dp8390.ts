@@ -37,6 +37,8 @@ const INT = { received: 1, transmitted: 2, overwrite: 0x10, remoteDone: 0x40, re
 const INT_CLEARABLE = 0x7f;
 const RCR = { broadcast: 4, multicast: 8, promiscuous: 0x10, monitor: 0x20 } as const;
 const TCR_LOOPBACK = 0x06;
+const DCR_WORD_WIDE = 1;
+const WORD_BYTES = 2;
 const RSR = { ok: 1, multicast: 0x20 } as const;
 const TSR_OK = 1;
 
@@ -193,7 +195,8 @@ export class Dp8390 implements Device {
     r.isr |= INT.transmitted;
   }
 
-  /** Remote DMA: moves as many bytes as the access has. */
+  /** Remote DMA: moves as many bytes as the access has, but whole words where the chip is set to them: a driver that then
+   * reads the PROM by bytes gets every other one, which is the address. */
   #readData(size: number): number {
     let value = 0;
     for (let at = 0; at < size; at++) value += (this.#memory[this.#r.remoteAddress + at] ?? 0xff) * 2 ** (at * 8);
@@ -211,8 +214,9 @@ export class Dp8390 implements Device {
     this.#advanceRemote(size);
   }
 
-  #advanceRemote(bytes: number): void {
+  #advanceRemote(size: number): void {
     const r = this.#r;
+    const bytes = r.written[PAGE0.dcr] & DCR_WORD_WIDE ? Math.max(size, WORD_BYTES) : size;
     r.remoteAddress = (r.remoteAddress + bytes) & 0xffff;
     if (r.remoteAddress === r.written[PAGE0.pstop] * PAGE_BYTES) r.remoteAddress = r.written[PAGE0.pstart] * PAGE_BYTES;
     r.remoteCount = Math.max(0, r.remoteCount - bytes);

@@ -33,7 +33,7 @@ function setUp(mac = MAC) {
 function start({ write }: ReturnType<typeof setUp>, rcr = 0x04): void {
   for (const [register, value] of [
     [0x00, 0x21],
-    [0x0e, 0x49],
+    [0x0e, 0x48],
     [0x0c, rcr],
     [0x0d, 0],
     [0x01, FIRST],
@@ -57,6 +57,14 @@ test('the PROM has each byte of the address twice, and the sign of an NE2000', (
     MAC.flatMap((byte) => [byte, byte]),
   );
   assert.deepEqual([...prom.subarray(28)], [0x57, 0x57, 0x57, 0x57]);
+});
+
+test('bytes that are read while the chip moves words are every other one: those of the address, of the PROM', () => {
+  const { readMemory, write } = setUp();
+  write(0x0e, 0x49);
+  const prom = readMemory(0, 16);
+  assert.deepEqual([...prom.subarray(0, 6)], MAC);
+  assert.deepEqual([...prom.subarray(14)], [0x57, 0x57]);
 });
 
 test('memory is written and read through the data port, in any width', () => {
