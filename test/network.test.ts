@@ -29,6 +29,7 @@ const script = (hostPort: number, sinkPort: number) => `
 ${GET_LEASE}
 say() { echo "$1: $(eval "$2" 2>&1 | tr '\\n' ' ')"; }
 say address 'ip -4 -o addr show dev eth0'
+say station 'cat /sys/class/net/eth0/address'
 say ping 'ping -c 3 -i 0.1 10.0.2.2 | grep transmitted'
 say large-ping 'ping -c 2 -i 0.1 -s 4000 10.0.2.2 | grep transmitted'
 say name 'nslookup -type=a localhost | tail -n 3'
@@ -111,6 +112,7 @@ for (const model of MODELS) {
       });
 
     says('gets its address by DHCP', 'address', /inet 10\.0\.2\.15\/24/);
+    says("finds the card's own address", 'station', /52:54:00:12:34:56/);
     says('pings its gateway', 'ping', /3 packets transmitted, 3 packets received/);
     says('exchanges datagrams in fragments', 'large-ping', /2 packets transmitted, 2 packets received/);
     says('resolves a name', 'name', /localhost Address: 127\.0\.0\.1/);
