@@ -45,8 +45,19 @@ function slowCount({ serial: [console] }: VmConfig): Promise<Shutdown> {
   });
 }
 
-const GUESTS: Readonly<Record<string, (config: VmConfig) => Promise<Shutdown>>> = {
+/** Writes without end while it runs. */
+function chatter({ serial: [console] }: VmConfig, runs: () => boolean): Promise<Shutdown> {
+  const write = () => {
+    if (runs()) console?.send(0x78);
+    setImmediate(write);
+  };
+  write();
+  return forever();
+}
+
+const GUESTS: Readonly<Record<string, (config: VmConfig, runs: () => boolean) => Promise<Shutdown>>> = {
   echo,
+  chatter,
   greetAndEcho,
   slowCount,
   powerOff: async () => shutdown('powerOff'),
@@ -99,7 +110,7 @@ async function makeFake(config: VmConfig): Promise<Machine> {
     debugger: forever,
     stats: { instructions: 1_000_000n, guestNanos: 2_000_000_000n },
     describe: () => `${status} at 0x1234`,
-    run: () => play(config),
+    run: () => play(config, () => status === 'running'),
     pause: async () => change('paused', 'stop'),
     resume: async () => change('running', 'resume'),
     reset: async () => {},

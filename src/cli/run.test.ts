@@ -109,6 +109,17 @@ describe('exit status of vitrine run', () => {
   }
 });
 
+it('a guest that writes to the last is ended without a complaint', async () => {
+  const path = inFolder('chatter.txt');
+  const disk = inFolder('chatter.img');
+  writeFileSync(disk, new Uint8Array(1 << 20)); // whose closing takes a moment
+  const child = start(['run', kernel('chatter'), '--serial', `file:${path}`, '--disk', `${disk},format=raw`]);
+  await eventually(async () => assert.ok(readFileSync(path).length > 100));
+  child.kill('SIGTERM');
+  const { status, complaints } = await ended(child);
+  assert.deepEqual([status, complaints], [143, '']);
+});
+
 describe('bad input to vitrine run', () => {
   mkdirSync(inFolder('folder'));
   writeFileSync(inFolder('bad'), 'not a guest');

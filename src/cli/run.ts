@@ -220,12 +220,14 @@ async function runToEnd(
   const stopServing = await serve(machine, options, outside, serial[0], agent);
   const stopDebugging = options.gdb && (await serveDebuggers(options.gdb, machine));
   const stopShowing = await show(options.display, machine, outputs);
+  const ended = machine.run().then(endingOf);
   try {
-    return await Promise.race([machine.run().then(endingOf), outside.first]);
+    return await Promise.race([ended, outside.first]);
   } finally {
     await stopServing?.();
     stopDebugging?.();
     stopShowing?.();
+    await Promise.race([ended, machine.pause()]); // what it would still write is closed next
     if (options.screenshotAtExit !== undefined) await writeScreenshot(options.screenshotAtExit, machine);
   }
 }
