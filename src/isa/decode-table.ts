@@ -16,12 +16,6 @@ const VARIANTS = 16;
 /** ModRM slots: 0..7 memory forms by reg field, then 64 register forms by the low six bits. */
 const SLOTS = 72;
 
-export interface Cell {
-  readonly hasModrm: boolean;
-  /** By variant, then by slot (slot 0 alone where there is no ModRM byte). */
-  readonly variants: readonly (readonly (Row | undefined)[])[];
-}
-
 /** The slot of a ModRM byte. */
 export function slotOf(modrm: number): number {
   return modrm >= 0xc0 ? 8 + (modrm & 0x3f) : (modrm >> 3) & 7;
@@ -70,24 +64,40 @@ function choose(rows: readonly Row[], accepts: (row: Row) => boolean): Row | und
   return found[0];
 }
 
-function slotsOf(rows: readonly Row[], hasModrm: boolean): (Row | undefined)[] {
-  if (!hasModrm) return [choose(rows, () => true)];
-  if (rows.length === 1 && rows[0].modrm === 'any' && rows[0].form === 'any') return new Array(SLOTS).fill(rows[0]);
-  return Array.from({ length: SLOTS }, (_, slot) => choose(rows, (row) => matchesSlot(row, slot)));
-}
+/** The rows at an opcode byte. What an encoding means is found when it is first asked for: programs use few of them. */
+export class Cell {
+  readonly hasModrm: boolean;
+  readonly #rows: readonly Row[];
+  /** By variant and slot; null where no row claims the encoding, undefined where that has not been asked. */
+  readonly #found: (Row | null | undefined)[][] = [];
 
-function buildCell(unsorted: readonly Row[]): Cell {
-  const rows = unsorted.toSorted((a, b) => specificity(b) - specificity(a));
-  const hasModrm = rows[0].modrm !== 'none';
-  const shared = new Map<string, (Row | undefined)[]>();
-  const variants = Array.from({ length: VARIANTS }, (_, variant) => {
-    const applying = rows.filter((row) => appliesTo(row, variant));
-    const key = applying.map((row) => row.id).join();
-    const slots = shared.get(key) ?? slotsOf(applying, hasModrm);
-    shared.set(key, slots);
-    return slots;
-  });
-  return { hasModrm, variants };
+  constructor(rows: readonly Row[]) {
+    this.#rows = rows.toSorted((a, b) => specificity(b) - specificity(a));
+    this.hasModrm = rows[0].modrm !== 'none';
+  }
+
+  /**
+   * The row of an encoding, if there is one.
+   * @param slot as {@link slotOf} tells; 0 where there is no ModRM byte
+   * @throws Error where two rows claim it
+   */
+  row(variant: number, slot: number): Row | undefined {
+    this.#found[variant] ??= new Array(this.hasModrm ? SLOTS : 1).fill(undefined);
+    const found = this.#found[variant];
+    if (found[slot] === undefined) found[slot] = this.#choose(variant, slot) ?? null;
+    return found[slot] ?? undefined;
+  }
+
+  /** @throws Error where two rows claim one encoding */
+  check(): void {
+    for (let variant = 0; variant < VARIANTS; variant++) {
+      for (let slot = 0; slot < (this.hasModrm ? SLOTS : 1); slot++) this.row(variant, slot);
+    }
+  }
+
+  #choose(variant: number, slot: number): Row | undefined {
+    return choose(this.#rows, (row) => appliesTo(row, variant) && (!this.hasModrm || matchesSlot(row, slot)));
+  }
 }
 
 /** The cells of one kind of mode, each built when it is first asked for. */
@@ -106,13 +116,10 @@ export class OpcodeTable {
     this.#rows = lists;
   }
 
-  /**
-   * The rows at an opcode byte of a map (0..3), or undefined where there are none.
-   * @throws Error where two rows claim the same encoding.
-   */
+  /** The rows at an opcode byte of a map (0..3), or undefined where there are none. */
   cell(map: number, opcode: number): Cell | undefined {
     const key = map * 256 + opcode;
-    if (this.#cells[key] === undefined && this.#rows[key].length > 0) this.#cells[key] = buildCell(this.#rows[key]);
+    if (this.#cells[key] === undefined && this.#rows[key].length > 0) this.#cells[key] = new Cell(this.#rows[key]);
     return this.#cells[key];
   }
 }

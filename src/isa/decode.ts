@@ -174,10 +174,10 @@ class Cursor {
     const cell = (this.bits === 64 ? LONG_TABLE : LEGACY_TABLE).cell(map, this.opcode);
     if (cell === undefined) return undefined;
     const rexVariant = (this.rex & REX_W ? VARIANT_REX_W : 0) | (this.rex & REX_B ? VARIANT_REX_B : 0);
-    const rows = cell.variants[this.prefixClass() | rexVariant];
-    if (!cell.hasModrm) return rows[0];
+    const variant = this.prefixClass() | rexVariant;
+    if (!cell.hasModrm) return cell.row(variant, 0);
     this.modrm = this.byte();
-    return rows[slotOf(this.modrm)];
+    return cell.row(variant, slotOf(this.modrm));
   }
 
   setSizes(row: Row): void {

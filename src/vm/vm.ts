@@ -7,13 +7,21 @@ import type { VmConsole } from './console.ts';
 import type { VmControl, VmEvent, VmStats, VmStatus } from './control.ts';
 import type { VmDebugger } from './debugger.ts';
 import { EventLoop } from './event-loop.ts';
+import { HeldLine } from './held-line.ts';
 import type { Peripherals } from './peripherals.ts';
 import type { VmBalloon } from './qmp-balloon.ts';
 import type { VmDrives } from './qmp-block.ts';
 import { SLICE_MILLIS, SliceLength } from './slice-length.ts';
 import { SliceStatistics } from './slice-statistics.ts';
 import type { SnapshotSink } from './snapshot/format.ts';
-import { bootIn, restoreMachine, type SnapshotOptions, uuidOf, writeMachine } from './snapshot/saved-machine.ts';
+import {
+  bootIn,
+  readEarlyPages,
+  restoreMachine,
+  type SnapshotOptions,
+  uuidOf,
+  writeMachine,
+} from './snapshot/saved-machine.ts';
 
 export { FirmwareInvalid } from '../boards/firmware-rom.ts';
 export { BootImageInvalid } from '../boards/loaders/index.ts';
@@ -109,8 +117,13 @@ export class Vm implements VmControl {
    * @throws {BootImageInvalid} the kernel or initrd cannot be booted  @throws {FirmwareInvalid} the firmware cannot be run  @throws {RangeError} the host has not enough memory
    * @throws {SnapshotInvalid} the snapshot cannot be read */
   static async create(config: VmConfig): Promise<Vm> {
-    const vm = new Vm(config);
-    if (config.snapshot) await restoreMachine(vm.#machine, config.snapshot, config.networks);
+    if (!config.snapshot) return new Vm(config);
+    const early = readEarlyPages(config.snapshot); // which goes on while the machine is made
+    early.catch(() => {});
+    const lines = config.serial.map((line) => line && new HeldLine(line));
+    const vm = new Vm({ ...config, serial: lines });
+    await restoreMachine(vm.#machine, config.snapshot, config.networks, await early);
+    for (const line of lines) line?.release();
     return vm;
   }
 

@@ -1,12 +1,17 @@
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
 import { open, rename, rm } from 'node:fs/promises';
 import { promisify } from 'node:util';
-import { constants, type ZstdOptions, zstdCompress, zstdDecompressSync } from 'node:zlib';
+import { constants, type ZstdOptions, zstdCompress, zstdDecompress, zstdDecompressSync } from 'node:zlib';
 import type { SnapshotCodec, SnapshotSink, SnapshotSource } from '../../vm/snapshot/format.ts';
 
+/** The least that zlib takes as the size of its pieces. With one piece for everything nothing is joined. */
+const LEAST_CHUNK_BYTES = 64;
+/** What takes longer to expand than another thread to begin with it. */
+const EXPANDED_ASIDE_BYTES = 1 << 20;
 /** Quick: what a machine's memory takes more than at the level that is usual is little. */
 const LEVEL = 1;
 
+const expandAside = promisify<Uint8Array, ZstdOptions, Uint8Array>(zstdDecompress);
 const compress = promisify<Uint8Array, ZstdOptions, Uint8Array>(zstdCompress);
 
 /** Zstandard (RFC 8878). */
@@ -14,10 +19,16 @@ export const zstdCodec: SnapshotCodec = {
   name: 'zstd',
   compress: (bytes) => compress(bytes, { params: { [constants.ZSTD_c_compressionLevel]: LEVEL } }),
   expand(bytes, length) {
-    const { buffer, byteOffset, byteLength } = zstdDecompressSync(bytes, { maxOutputLength: Math.max(1, length) });
-    return new Uint8Array(buffer, byteOffset, byteLength);
+    const options = { maxOutputLength: Math.max(1, length), chunkSize: Math.max(LEAST_CHUNK_BYTES, length) };
+    if (length >= EXPANDED_ASIDE_BYTES) return expandAside(bytes, options).then(plain);
+    return plain(zstdDecompressSync(bytes, options));
   },
 };
+
+/** Bytes as every host has them: slices of a Buffer share its memory. */
+function plain({ buffer, byteOffset, byteLength }: Uint8Array): Uint8Array {
+  return new Uint8Array(buffer, byteOffset, byteLength);
+}
 
 /** A snapshot in a file, read in this thread: what is touched again and again lies in the host's memory. */
 export class SnapshotFileSource implements SnapshotSource {

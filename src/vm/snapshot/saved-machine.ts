@@ -133,14 +133,20 @@ export function configurationIn(snapshot: SnapshotFile): SavedConfiguration {
   return recordIn(snapshot).configuration;
 }
 
-/** Makes a machine go on as the saved one. Memory comes in as it is touched. @throws {SnapshotInvalid} @throws {Error} see `PcMachine.restore` */
+/** Reads the pages that a saved machine touches first, if there are some. @throws {SnapshotInvalid} they are damaged */
+export function readEarlyPages(snapshot: SnapshotFile): Promise<Uint8Array | undefined> {
+  return snapshot.part(EARLY);
+}
+
+/** Makes a machine go on as the saved one. Memory comes in as it is touched. @param early as {@link readEarlyPages} gives it
+ * @throws {SnapshotInvalid} @throws {Error} see `PcMachine.restore` */
 export async function restoreMachine(
   machine: PcMachine,
   snapshot: SnapshotFile,
   networks: VmConfig['networks'] = [],
+  early?: Uint8Array,
 ): Promise<void> {
   const record = recordIn(snapshot);
-  const early = await snapshot.part(EARLY);
   await machine.restoreLazily(record.machine, await snapshot.table(MEMORY), early && unpackPages(early));
   for (const [index, state] of (record.networks ?? []).entries()) if (state) networks[index]?.far?.()?.restore(state);
 }
