@@ -17,11 +17,14 @@ export interface Block {
   readonly tableSlot: number;
   readonly records: number;
   readonly staleHandler: number;
-  /** Numbers of the links that lead to it. */
-  readonly incoming: number[];
+  /** Numbers of the links that lead to it; undefined: none. */
+  incoming: Numbers;
   /** What was made from it and must go with it. */
   derived: readonly Derived[];
 }
+
+/** None, one, or many: of the first two kinds there are hundreds of thousands, for which arrays would be large. */
+type Numbers = number | number[] | undefined;
 
 /** Something made from decoded blocks. */
 export interface Derived {
@@ -58,9 +61,8 @@ export class CodeCache {
   readonly #byKey = new Map<number, Map<number, Block>>();
   /** Blocks whose instruction crosses into another page, likewise. */
   readonly #crossing = new Map<number, Map<number, Block>>();
-  readonly #byAddress = new Map<number, Block>();
   /** Links waiting for a block: mode key, then guest-physical address. */
-  readonly #wanted = new Map<number, Map<number, number[]>>();
+  readonly #wanted = new Map<number, Map<number, Numbers>>();
   #next: number;
   /** Times that everything was thrown away. */
   flushes = 0;
@@ -112,10 +114,9 @@ export class CodeCache {
       tableSlot: block.tailGpa === undefined ? this.#enterInTable(block.gpa, block.modeKey, address) : -1,
       records: block.count + 1,
       staleHandler: block.staleHandler,
-      incoming: [],
+      incoming: undefined,
       derived: NOTHING_DERIVED,
     };
-    this.#byAddress.set(address, entry);
     this.#register(block.gpa, entry);
     if (block.tailGpa !== undefined) this.#register(block.tailGpa, entry);
     this.#name(entry, block.modeKey);
@@ -136,7 +137,11 @@ export class CodeCache {
 
   /** The block whose header is at `address`, while it is valid. */
   at(address: number): Block | undefined {
-    return this.#byAddress.get(address);
+    const view = this.#view;
+    const gpa = view.getUint32(address + BLOCK.page, true) * PAGE_BYTES + view.getUint32(address + BLOCK.start, true);
+    const modeKey = view.getUint32(address + BLOCK.modeKey, true);
+    const found = [this.blockAt(gpa, modeKey), this.crossingAt(gpa, modeKey)];
+    return found.find((block) => block?.address === address);
   }
 
   /** Whether the block with this header has a counting handler before it. */
@@ -165,12 +170,10 @@ export class CodeCache {
   link(link: number, gpa: number, modeKey: number): void {
     const block = this.#byKey.get(modeKey)?.get(gpa);
     if (block !== undefined) this.#setLink(link, block);
-    else
-      entryOf(
-        entryOf(this.#wanted, modeKey, () => new Map<number, number[]>()),
-        gpa,
-        () => [] as number[],
-      ).push(link);
+    else {
+      const wanted = entryOf(this.#wanted, modeKey, () => new Map<number, Numbers>());
+      wanted.set(gpa, withNumber(wanted.get(gpa), link));
+    }
   }
 
   /**
@@ -202,8 +205,9 @@ export class CodeCache {
     for (const page of this.#byPage.keys()) {
       if (page < pageCount) view.setUint8(pageFlags + page, view.getUint8(pageFlags + page) & ~PAGE_CODE);
     }
-    for (const block of this.#byAddress.values()) for (const derived of block.derived) derived.drop();
-    this.#byAddress.clear();
+    for (const blocks of [...this.#byKey.values(), ...this.#crossing.values()]) {
+      for (const block of blocks.values()) for (const derived of block.derived) derived.drop();
+    }
     this.#byPage.clear();
     this.#byKey.clear();
     this.#crossing.clear();
@@ -243,23 +247,22 @@ export class CodeCache {
 
   #answerWanted(modeKey: number, gpa: number, block: Block): void {
     const links = this.#wanted.get(modeKey);
-    for (const link of links?.get(gpa) ?? []) this.#setLink(link, block);
+    for (const link of numbersOf(links?.get(gpa))) this.#setLink(link, block);
     links?.delete(gpa);
   }
 
   #setLink(link: number, block: Block): void {
     this.#code.setLink(link, block.address);
-    block.incoming.push(link);
+    block.incoming = withNumber(block.incoming, link);
   }
 
   #remove(block: Block): void {
     const view = this.#view;
     const modeKey = view.getUint32(block.address + BLOCK.modeKey, true);
     for (const derived of block.derived) derived.drop();
-    this.#byAddress.delete(block.address);
     this.#code.setEntry(block.address, block.staleHandler);
     if (block.tableSlot >= 0) view.setBigUint64(block.tableSlot, TOMBSTONE, true);
-    for (const link of block.incoming) this.#code.setLink(link, 0);
+    for (const link of numbersOf(block.incoming)) this.#code.setLink(link, 0);
     for (let n = 1; n <= block.records; n++) {
       this.#code.setHandler(block.address + n * RECORD_BYTES, block.staleHandler);
     }
@@ -284,6 +287,18 @@ export class CodeCache {
 
 /** Marks a freed slot of the block table: probing goes on behind it. No key has all bits set. */
 const TOMBSTONE = 0xffff_ffff_ffff_ffffn;
+
+function withNumber(numbers: Numbers, another: number): Numbers {
+  if (numbers === undefined) return another;
+  if (typeof numbers === 'number') return [numbers, another];
+  numbers.push(another);
+  return numbers;
+}
+
+function numbersOf(numbers: Numbers): readonly number[] {
+  if (numbers === undefined) return [];
+  return typeof numbers === 'number' ? [numbers] : numbers;
+}
 
 function pageOf(gpa: number): number {
   return Math.floor(gpa / PAGE_BYTES);
