@@ -11,6 +11,7 @@ export interface Block {
   /** Guest-physical address of its first byte, and of the byte behind its last. */
   readonly start: number;
   readonly end: number;
+  readonly modeKey: number;
   /** For a block that crosses into another page: that page's guest-physical address and how many bytes lie there. */
   readonly tail: { readonly gpa: number; readonly bytes: number } | undefined;
   /** Slot of the block table that names it, or -1. */
@@ -56,11 +57,8 @@ export class CodeCache {
   readonly #view: DataView;
   readonly #code: CodeFunctions;
   readonly #watchPage: (page: number) => void;
+  /** Few enough in each page that looking through them is no slower than one map of them all, which would be large. */
   readonly #byPage = new Map<number, Block[]>();
-  /** Blocks within a page: mode key, then guest-physical address. */
-  readonly #byKey = new Map<number, Map<number, Block>>();
-  /** Blocks whose instruction crosses into another page, likewise. */
-  readonly #crossing = new Map<number, Map<number, Block>>();
   /** Links waiting for a block: mode key, then guest-physical address. */
   readonly #wanted = new Map<number, Map<number, Numbers>>();
   #next: number;
@@ -110,6 +108,7 @@ export class CodeCache {
       address,
       start: block.gpa,
       end: block.gpa + inPage,
+      modeKey: block.modeKey,
       tail: block.tailGpa === undefined ? undefined : { gpa: block.tailGpa, bytes: block.bytes - inPage },
       tableSlot: block.tailGpa === undefined ? this.#enterInTable(block.gpa, block.modeKey, address) : -1,
       records: block.count + 1,
@@ -117,31 +116,19 @@ export class CodeCache {
       incoming: undefined,
       derived: NOTHING_DERIVED,
     };
+    // One that was there could not be reached any more.
+    const known = this.#find(block.gpa, block.modeKey, block.tailGpa !== undefined);
+    if (known !== undefined) this.#remove(known);
     this.#register(block.gpa, entry);
     if (block.tailGpa !== undefined) this.#register(block.tailGpa, entry);
-    this.#name(entry, block.modeKey);
     if (block.tailGpa === undefined) this.#answerWanted(block.modeKey, block.gpa, entry);
-  }
-
-  /** Makes the block the one of its address and mode; one that was there could not be reached any more, and goes. */
-  #name(block: Block, modeKey: number): void {
-    const blocks = entryOf(this.#namesOf(block), modeKey, () => new Map<number, Block>());
-    const known = blocks.get(block.start);
-    if (known !== undefined) this.#remove(known);
-    blocks.set(block.start, block);
-  }
-
-  #namesOf(block: Block): Map<number, Map<number, Block>> {
-    return block.tail === undefined ? this.#byKey : this.#crossing;
   }
 
   /** The block whose header is at `address`, while it is valid. */
   at(address: number): Block | undefined {
     const view = this.#view;
-    const gpa = view.getUint32(address + BLOCK.page, true) * PAGE_BYTES + view.getUint32(address + BLOCK.start, true);
-    const modeKey = view.getUint32(address + BLOCK.modeKey, true);
-    const found = [this.blockAt(gpa, modeKey), this.crossingAt(gpa, modeKey)];
-    return found.find((block) => block?.address === address);
+    const page = view.getUint32(address + BLOCK.page, true);
+    return this.#byPage.get(page)?.find((block) => block.address === address);
   }
 
   /** Whether the block with this header has a counting handler before it. */
@@ -153,12 +140,19 @@ export class CodeCache {
 
   /** The block at an address and mode that can be linked to. */
   blockAt(gpa: number, modeKey: number): Block | undefined {
-    return this.#byKey.get(modeKey)?.get(gpa);
+    return this.#find(gpa, modeKey, false);
   }
 
   /** The block at an address and mode whose instruction crosses into another page. */
   crossingAt(gpa: number, modeKey: number): Block | undefined {
-    return this.#crossing.get(modeKey)?.get(gpa);
+    return this.#find(gpa, modeKey, true);
+  }
+
+  #find(gpa: number, modeKey: number, crosses: boolean): Block | undefined {
+    for (const block of this.blocksNear(gpa)) {
+      if (block.start === gpa && block.modeKey === modeKey && (block.tail !== undefined) === crosses) return block;
+    }
+    return undefined;
   }
 
   /** The blocks that have bytes in the page of an address. */
@@ -168,7 +162,7 @@ export class CodeCache {
 
   /** Sets a link to the block at (gpa, mode), now or when it is decoded. */
   link(link: number, gpa: number, modeKey: number): void {
-    const block = this.#byKey.get(modeKey)?.get(gpa);
+    const block = this.blockAt(gpa, modeKey);
     if (block !== undefined) this.#setLink(link, block);
     else {
       const wanted = entryOf(this.#wanted, modeKey, () => new Map<number, Numbers>());
@@ -205,12 +199,10 @@ export class CodeCache {
     for (const page of this.#byPage.keys()) {
       if (page < pageCount) view.setUint8(pageFlags + page, view.getUint8(pageFlags + page) & ~PAGE_CODE);
     }
-    for (const blocks of [...this.#byKey.values(), ...this.#crossing.values()]) {
-      for (const block of blocks.values()) for (const derived of block.derived) derived.drop();
+    for (const blocks of this.#byPage.values()) {
+      for (const block of blocks) for (const derived of block.derived) derived.drop();
     }
     this.#byPage.clear();
-    this.#byKey.clear();
-    this.#crossing.clear();
     this.#wanted.clear();
     this.#code.clear();
     this.#next = this.#layout.records;
@@ -258,7 +250,6 @@ export class CodeCache {
 
   #remove(block: Block): void {
     const view = this.#view;
-    const modeKey = view.getUint32(block.address + BLOCK.modeKey, true);
     for (const derived of block.derived) derived.drop();
     this.#code.setEntry(block.address, block.staleHandler);
     if (block.tableSlot >= 0) view.setBigUint64(block.tableSlot, TOMBSTONE, true);
@@ -266,8 +257,6 @@ export class CodeCache {
     for (let n = 1; n <= block.records; n++) {
       this.#code.setHandler(block.address + n * RECORD_BYTES, block.staleHandler);
     }
-    const byGpa = this.#namesOf(block).get(modeKey);
-    if (byGpa?.get(block.start) === block) byGpa.delete(block.start);
     this.#unregister(pageOf(block.start), block);
     if (block.tail !== undefined) this.#unregister(pageOf(block.tail.gpa), block);
   }
