@@ -31,6 +31,11 @@ export class Chromium {
     return this.#profile;
   }
 
+  /** Of the process whose children do the browser's work. */
+  get pid(): number {
+    return this.#process.pid ?? 0;
+  }
+
   /** Ends the browser, all of its processes, and removes its profile. */
   async close(): Promise<void> {
     if (this.#process.exitCode === null) process.kill(-(this.#process.pid ?? 0), 'SIGKILL');

@@ -39,6 +39,11 @@ export class DrivenPage {
     return new DrivenPage(browser, socket);
   }
 
+  /** Of the browser's first process. */
+  get pid(): number {
+    return this.#browser.pid;
+  }
+
   /** Sends a command of the protocol. @throws {Error} it fails */
   async command(method: string, params: object = {}): Promise<unknown> {
     const id = this.#next++;
