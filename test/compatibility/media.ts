@@ -37,9 +37,10 @@ export function packagedBytes(
   return debianFile({ architecture, package: packageName, pattern });
 }
 
-/** SeaBIOS with its VGA BIOS beside it. @returns the path of the BIOS */
+/** SeaBIOS with its VGA BIOSes beside it, one for each card. @returns the path of the BIOS */
 export async function seabios(workshop: Workshop): Promise<string> {
-  await packaged(workshop, 'vgabios-stdvga.bin', 'seabios', './usr/share/seabios/vgabios-stdvga.bin');
+  for (const card of ['stdvga', 'virtio'])
+    await packaged(workshop, `vgabios-${card}.bin`, 'seabios', `./usr/share/seabios/vgabios-${card}.bin`);
   return packaged(workshop, 'bios-256k.bin', 'seabios', './usr/share/seabios/bios-256k.bin');
 }
 
@@ -94,20 +95,24 @@ export async function installerCd(
   kind: 'text' | 'gtk',
   parameters: string,
 ): Promise<string> {
-  const folder = `./usr/lib/debian-installer/images/12/${architecture}/${kind}/debian-installer/${architecture}`;
-  const file = (name: string) =>
-    debianFile({
-      architecture: 'amd64',
-      package: `debian-installer-12-netboot-${architecture}`,
-      pattern: `${folder}/${name}`,
-    });
+  const { kernel, initrd } = await installerFiles(architecture, kind);
   const menu = `set timeout=1
 menuentry "Install" {
   linux /linux ${parameters} --- quiet
   initrd /initrd.gz
 }
 `;
-  return grubCd(workshop, menu, { linux: await file('linux'), 'initrd.gz': await file('initrd.gz') });
+  return grubCd(workshop, menu, { linux: kernel, 'initrd.gz': initrd });
+}
+
+/** Kernel and initial RAM disk of Debian's installer. */
+export async function installerFiles(
+  architecture: Architecture,
+  kind: 'text' | 'gtk',
+): Promise<{ kernel: Uint8Array; initrd: Uint8Array }> {
+  const folder = `./usr/lib/debian-installer/images/12/${architecture}/${kind}/debian-installer/${architecture}`;
+  const file = (name: string) => packagedBytes(`debian-installer-12-netboot-${architecture}`, `${folder}/${name}`);
+  return { kernel: await file('linux'), initrd: await file('initrd.gz') };
 }
 
 /** Runs a tool of this host. @throws {Error} it is not there or fails; the message has the end of what it said */
