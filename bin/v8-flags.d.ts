@@ -1,2 +1,3 @@
-/** V8's flags for running Vitrine. */
+/** V8's flags for running Vitrine: those that can be set at any time, and all. */
+export declare const LATE_V8_FLAGS: readonly string[];
 export declare const V8_FLAGS: readonly string[];
