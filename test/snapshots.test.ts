@@ -5,7 +5,7 @@ import { test } from 'node:test';
 import { zstdCodec } from '../src/host/node/snapshot-files.ts';
 import { deflateCodec, MemorySink, MemorySource, SnapshotFile } from '../src/vm/index.ts';
 import { multibootKernel } from './guests/multiboot.ts';
-import { ECHO_SOURCE, makeEcho } from './snapshots/echo-guest.ts';
+import { ECHO_SOURCE, EchoLine, makeEcho } from './snapshots/echo-guest.ts';
 
 const FOLDER = join(import.meta.dirname, 'snapshots');
 const files = readdirSync(FOLDER).filter((name) => name.endsWith('.snapshot'));
@@ -23,6 +23,24 @@ for (const name of files) {
     await vm.pause();
   });
 }
+
+/** A line on which a character was typed before the machine is there. */
+class EarlyLine extends EchoLine {
+  override onByte(receive: (byte: number) => boolean): void {
+    super.onByte(receive);
+    receive('x'.charCodeAt(0));
+  }
+}
+
+test('what was typed before a machine goes on reaches its guest', async () => {
+  const snapshot = await SnapshotFile.open(new MemorySource(readFileSync(join(FOLDER, files[0]))));
+  const line = new EarlyLine();
+  const { vm } = await makeEcho({ snapshot, serial: [line] });
+  void vm.run();
+  while (line.output.length < 2) await new Promise((resolve) => setImmediate(resolve));
+  assert.equal(line.output, '3x');
+  await vm.pause();
+});
 
 for (const codec of [deflateCodec, zstdCodec]) {
   test(`a running machine is saved by ${codec.name}; it and two copies go on`, async () => {
