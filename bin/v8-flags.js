@@ -16,4 +16,6 @@ export const V8_FLAGS = [
   // V8's first compiler for WebAssembly counts calls at each of them, for the second one to inline what is called often;
   // translated code has few calls worth that, and runs faster without.
   '--no-wasm-inlining',
+  // Young objects have 16 MB of room, not 64: what is made while guest code is translated is gone soon, however often V8 looks.
+  '--max-semi-space-size=8',
 ];
