@@ -34,11 +34,12 @@ export class NoVnc implements Viewer {
     return findChromium() === undefined && 'there is no Chromium on this host';
   }
 
-  /** Opens the page of a machine that was started with `--display web`, its screen in its own size. */
+  /** Opens the page of a machine that was started with `--display web`, its screen in its own size and listening to keys. */
   static async open(machine: ChildProcess): Promise<NoVnc> {
     const page = await DrivenPage.open(findChromium() ?? '', await pageOf(machine));
     while (!(await page.evaluate<boolean>(CONNECTED))) await delay(POLL_MILLIS);
     await page.click('#scale');
+    await page.click('[data-view=screen]');
     return new NoVnc(page);
   }
 
