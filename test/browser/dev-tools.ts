@@ -28,9 +28,9 @@ export class DrivenPage {
     };
   }
 
-  /** @param program as findChromium names it */
-  static async open(program: string, address: string): Promise<DrivenPage> {
-    const browser = new Chromium(program, address, ['--remote-debugging-port=0', '--window-size=1000,700']);
+  /** @param program as findChromium names it  @param size of the window, with its frame */
+  static async open(program: string, address: string, size = '1000,700'): Promise<DrivenPage> {
+    const browser = new Chromium(program, address, ['--remote-debugging-port=0', `--window-size=${size}`]);
     const socket = new WebSocket(await debuggerOf(browser.profile, address));
     await new Promise((resolve, reject) => {
       socket.onopen = resolve;

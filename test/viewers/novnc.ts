@@ -7,6 +7,8 @@ import { DrivenPage } from '../browser/dev-tools.ts';
 import type { NamedKey, Viewer } from './viewer.ts';
 
 const POLL_MILLIS = 200;
+/** The pointer reaches only what is in sight: all of a screen of 1024 by 768 is. */
+const WINDOW = '1280,1024';
 /** The picture in base 64, since numbers of JSON would be several times as long. */
 const PICTURE = `(() => {
   const canvas = document.querySelector('#screen canvas');
@@ -36,7 +38,7 @@ export class NoVnc implements Viewer {
 
   /** Opens the page of a machine that was started with `--display web`, its screen in its own size and listening to keys. */
   static async open(machine: ChildProcess): Promise<NoVnc> {
-    const page = await DrivenPage.open(findChromium() ?? '', await pageOf(machine));
+    const page = await DrivenPage.open(findChromium() ?? '', await pageOf(machine), WINDOW);
     while (!(await page.evaluate<boolean>(CONNECTED))) await delay(POLL_MILLIS);
     await page.click('#scale');
     await page.click('[data-view=screen]');
