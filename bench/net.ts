@@ -3,7 +3,6 @@
 // the machine's processor time a gigabyte is said too.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { loadavg, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -12,6 +11,7 @@ import { parseArgs } from 'node:util';
 import { concatenate } from '../src/base/bytes.ts';
 import { debianKernel } from '../test/guests/debian.ts';
 import { makeDebianRoot, packRoot } from '../test/guests/debian-root.ts';
+import { freePort } from '../test/guests/free-port.ts';
 import { debianModules, LOAD_MODULES } from '../test/guests/modules.ts';
 import { GET_LEASE } from '../test/guests/network-guest.ts';
 import { processorSeconds } from './processor-time.ts';
@@ -54,16 +54,6 @@ const MACHINES: Readonly<Record<string, (kernel: string, initrd: string, card: s
     return ['qemu-system-x86_64', [...machine, '-display', 'none', '-serial', 'stdio', '-no-reboot', ...system]];
   },
 };
-
-function freePort(): Promise<number> {
-  const server = createServer();
-  return new Promise((resolve) => {
-    server.listen(0, '127.0.0.1', () => {
-      const { port } = server.address() as { port: number };
-      server.close(() => resolve(port));
-    });
-  });
-}
 
 /** The host's side, from the same package. */
 function serve(root: string, port: number): ChildProcess {

@@ -6,9 +6,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import type { Frame } from '../src/display/interfaces.ts';
+import { freePort } from './guests/free-port.ts';
 import { PAINTED, PAINTER_READY, POINTER, paintingGuest } from './guests/painting-guest.ts';
 import { NoVnc } from './viewers/novnc.ts';
-import { freePort, TigerVnc } from './viewers/tigervnc.ts';
+import { TigerVnc } from './viewers/tigervnc.ts';
 import { colorAt, endProcess, startMachine, untilSeen, type Viewer } from './viewers/viewer.ts';
 
 const TIMEOUT_SECONDS = 60;

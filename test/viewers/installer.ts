@@ -13,10 +13,11 @@ import type { Frame } from '../../src/display/interfaces.ts';
 import { encodePng } from '../../src/display/pictures.ts';
 import { consoleGlyphs, countColors, groundPercent, readGlyphs } from '../compatibility/glyphs.ts';
 import { installerFiles } from '../compatibility/media.ts';
+import { freePort } from '../guests/free-port.ts';
 import { projectRoot } from '../source-files.ts';
 import { HeadlessMachine } from './headless.ts';
 import { NoVnc } from './novnc.ts';
-import { freePort, TigerVnc } from './tigervnc.ts';
+import { TigerVnc } from './tigervnc.ts';
 import { endProcess, startMachine, untilSeen, type Viewer } from './viewer.ts';
 
 const BOOT_SECONDS = Number(process.env.VITRINE_INSTALLER_SECONDS ?? 900);

@@ -1,7 +1,6 @@
 import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Frame } from '../../src/display/interfaces.ts';
@@ -103,15 +102,6 @@ export class TigerVnc implements Viewer {
   #xdotool(...args: string[]): string {
     return execFileSync('xdotool', args, { env: this.#environment, encoding: 'utf8' });
   }
-}
-
-/** A port that nobody listens on. */
-export async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as { port: number };
-  server.close();
-  return port;
 }
 
 /** Reads a part of the frame buffer file of an X server, of 32 bits a pixel (XWDFile.h of the X Window System). */
