@@ -1,3 +1,5 @@
+import { toHex } from '../base/hex.ts';
+
 /** The address of the first card; QEMU's, so that guests made there find theirs. */
 export const FIRST_MAC = [0x52, 0x54, 0x00, 0x12, 0x34, 0x56] as const;
 /** Bytes at the beginning that are the same in all addresses that are made up. */
@@ -12,5 +14,5 @@ export function randomMac(): Uint8Array {
 
 /** An address as it is typed. */
 export function formatMac(mac: Uint8Array): string {
-  return Array.from(mac, (byte) => byte.toString(16).padStart(2, '0')).join(':');
+  return toHex(mac, ':');
 }

@@ -1,3 +1,4 @@
+import { fromHex, toHex } from '../base/hex.ts';
 import type { SocketAddress } from '../host/node/listen.ts';
 import { UsageError } from './errors.ts';
 
@@ -76,19 +77,18 @@ export function parseName(text: string, option = '--name'): string {
   throw new UsageError(option, quote(text), 'letters, digits and hyphens, beginning with a letter, 63 at most');
 }
 
+const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
+
 /** A UUID: its 16 bytes in the order of the text. */
 export function parseUuid(option: string, text: string): Uint8Array {
-  if (!/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i.test(text)) {
-    throw new UsageError(option, quote(text), 'a UUID, as 8c1d4a52-0f3b-4e6c-9a7d-2b5e8f901c34');
-  }
-  const digits = text.replaceAll('-', '');
-  return Uint8Array.from({ length: 16 }, (_, at) => Number.parseInt(digits.slice(at * 2, at * 2 + 2), 16));
+  const uuid = UUID.test(text) ? fromHex(text.replaceAll('-', '')) : undefined;
+  if (uuid === undefined) throw new UsageError(option, quote(text), 'a UUID, as 8c1d4a52-0f3b-4e6c-9a7d-2b5e8f901c34');
+  return uuid;
 }
 
 /** As {@link parseUuid} reads it. */
 export function formatUuid(uuid: Uint8Array): string {
-  const digits = Array.from(uuid, (byte) => byte.toString(16).padStart(2, '0')).join('');
-  return digits.replace(/^(.{8})(.{4})(.{4})(.{4})/, '$1-$2-$3-$4-');
+  return toHex(uuid).replace(/^(.{8})(.{4})(.{4})(.{4})/, '$1-$2-$3-$4-');
 }
 
 /** Where debuggers connect, and whether the guest waits for one. */

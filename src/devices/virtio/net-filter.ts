@@ -1,3 +1,4 @@
+import { toHex } from '../../base/hex.ts';
 import { requireVersion } from '../../base/state-version.ts';
 import type { DeviceState } from '../../machine/interfaces.ts';
 
@@ -113,5 +114,5 @@ function readTable(data: Uint8Array): { bytes: number; addresses: Set<string> | 
 }
 
 function textOf(bytes: Uint8Array): string {
-  return Array.from(bytes.subarray(0, MAC_BYTES), (byte) => byte.toString(16).padStart(2, '0')).join(':');
+  return toHex(bytes.subarray(0, MAC_BYTES), ':');
 }

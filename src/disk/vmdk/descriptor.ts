@@ -1,3 +1,4 @@
+import { toHex } from '../../base/hex.ts';
 import { type DiskHost, type ImageFile, ImageInvalid } from '../interfaces.ts';
 
 export const DESCRIPTOR_START = '# Disk DescriptorFile';
@@ -62,7 +63,7 @@ export function makeDescriptor({ createType, sizeBytes, kind, extentName }: Desc
   return [
     DESCRIPTOR_START,
     'version=1',
-    `CID=${[...id].map((byte) => byte.toString(16).padStart(2, '0')).join('')}`,
+    `CID=${toHex(id)}`,
     `parentCID=${NO_PARENT}`,
     `createType="${createType}"`,
     '',

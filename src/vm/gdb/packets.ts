@@ -59,13 +59,3 @@ export function unescapeBinary(text: string): Uint8Array {
   const plain = text.replaceAll(/\}([\s\S])/g, (_, c: string) => String.fromCharCode(c.charCodeAt(0) ^ 0x20));
   return Uint8Array.from(plain, (c) => c.charCodeAt(0));
 }
-
-export function toHex(bytes: Uint8Array): string {
-  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('');
-}
-
-/** @returns undefined where the text is no bytes in hexadecimal */
-export function fromHex(text: string): Uint8Array | undefined {
-  if (text.length % 2 !== 0 || /[^0-9a-f]/i.test(text)) return undefined;
-  return Uint8Array.from({ length: text.length / 2 }, (_, n) => Number.parseInt(text.slice(2 * n, 2 * n + 2), 16));
-}

@@ -1,7 +1,8 @@
+import { fromHex, toHex } from '../../base/hex.ts';
 import { type GdbRegister, type RegisterSet, registersFor } from '../../boards/debug/gdb-registers.ts';
 import type { DebugStop, Vcpu, WatchType } from '../../boards/debug/machine-debugger.ts';
 import type { VmDebugger } from '../debugger.ts';
-import { framePacket, fromHex, PacketReader, type Received, toHex, unescapeBinary } from './packets.ts';
+import { framePacket, PacketReader, type Received, unescapeBinary } from './packets.ts';
 import { targetXml } from './target-xml.ts';
 
 /** Signals in GDB's numbers. */
