@@ -1,6 +1,6 @@
 // A child process with one guest under Vitrine. Gets a BootOrder in JSON as its argument, sends a ConsoleLine for each
 // line of the guest's console, and ends with the guest.
-import { readFileSync } from 'node:fs';
+import { openBootFile } from '../src/host/node/boot-file.ts';
 import { nodeTime } from '../src/host/node/time.ts';
 import { Vm } from '../src/vm/index.ts';
 import { type BootOrder, cpuMillis, LineStamper } from './boot.ts';
@@ -12,8 +12,8 @@ const stamper = new LineStamper(
 );
 const vm = await Vm.create({
   memoryBytes: order.memoryBytes,
-  kernel: readFileSync(order.kernel),
-  initrd: readFileSync(order.initrd),
+  kernel: openBootFile(order.kernel),
+  initrd: openBootFile(order.initrd),
   commandLine: order.commandLine,
   clock: 'host',
   seed: 1n,

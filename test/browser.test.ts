@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { loadDefaultGuest } from '../src/cli/default-guest.ts';
+import { readBootFile } from '../src/vm/boot-file.ts';
 import { Chromium, findChromium } from './browser/chromium.ts';
 import { GuestServer } from './browser/server.ts';
 
@@ -9,7 +10,7 @@ const FIRST_LINE_OF_LINUX = /Linux version \d/;
 
 const program = findChromium();
 const kernel = await loadDefaultGuest('').then(
-  (guest) => guest.kernel,
+  (guest) => readBootFile(guest.kernel),
   () => undefined,
 );
 

@@ -172,3 +172,38 @@ test('a restored machine starts anew when it is reset', async () => {
   await until(() => output() === 'SS');
   await park(other);
 });
+
+test('the file of a kernel is read for each reset and not kept in between', async () => {
+  const [first, second] = ['A', 'B'].map((letter) => multibootKernel(COUNTS.replace("'S'", `'${letter}'`)));
+  let kernel = first;
+  const { vm, output } = await makeVm('', { kernel: { read: async () => kernel } });
+  void vm.run();
+  await until(() => output() === 'A');
+  kernel = second;
+  await vm.reset();
+  await until(() => output() === 'AB');
+  await park(vm);
+});
+
+test('a machine whose kernel cannot be booted any more goes on instead of being reset', async () => {
+  let kernel = multibootKernel(COUNTS);
+  const { vm, events, output } = await makeVm('', { kernel: { read: () => kernel } });
+  void vm.run();
+  await until(() => output() === 'S');
+  kernel = new Uint8Array(100);
+  await assert.rejects(vm.reset(), /^Error: the machine cannot be reset: the kernel [^\n]*$/);
+  const { instructions } = vm.stats;
+  await until(() => vm.stats.instructions > instructions);
+  await park(vm);
+  assert.deepEqual(events, ['stop']);
+});
+
+test('the run of a guest that reboots ends when its kernel cannot be read any more', async () => {
+  let reads = 0;
+  const read = async () => {
+    if (reads++ > 0) throw new Error('EIO: i/o error, read');
+    return multibootKernel(SHUTS_DOWN);
+  };
+  const { vm } = await makeVm('', { noReboot: false, kernel: { read } });
+  await assert.rejects(vm.run(), /^Error: the machine cannot be reset: EIO: i\/o error, read$/);
+});

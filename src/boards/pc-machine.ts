@@ -24,8 +24,9 @@ import { DisplayCard, type DisplaySource } from './display-card.ts';
 import { BuiltinBios } from './firmware/builtin.ts';
 import { buildSmbios } from './firmware/smbios.ts';
 import { DEFAULT_BOOT_ORDER, optionRoms, prepareFirmware } from './firmware-boot.ts';
+import { type BootOptions, loadKernel } from './loaders/index.ts';
 import { PcBoard, type Shutdown } from './pc.ts';
-import type { PcMachineOptions } from './pc-options.ts';
+import type { KernelBoot, PcMachineOptions } from './pc-options.ts';
 import { generationId, pagesKnownIn, pagesTranslatedIn, processorsOf, systemUuid } from './saved-state.ts';
 import { voicesOf } from './sound-card.ts';
 import { startCpu } from './start-cpu.ts';
@@ -77,11 +78,12 @@ export class PcMachine {
   readonly #memoryBytes: number;
   readonly #cpuCount: number;
   readonly #tables: SystemTables;
-  #boot: PcMachineOptions['boot'];
+  readonly #boot: PcMachineOptions['boot'];
   readonly #wake: () => void;
   #capture: MemoryCapture | undefined;
   /** The machine's own BIOS, where it starts from that. */
   readonly #bios: BuiltinBios | undefined;
+  #hasLoadedKernel = false;
   #ended: Shutdown | undefined;
 
   /** @throws {BootImageInvalid} the kernel or initrd cannot be booted  @throws {FirmwareInvalid} nor the firmware  @throws {RangeError} the host has not enough memory */
@@ -238,12 +240,13 @@ export class PcMachine {
     return this.clock.skipTo(this.clock.nextDeadlineNanos());
   }
 
-  /** As the reset button: everything as at power-on, the kernel loaded again. */
-  reset(): void {
+  /** As the reset button: everything as at power-on, the kernel loaded again. @param kernel as {@link prepareReset} gave it
+   * @throws {BootImageInvalid} it cannot be booted */
+  reset(kernel?: KernelBoot): void {
     this.#ended = undefined;
     this.board.reset();
     this.vcpus.reset();
-    this.#start();
+    this.#start(kernel);
   }
 
   /** Brings in the page that a run waits for. @throws {Error} it cannot be read */
@@ -257,10 +260,15 @@ export class PcMachine {
     return this.#memory.pageInAll(this.ram.absentPages());
   }
 
-  /** Makes {@link reset} possible for a machine that was restored: brings in all of its memory, and its kernel. */
-  async prepareReset(): Promise<void> {
+  /** Makes {@link reset} possible: brings in all memory of a machine that was restored.
+   * @returns the kernel, where the machine does not keep it
+   * @throws {BootImageInvalid} the kernel cannot be booted  @throws {Error} it or memory cannot be read */
+  async prepareReset(): Promise<KernelBoot | undefined> {
     await this.pageInAll();
-    if ('load' in this.#boot) this.#boot = await this.#boot.load();
+    if (!('load' in this.#boot)) return undefined;
+    const kernel = await this.#boot.load();
+    loadKernel(this.#bootOptions(kernel)); // what is wrong with it is found while the machine is whole
+    return kernel;
   }
 
   /** Everything that the machine's future depends on. It must not be running. @throws {PageAbsent} not all memory is there */
@@ -325,7 +333,7 @@ export class PcMachine {
   ): Promise<void> {
     this.#checkKind(state);
     this.#memory.detach();
-    const untouched = this.retired === 0 && ('load' in this.#boot || 'rom' in this.#boot);
+    const untouched = this.retired === 0 && !this.#hasLoadedKernel;
     clearRam(this.ram, untouched ? ONE_MIB : this.ram.endGpa);
     this.#memory.attach(pages);
     for (const [gpa, content] of early) this.#memory.bringIn(gpa, content);
@@ -400,15 +408,19 @@ export class PcMachine {
   }
 
   /** Makes a machine that has been reset ready for its first instruction. */
-  #start(): void {
-    const boot = this.#boot;
+  #start(given: KernelBoot | undefined): void {
+    const boot = given ?? this.#boot;
     if ('rom' in boot) prepareFirmware(this.board, this.#tables, this.#memoryBytes, boot);
     else if ('load' in boot) {
       configureFirmware(this.board.configuration, this.#memoryBytes, this.#cpuCount, this.#tables);
     } else {
-      const kernel = { ...boot, name: 'kernel', ramBytes: this.#memoryBytes };
-      startCpu(this.vcpu, directBoot(this.board, this.ram, this.#tables, kernel));
+      this.#hasLoadedKernel = true;
+      startCpu(this.vcpu, directBoot(this.board, this.ram, this.#tables, this.#bootOptions(boot)));
     }
+  }
+
+  #bootOptions(kernel: KernelBoot): BootOptions {
+    return { ...kernel, name: 'kernel', ramBytes: this.#memoryBytes };
   }
 
   #makeBios({ boot, memoryBytes }: PcMachineOptions): BuiltinBios | undefined {

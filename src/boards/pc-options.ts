@@ -11,7 +11,7 @@ import type { BootOptions } from './loaders/index.ts';
 /** A kernel that is loaded by the machine itself. */
 export type KernelBoot = Pick<BootOptions, 'kernel' | 'initrd' | 'commandLine'>;
 
-/** As {@link KernelBoot}, for a machine that is restored and needs its kernel only if it is reset. */
+/** As {@link KernelBoot}, for a machine that does not keep its kernel: it is loaded for each reset, see `PcMachine.prepareReset`. */
 export interface LateKernelBoot {
   readonly load: () => Promise<KernelBoot>;
 }

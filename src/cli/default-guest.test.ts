@@ -5,11 +5,13 @@ import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSyn
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, it } from 'node:test';
+import { readBootFile } from '../vm/boot-file.ts';
+import type { VmConfig } from '../vm/index.ts';
 import { loadDefaultGuest } from './default-guest.ts';
 import { CliError, STATUS } from './errors.ts';
 
 const PATH = process.env.PATH ?? '';
-const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
+const textOf = async (file: VmConfig['kernel']) => new TextDecoder().decode(file && (await readBootFile(file)));
 
 let folder: string;
 const inFolder = (...names: string[]) => join(folder, ...names);
@@ -69,8 +71,8 @@ const aptCalls = () => readFileSync(inFolder('log'), 'utf8').trim().split('\n');
 describe('the default guest', () => {
   it('has the kernel and the BusyBox of the packages, and a console', async () => {
     const { kernel, initrd, commandLine } = await loadDefaultGuest('');
-    assert.equal(text(kernel), 'kernel');
-    assert.match(text(initrd ?? new Uint8Array()), /bin\/busybox\0+box\0/);
+    assert.equal(await textOf(kernel), 'kernel');
+    assert.match(await textOf(initrd), /bin\/busybox\0+box\0/);
     assert.equal(commandLine, 'console=ttyS0');
   });
 
@@ -81,10 +83,18 @@ describe('the default guest', () => {
   it('is fetched once and then kept, with nothing else left behind', async () => {
     await loadDefaultGuest('');
     const again = await loadDefaultGuest('');
-    assert.equal(text(again.kernel), 'kernel');
+    assert.equal(await textOf(again.kernel), 'kernel');
     assert.deepEqual(aptCalls(), ['download']);
     assert.deepEqual(readdirSync(inFolder('cache/vitrine')).sort(), ['default-guest.json', 'files']);
     assert.equal(readdirSync(inFolder('cache/vitrine/files')).length, 2);
+  });
+
+  it('has its kernel read again for a reset, unless that was removed', async () => {
+    const { kernel } = await loadDefaultGuest('');
+    assert.equal(await textOf(kernel), 'kernel');
+    assert.equal(await textOf(kernel), 'kernel');
+    rmSync(inFolder('cache'), { recursive: true });
+    await assert.rejects(textOf(kernel), /^Error: the default guest's kernel is no longer in the cache$/);
   });
 
   it('is fetched again when a kept file is damaged or the list is', async () => {
@@ -92,15 +102,15 @@ describe('the default guest', () => {
     for (const name of readdirSync(inFolder('cache/vitrine/files'))) {
       writeFileSync(inFolder('cache/vitrine/files', name), 'damaged');
     }
-    assert.equal(text((await loadDefaultGuest('')).kernel), 'kernel');
+    assert.equal(await textOf((await loadDefaultGuest('')).kernel), 'kernel');
     writeFileSync(inFolder('cache/vitrine/default-guest.json'), '{');
-    assert.equal(text((await loadDefaultGuest('')).kernel), 'kernel');
+    assert.equal(await textOf((await loadDefaultGuest('')).kernel), 'kernel');
     assert.deepEqual(aptCalls(), ['download', 'download', 'download']);
   });
 
   it('fetches package lists of its own where the host has none', async () => {
     execFileSync('mv', [inFolder('lists'), inFolder('spare')]);
-    assert.equal(text((await loadDefaultGuest('')).kernel), 'kernel');
+    assert.equal(await textOf((await loadDefaultGuest('')).kernel), 'kernel');
     assert.deepEqual(aptCalls(), ['update', 'download']);
   });
 

@@ -1,4 +1,6 @@
 // The command line around a machine that plays a guest: the text of its "kernel" says what the guest does.
+
+import { readBootFile } from '../vm/boot-file.ts';
 import type { Shutdown, VmConfig, VmEvent, VmStatus } from '../vm/index.ts';
 import { CliError, STATUS } from './errors.ts';
 import type { Machine } from './machine.ts';
@@ -75,7 +77,17 @@ const GUESTS: Readonly<Record<string, (config: VmConfig, runs: () => boolean) =>
     }, 10);
     return forever();
   },
-  config: async ({ serial, kernel: _kernel, initrd, host: _host, handlers: _handlers, networks, shares, ...plain }) => {
+  config: async ({
+    serial,
+    kernel: _kernel,
+    initrd: given,
+    host: _host,
+    handlers: _handlers,
+    networks,
+    shares,
+    ...plain
+  }) => {
+    const initrd = given && (await readBootFile(given));
     const cards = {
       networks: networks?.map(({ model, mac }) => ({
         model,
@@ -93,7 +105,7 @@ const GUESTS: Readonly<Record<string, (config: VmConfig, runs: () => boolean) =>
 };
 
 async function makeFake(config: VmConfig): Promise<Machine> {
-  const play = GUESTS[new TextDecoder().decode(config.kernel)];
+  const play = GUESTS[new TextDecoder().decode(config.kernel && (await readBootFile(config.kernel)))];
   if (play === undefined) throw new CliError(STATUS.failed, '--kernel: the kernel is no guest');
   let status: VmStatus = 'running';
   const listeners: ((event: VmEvent) => void)[] = [];

@@ -1,4 +1,6 @@
 import { readFileSync } from 'node:fs';
+import { openBootFile } from '../host/node/boot-file.ts';
+import type { BootFile } from '../vm/index.ts';
 import { CliError, STATUS } from './errors.ts';
 import type { FileOption } from './run-options.ts';
 import { quote } from './values.ts';
@@ -16,6 +18,15 @@ const FINDINGS: Readonly<Record<string, string>> = {
 export function readOptionFile(file: FileOption): Uint8Array {
   try {
     return readFileSync(file.path);
+  } catch (error) {
+    throw whyUnreadable(file, error);
+  }
+}
+
+/** As {@link readOptionFile}, for what a machine boots: a file whose bytes it need not keep. @throws {CliError} it is missing or unreadable */
+export function openOptionFile(file: FileOption): BootFile | Uint8Array {
+  try {
+    return openBootFile(file.path);
   } catch (error) {
     throw whyUnreadable(file, error);
   }

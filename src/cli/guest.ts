@@ -1,12 +1,12 @@
 import type { VmConfig } from '../vm/index.ts';
-import { readOptionFile } from './files.ts';
+import { openOptionFile } from './files.ts';
 import type { RunOptions } from './run-options.ts';
 
 /** What a machine boots. */
 export type Guest = Pick<VmConfig, 'kernel' | 'initrd' | 'commandLine' | 'firmware' | 'snapshot'>;
 
 /** A guest whose kernel the machine loads itself. */
-export type KernelGuest = Guest & { readonly kernel: Uint8Array };
+export type KernelGuest = Guest & { readonly kernel: NonNullable<Guest['kernel']> };
 
 /** What makes the default guest's kernel write to the screen, and its shell read from the keyboard. */
 const ON_SCREEN = 'console=tty0';
@@ -25,8 +25,8 @@ export async function loadGuest(options: RunOptions): Promise<Guest> {
     return loadDefaultGuest(display.kind === 'none' ? append : `${ON_SCREEN} ${append}`);
   }
   return {
-    kernel: await readOptionFile(kernel),
-    initrd: initrd && (await readOptionFile(initrd)),
+    kernel: openOptionFile(kernel),
+    initrd: initrd && openOptionFile(initrd),
     commandLine: append,
   };
 }

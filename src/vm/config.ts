@@ -5,6 +5,7 @@ import type { FirmwareBoot } from '../boards/firmware-boot.ts';
 import type { HandlerStore } from '../boards/pc-machine.ts';
 import type { SoundModel } from '../boards/sound-card.ts';
 import type { AudioSink, CharPort } from '../machine/interfaces.ts';
+import type { BootFile } from './boot-file.ts';
 import type { SnapshotFile } from './snapshot/reader.ts';
 
 /** The host's own time, as the machine's clocks need it. */
@@ -23,10 +24,11 @@ export interface VmConfig {
   readonly memoryBytes: number;
   /** Processors, 1 to {@link MOST_CPUS}; default 1. */
   readonly cpuCount?: number;
-  /** A Linux bzImage or a multiboot ELF file. There is one unless there is {@link firmware} or {@link snapshot}. */
-  readonly kernel?: Uint8Array;
+  /** A Linux bzImage or a multiboot ELF file. There is one unless there is {@link firmware} or {@link snapshot}. Bytes are
+   * kept in memory for the machine's resets, files are read again. */
+  readonly kernel?: Uint8Array | BootFile;
   /** The initial RAM disk of a Linux kernel, the first module of a multiboot one. */
-  readonly initrd?: Uint8Array;
+  readonly initrd?: Uint8Array | BootFile;
   /** The kernel's command line: text without NUL. */
   readonly commandLine: string;
   /** The firmware that the machine starts from, where no kernel is given to it. */

@@ -40,7 +40,8 @@ export interface VmControl {
   pause(): Promise<void>;
   /** Goes on after {@link pause}; does nothing to a machine that is not paused. */
   resume(): Promise<void>;
-  /** As the reset button: the guest starts anew, paused or running as it was. */
+  /** As the reset button: the guest starts anew, paused or running as it was.
+   * @throws {Error} its kernel cannot be read or booted any more: it goes on as if nothing had been asked */
   reset(): Promise<void>;
   /** As a short press of the power button: the guest is told through ACPI. */
   pressPowerButton(): void;

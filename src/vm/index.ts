@@ -6,6 +6,7 @@ export { BootImageInvalid } from '../boards/loaders/index.ts';
 export { openDisk } from '../disk/open.ts';
 export type { AudioSink, ByteChannel, CharPort, FrameReceiver, NetPort } from '../machine/interfaces.ts';
 export { nullPort } from '../net/null-port.ts';
+export type { BootFile } from './boot-file.ts';
 export { type HandlerStore, type HostTime, MEMORY_LIMITS, type SoundModel, type VmConfig } from './config.ts';
 export type { PictureFormat, VmConsole } from './console.ts';
 export type { ShutdownReason, VmControl, VmEvent, VmStats, VmStatus } from './control.ts';

@@ -1,7 +1,8 @@
 import type { PcDrive } from '../boards/drives.ts';
-import { type MachineExit, PcMachine, type PcMachineOptions } from '../boards/pc-machine.ts';
+import { type KernelBoot, type MachineExit, PcMachine, type PcMachineOptions } from '../boards/pc-machine.ts';
 import { CapturableDisk } from '../machine/disk-capture.ts';
 import type { RunExit } from '../machine/interfaces.ts';
+import { readBootFile } from './boot-file.ts';
 import type { VmConfig } from './config.ts';
 import type { VmConsole } from './console.ts';
 import type { VmControl, VmEvent, VmStats, VmStatus } from './control.ts';
@@ -47,9 +48,17 @@ const LONGEST_SLEEP_MILLIS = 1_000;
 function bootOf(config: VmConfig): PcMachineOptions['boot'] {
   const { kernel, initrd, commandLine, firmware, snapshot } = config;
   if (snapshot) return bootIn(snapshot);
-  if (kernel) return { kernel, initrd, commandLine };
+  if (kernel) return { load: () => loadKernel(kernel, initrd, commandLine) };
   if (firmware) return firmware;
   throw new TypeError('a machine needs a kernel or firmware');
+}
+
+async function loadKernel(
+  kernel: NonNullable<VmConfig['kernel']>,
+  initrd: VmConfig['initrd'],
+  commandLine: string,
+): Promise<KernelBoot> {
+  return { kernel: await readBootFile(kernel), initrd: initrd && (await readBootFile(initrd)), commandLine };
 }
 
 /** Makes a disk that can be written one that snapshots can hold. */
@@ -117,13 +126,20 @@ export class Vm implements VmControl {
    * @throws {BootImageInvalid} the kernel or initrd cannot be booted  @throws {FirmwareInvalid} the firmware cannot be run  @throws {RangeError} the host has not enough memory
    * @throws {SnapshotInvalid} the snapshot cannot be read */
   static async create(config: VmConfig): Promise<Vm> {
-    if (!config.snapshot) return new Vm(config);
+    if (!config.snapshot) return Vm.#start(config);
     const early = readEarlyPages(config.snapshot); // which goes on while the machine is made
     early.catch(() => {});
     const lines = config.serial.map((line) => line && new HeldLine(line));
     const vm = new Vm({ ...config, serial: lines });
     await restoreMachine(vm.#machine, config.snapshot, config.networks, await early);
     for (const line of lines) line?.release();
+    return vm;
+  }
+
+  static async #start(config: VmConfig): Promise<Vm> {
+    const vm = new Vm(config);
+    const kernel = await vm.#machine.prepareReset();
+    if (kernel) vm.#machine.reset(kernel);
     return vm;
   }
 
@@ -171,10 +187,10 @@ export class Vm implements VmControl {
   }
 
   async reset(): Promise<void> {
-    await this.#machine.prepareReset();
+    const kernel = await this.#prepareReset();
     await this.#betweenSlices(() => {
       if (this.#machine.ended !== undefined) return;
-      this.#machine.reset();
+      this.#machine.reset(kernel);
       this.#emit({ kind: 'reset', byGuest: false });
       this.#loop.wake();
     });
@@ -362,9 +378,16 @@ export class Vm implements VmControl {
   }
 
   async #rebootByGuest(): Promise<void> {
-    await this.#machine.prepareReset();
-    this.#machine.reset();
+    this.#machine.reset(await this.#prepareReset());
     this.#emit({ kind: 'reset', byGuest: true });
+  }
+
+  async #prepareReset(): Promise<KernelBoot | undefined> {
+    try {
+      return await this.#machine.prepareReset();
+    } catch (error) {
+      throw new Error(`the machine cannot be reset: ${(error as Error).message}`, { cause: error });
+    }
   }
 
   #shutDown(exit: Shutdown): Shutdown {

@@ -1,8 +1,9 @@
-import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
+import { closeSync, fstatSync, openSync } from 'node:fs';
 import { open, rename, rm } from 'node:fs/promises';
 import { promisify } from 'node:util';
 import { constants, type ZstdOptions, zstdCompress, zstdDecompress, zstdDecompressSync } from 'node:zlib';
 import type { SnapshotCodec, SnapshotSink, SnapshotSource } from '../../vm/snapshot/format.ts';
+import { readAt } from './read-at.ts';
 
 /** The least that zlib takes as the size of its pieces. With one piece for everything nothing is joined. */
 const LEAST_CHUNK_BYTES = 64;
@@ -44,14 +45,7 @@ export class SnapshotFileSource implements SnapshotSource {
   }
 
   read(offset: number, length: number): Uint8Array {
-    const bytes = new Uint8Array(Math.min(length, Math.max(0, this.length - offset)));
-    let done = 0;
-    while (done < bytes.length) {
-      const count = readSync(this.#file, bytes, done, bytes.length - done, offset + done);
-      if (count === 0) break;
-      done += count;
-    }
-    return bytes.subarray(0, done);
+    return readAt(this.#file, offset, Math.min(length, Math.max(0, this.length - offset)));
   }
 
   close(): void {
