@@ -95,6 +95,8 @@ describe('--net', () => {
     'user,deny=a:b',
     'user,mac=01:00:00:00:00:00',
     'user,tftp=',
+    'user,bootfile=',
+    `user,bootfile=${'a'.repeat(201)}`,
     'switch:',
     'switch:a/b',
     'switch:a,restrict',

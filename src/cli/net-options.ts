@@ -1,5 +1,6 @@
 import { formatAddress, parseAddress } from '../base/ip-address.ts';
 import type { HostForward } from '../host/node/forwards.ts';
+import { MOST_BOOT_NAME_BYTES } from '../net/boot-files.ts';
 import type { CableOptions } from '../net/cable.ts';
 import { parseDestination, type Rule } from '../net/policy.ts';
 import type { NicModel } from '../vm/index.ts';
@@ -21,8 +22,8 @@ interface CardOption {
   readonly cable?: CableOptions;
 }
 
-/** A folder whose files are handed out by TFTP, and which of them machines are told to boot. */
-interface BootOption {
+/** A folder whose files are handed out by TFTP and HTTP, and what machines are told to boot: one of them, or a URL. */
+export interface BootOption {
   readonly tftp?: string;
   readonly bootFile?: string;
 }
@@ -65,7 +66,7 @@ export interface UserNetOption extends CardOption, BootOption {
 }
 
 const OF_ALL = '[,model=MODEL][,mac=MAC][,loss=PERCENT][,delay=MILLISECONDS][,rate=MEGABITS]';
-const OF_BOOT = '[,tftp=FOLDER][,bootfile=NAME]';
+const OF_BOOT = '[,tftp=FOLDER][,bootfile=NAME|URL]';
 const EXPECTED = {
   any: `none, user, switch:NAME, ws://HOST:PORT/TOKEN/ or tap:INTERFACE, with ${OF_ALL}`,
   user: `user[,hostfwd=tcp:[ADDRESS]:PORT-[ADDRESS]:PORT]…[,restrict][,allow=HOST[:PORT]]…[,deny=…]…${OF_BOOT}${OF_ALL}`,
@@ -167,7 +168,8 @@ function readRemoteWord(word: string): Partial<RemoteNetOption> | undefined {
 
 function readBootWord(name: string, value: string): BootOption | undefined {
   if (name === 'tftp' && value !== '') return { tftp: value };
-  return name === 'bootfile' ? { bootFile: value } : undefined;
+  const { length } = new TextEncoder().encode(value);
+  return name === 'bootfile' && length >= 1 && length <= MOST_BOOT_NAME_BYTES ? { bootFile: value } : undefined;
 }
 
 function splitWord(word: string): [name: string, value: string] {

@@ -1,10 +1,11 @@
 import type { HostForward, OpenForward } from '../host/node/forwards.ts';
 import type { CableOptions } from '../net/cable.ts';
-import type { UserNetwork } from '../net/user-network.ts';
+import type { NetworkBoot, UserNetwork } from '../net/user-network.ts';
 import type { PcNetwork } from '../vm/index.ts';
 import { CliError, STATUS, UsageError } from './errors.ts';
 import { FIRST_MAC, randomMac } from './mac-address.ts';
 import {
+  type BootOption,
   type CardNetOption,
   formatForward,
   type NetOption,
@@ -77,11 +78,12 @@ async function openPlug(option: CardNetOption, seed: bigint): Promise<Plug> {
   return cable ? lengthen(plug, cable, seed) : plug;
 }
 
-async function openUser({ restrict, rules, forwards, tftp, bootFile }: UserNetOption, seed: bigint): Promise<Plug> {
+async function openUser(option: UserNetOption, seed: bigint): Promise<Plug> {
+  const { restrict, rules, forwards } = option;
   const [{ UserNetwork }, { nodeNetHost }, boot] = await Promise.all([
     import('../net/user-network.ts'),
     import('../host/node/net-host.ts'),
-    openBootFolder(tftp, bootFile),
+    openBoot(option),
   ]);
   const opened = await openForwards(forwards);
   let network: UserNetwork | undefined;
@@ -99,10 +101,25 @@ async function openUser({ restrict, rules, forwards, tftp, bootFile }: UserNetOp
   };
 }
 
-async function openBootFolder(folder: string | undefined, fileName: string | undefined) {
-  if (folder === undefined) return undefined;
-  const { bootFolder } = await import('../host/node/boot-folder.ts');
-  return { readFile: bootFolder(folder), fileName };
+/** @throws {UsageError} there is a name, but no folder  @throws {CliError} the folder cannot be read */
+async function openBoot({ tftp, bootFile }: BootOption): Promise<NetworkBoot | undefined> {
+  if (tftp === undefined) {
+    if (bootFile === undefined) return undefined;
+    const { isUrl } = await import('../net/boot-files.ts');
+    if (isUrl(bootFile)) return { fileName: bootFile };
+    throw new UsageError('--net', quote(`bootfile=${bootFile}`), 'tftp=FOLDER beside it, or a URL');
+  }
+  const [{ bootFolder }, { opendir }, { whyUnreadable }] = await Promise.all([
+    import('../host/node/boot-folder.ts'),
+    import('node:fs/promises'),
+    import('./files.ts'),
+  ]);
+  try {
+    await (await opendir(tftp)).close();
+  } catch (error) {
+    throw whyUnreadable({ option: '--net', path: tftp }, error, 'a folder of files to boot');
+  }
+  return { openFile: bootFolder(tftp), fileName: bootFile };
 }
 
 async function openForwards(forwards: readonly HostForward[]): Promise<OpenForward[]> {
@@ -144,8 +161,8 @@ async function orComplain<Opened>(found: string, expected: string, opened: Promi
 
 async function openSwitch(option: SwitchNetOption): Promise<Plug> {
   const { joinSwitch, switchPath } = await import('./switch-member.ts');
-  const { name, nat, tftp, bootFile, web } = option;
-  const member = await joinSwitch(switchPath(name), { nat, boot: await openBootFolder(tftp, bootFile) });
+  const { name, nat, web } = option;
+  const member = await joinSwitch(switchPath(name), { nat, boot: await openBoot(option) });
   if (!web) return { port: () => member, close: () => member.close() };
   try {
     const stop = await admitOthers(option, web);

@@ -15,7 +15,7 @@ const FLAG_BROADCAST = 0x8000;
 /** What clients that know nothing but BOOTP expect (RFC 1542 section 2.1). */
 const SHORTEST_BYTES = 300;
 
-/** Options (RFC 2132; 4578 and 5970 for booting). */
+/** Options (RFC 2132, 3004). */
 const OPTION = {
   pad: 0,
   subnetMask: 1,
@@ -26,8 +26,10 @@ const OPTION = {
   leaseTime: 51,
   messageType: 53,
   server: 54,
+  vendorClass: 60,
   tftpServer: 66,
   bootFile: 67,
+  userClass: 77,
   end: 255,
 } as const;
 /** Message types (RFC 2132 section 9.6). */
@@ -44,9 +46,26 @@ export interface DhcpSettings {
   readonly netmask: Uint8Array;
   /** The first address that is given away; the next ones follow it. */
   readonly first: Uint8Array;
-  /** What clients that boot over the network are told to load: a name on the TFTP server. */
-  readonly bootFile?: string;
+  /** What clients that boot from the network are told to load. */
+  readonly boot?: BootAdvice;
 }
+
+/** Where clients find what they boot. */
+export interface BootAdvice {
+  /** The IPv4 address of the TFTP server. */
+  readonly server: Uint8Array;
+  /** For clients that load by TFTP: a name there. */
+  readonly fileName?: string;
+  /** For clients that know URLs. */
+  readonly url?: string;
+}
+
+const FILE_FIELD_BYTES = 128;
+/** Class of the vendor of UEFI firmware that boots by HTTP, whose answers have it too (UEFI Specification 2.10, section 24.7.2.1), and
+ * of clients that boot by PXE. */
+const CLASS = { http: 'HTTPClient', pxe: 'PXEClient' } as const;
+/** Class of the user of a boot program that takes URLs. */
+const CLASS_IPXE = 'iPXE';
 
 /** A message to a client. */
 export interface DhcpReply {
@@ -120,33 +139,36 @@ export class DhcpServer {
   #reply(request: Request, type: number | undefined, lease: Uint8Array | undefined): DhcpReply {
     const isNak = type === TYPE.nak;
     const given = isNak ? undefined : lease;
-    const { bootFile } = this.#settings;
+    const name = isNak ? undefined : this.#bootNameFor(request);
     const writer = new ByteWriter();
     writer.append([OPERATION.reply, HARDWARE_ETHERNET, MAC_BYTES, 0]);
     writer.append(request.bytes.subarray(4, 8)).zeros(2);
     writer.append(request.bytes.subarray(FIELD.flags, FIELD.flags + 2));
     writer.append(isNak ? new Uint8Array(IPV4_BYTES) : request.clientAddress);
     writer.append(given ?? new Uint8Array(IPV4_BYTES));
-    writer.append(bootFile === undefined || isNak ? new Uint8Array(IPV4_BYTES) : this.#settings.server);
+    writer.append((name !== undefined && this.#settings.boot?.server) || new Uint8Array(IPV4_BYTES));
     writer.append(request.bytes.subarray(FIELD.gateway, FIELD.gateway + 4));
     writer.append(request.mac).zeros(10 + 64);
-    writer.text(isNak ? '' : (bootFile ?? ''), 127).zeros(1);
+    writer.text(name !== undefined && name.length < FILE_FIELD_BYTES ? name : '', FILE_FIELD_BYTES);
     writer.append([0x63, 0x82, 0x53, 0x63]);
-    this.#putOptions(writer, type, given, bootFile);
+    this.#putOptions(writer, type, given);
+    if (name !== undefined) this.#putBootOptions(writer, name, isHttpClient(request));
     writer.u8(OPTION.end).zeros(Math.max(0, SHORTEST_BYTES - writer.length));
     return { message: writer.finish(), ...this.#destination(request, isNak ? undefined : lease) };
   }
 
-  #putOptions(
-    writer: ByteWriter,
-    type: number | undefined,
-    lease: Uint8Array | undefined,
-    bootFile: string | undefined,
-  ): void {
+  /** What a client is told to load, by what it says of itself. Who knows nothing of URLs is told none. */
+  #bootNameFor(request: Request): string | undefined {
+    const { fileName, url } = this.#settings.boot ?? {};
+    if (isHttpClient(request)) return url && /^https?:/i.test(url) ? url : undefined;
+    if (fileName !== undefined) return fileName;
+    const isPlainPxe = classOf(request, OPTION.vendorClass).startsWith(CLASS.pxe) && !isIpxe(request);
+    return isPlainPxe ? undefined : url;
+  }
+
+  #putOptions(writer: ByteWriter, type: number | undefined, lease: Uint8Array | undefined): void {
     const { server, netmask, router, nameServer } = this.#settings;
-    const put = (option: number, bytes: ArrayLike<number> | undefined) => {
-      if (bytes) writer.append([option, bytes.length]).append(bytes);
-    };
+    const put = (option: number, bytes: ArrayLike<number> | undefined) => putOption(writer, option, bytes);
     if (type !== undefined) {
       put(OPTION.messageType, [type]);
       put(OPTION.server, server);
@@ -157,9 +179,13 @@ export class DhcpServer {
     put(OPTION.nameServer, nameServer);
     put(OPTION.mtu, [MTU_BYTES >> 8, MTU_BYTES & 0xff]);
     if (lease && type !== undefined) put(OPTION.leaseTime, [0, LEASE_SECONDS >> 16, LEASE_SECONDS >> 8, LEASE_SECONDS]);
-    if (bootFile === undefined) return;
-    put(OPTION.tftpServer, asciiOf(formatAddress(server)));
-    put(OPTION.bootFile, asciiOf(bootFile));
+  }
+
+  #putBootOptions(writer: ByteWriter, name: string, isHttp: boolean): void {
+    const { server } = this.#settings.boot ?? {};
+    if (isHttp) putOption(writer, OPTION.vendorClass, asciiOf(CLASS.http));
+    else if (server) putOption(writer, OPTION.tftpServer, asciiOf(formatAddress(server)));
+    putOption(writer, OPTION.bootFile, asciiOf(name));
   }
 
   /** RFC 2131 section 4.1: to the address the client has, else to the one it is given unless it asks for a broadcast. */
@@ -200,6 +226,23 @@ function parseOptions(bytes: Uint8Array): Map<number, Uint8Array> {
     }
   }
   return options;
+}
+
+function isHttpClient(request: Request): boolean {
+  return classOf(request, OPTION.vendorClass).startsWith(CLASS.http);
+}
+
+/** iPXE says so as text, not as the list of RFC 3004. */
+function isIpxe(request: Request): boolean {
+  return classOf(request, OPTION.userClass).includes(CLASS_IPXE);
+}
+
+function classOf({ options }: Request, option: number): string {
+  return new TextDecoder('latin1').decode(options.get(option));
+}
+
+function putOption(writer: ByteWriter, option: number, bytes: ArrayLike<number> | undefined): void {
+  if (bytes) writer.append([option, bytes.length]).append(bytes);
 }
 
 function asciiOf(text: string): Uint8Array {

@@ -3,6 +3,7 @@ import { describe, it } from 'node:test';
 import { ManualClock } from '../machine/manual-clock.ts';
 import { get16 } from './ethernet.ts';
 import { counting } from './tcp/test-guest.case.ts';
+import { TestBootFolder } from './test-boot-folder.case.ts';
 import { TftpServer } from './tftp.ts';
 import { Timers } from './timers.ts';
 
@@ -12,7 +13,7 @@ class Client {
   readonly answers: Uint8Array[] = [];
 
   constructor(file: Uint8Array) {
-    this.server = new TftpServer(new Timers(this.clock), async (name) => (name === 'file' ? file : undefined));
+    this.server = new TftpServer(new Timers(this.clock), new TestBootFolder({ file }).open);
   }
 
   async say(...message: number[]): Promise<Uint8Array | undefined> {

@@ -1,4 +1,5 @@
 import { ByteWriter } from '../base/bytes.ts';
+import { type OpenBootFile, readBootFile } from './boot-files.ts';
 import { get16, sameBytes } from './ethernet.ts';
 import type { Timer, Timers } from './timers.ts';
 
@@ -14,9 +15,8 @@ const MOST_TRANSFERS = 32;
 const RETRY_MILLIS = 1000;
 const MOST_RETRIES = 5;
 const MOST_NAME_BYTES = 512;
-
-/** Files by name, as a server hands them out. @returns undefined where there is none of that name */
-export type ReadFile = (name: string) => Promise<Uint8Array | undefined>;
+/** The largest file: it is in memory while it is sent. */
+const MOST_FILE_BYTES = 512 << 20;
 
 interface Transfer {
   /** What asked for it, and whether any answer was acknowledged. */
@@ -35,14 +35,14 @@ interface Transfer {
 /** A TFTP server that hands out files (RFC 1350), with the options that boot programs want (RFC 2347 to 2349). */
 export class TftpServer {
   readonly #timers: Timers;
-  readonly #readFile: ReadFile;
+  readonly #openFile: OpenBootFile;
   readonly #transfers = new Map<string, Transfer>();
   /** Clients whose file is being read. */
   readonly #reading = new Set<string>();
 
-  constructor(timers: Timers, readFile: ReadFile) {
+  constructor(timers: Timers, openFile: OpenBootFile) {
     this.#timers = timers;
-    this.#readFile = readFile;
+    this.#openFile = openFile;
   }
 
   /** Takes a message. @param client names the sender  @param send sends one back */
@@ -70,7 +70,7 @@ export class TftpServer {
   async #begin(client: string, message: Uint8Array, send: Transfer['send']): Promise<void> {
     if (message.length > MOST_NAME_BYTES) return;
     const [name = '', , ...words] = new TextDecoder().decode(message.subarray(2)).split('\0');
-    const file = await this.#readFile(name).catch(() => undefined);
+    const file = await readBootFile(this.#openFile, name, MOST_FILE_BYTES);
     if (!file) {
       send(errorMessage(ERROR.notFound, `there is no ${name}`));
       return;

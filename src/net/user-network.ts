@@ -3,13 +3,15 @@ import { SplitMix64 } from '../base/random.ts';
 import { requireVersion } from '../base/state-version.ts';
 import type { Clock, DeviceState, FrameOffload, NetPort } from '../machine/interfaces.ts';
 import { answerArp, requestArp } from './arp.ts';
+import { isUrl, type OpenBootFile } from './boot-files.ts';
 import { DatagramForwards } from './datagram-forwards.ts';
 import { DatagramTable, type DeliverDatagram } from './datagrams.ts';
-import { DHCP_PORT, DhcpServer } from './dhcp.ts';
+import { type BootAdvice, DHCP_PORT, DhcpServer } from './dhcp.ts';
 import { answerDhcpv6, DHCPV6_PORT } from './dhcpv6.ts';
 import { DNS_PORT, DnsForwarder } from './dns.ts';
 import { DnsStream } from './dns-stream.ts';
 import { ETHERNET_HEADER_BYTES, ETHERTYPE, get16, isMulticast, MAC_BYTES, sameBytes } from './ethernet.ts';
+import { HTTP_PORT, HttpServer } from './http/server.ts';
 import { echoReply, type Unreachable, unreachable } from './icmp.ts';
 import type {
   ForwardedDatagram,
@@ -27,7 +29,7 @@ import { Policy, type Rule } from './policy.ts';
 import { Reassembly } from './reassembly.ts';
 import type { TcpPath } from './tcp/connection.ts';
 import { type SavedConnection, TcpTable } from './tcp/table.ts';
-import { type ReadFile, TFTP_PORT, TftpServer } from './tftp.ts';
+import { TFTP_PORT, TftpServer } from './tftp.ts';
 import { Timers } from './timers.ts';
 import { type Datagram, makeUdp, parseUdp } from './udp.ts';
 
@@ -44,11 +46,11 @@ export interface UserNetworkOptions {
   readonly boot?: NetworkBoot;
 }
 
-/** Files for machines that boot from the network. */
+/** What machines that boot from the network are given. */
 export interface NetworkBoot {
-  /** Hands out files by TFTP. */
-  readonly readFile: ReadFile;
-  /** What a machine is told to load. */
+  /** Opens files that are handed out by TFTP and HTTP; absent: there are none. */
+  readonly openFile?: OpenBootFile;
+  /** What a machine is told to load: a name of these files, or a URL of anything. */
   readonly fileName?: string;
 }
 
@@ -58,12 +60,14 @@ const ADDRESS = {
   netmask: ip('255.255.255.0'),
   host: ip('10.0.2.2'),
   nameServer: ip('10.0.2.3'),
+  bootServer: ip('10.0.2.4'),
   guest: ip('10.0.2.15'),
   everybody: ip('255.255.255.255'),
   broadcast: ip('10.0.2.255'),
   network6: { address: ip('fec0::'), prefixBits: 64 },
   host6: ip('fec0::2'),
   nameServer6: ip('fec0::3'),
+  bootServer6: ip('fec0::4'),
   linkLocal: ip('fe80::2'),
 } as const;
 /** What the host calls itself. */
@@ -110,6 +114,7 @@ export class UserNetwork implements ForwardTarget {
   readonly #dns: DnsForwarder;
   readonly #policy: Policy;
   readonly #tftp: TftpServer | undefined;
+  readonly #http: HttpServer | undefined;
   readonly #router: RouterSettings;
 
   constructor(options: UserNetworkOptions) {
@@ -142,9 +147,12 @@ export class UserNetwork implements ForwardTarget {
       nameServer: restrict ? undefined : ADDRESS.nameServer,
       netmask: ADDRESS.netmask,
       first: ADDRESS.guest,
-      bootFile: boot?.fileName,
+      boot: boot && bootAdvice(boot),
     });
-    this.#tftp = boot && new TftpServer(timers, boot.readFile);
+    if (boot?.openFile) {
+      this.#tftp = new TftpServer(timers, boot.openFile);
+      this.#http = new HttpServer(boot.openFile);
+    }
     this.#dns = new DnsForwarder({
       host,
       mayResolve: (name) => this.#policy.mayResolve(name),
@@ -297,6 +305,8 @@ export class UserNetwork implements ForwardTarget {
     if (path.sourcePort === DNS_PORT && this.#isNameServer(path.source) && !this.#options.restrict) {
       return (listener) => new DnsStream(this.#dns, listener);
     }
+    const http = this.#http;
+    if (http && path.sourcePort === HTTP_PORT && isBootServer(path.source)) return (listener) => http.connect(listener);
     const to = this.#outside(path.source, path.sourcePort);
     return typeof to === 'string' ? undefined : (listener) => this.#options.host.connect(to, listener);
   }
@@ -352,7 +362,7 @@ export class UserNetwork implements ForwardTarget {
   }
 
   #isOurs(address: Uint8Array): boolean {
-    return OWN_ADDRESSES.some((own) => sameBytes(own, address));
+    return OWN_ADDRESSES.some((own) => sameBytes(own, address)) || (this.#http !== undefined && isBootServer(address));
   }
 
   #isNameServer(address: Uint8Array): boolean {
@@ -379,6 +389,19 @@ const OWN_ADDRESSES = [
   ADDRESS.nameServer6,
   ADDRESS.linkLocal,
 ] as const;
+
+/** A name is loaded from the boot server, by what a client knows. */
+function bootAdvice({ fileName }: NetworkBoot): BootAdvice {
+  const server = ADDRESS.bootServer;
+  if (fileName === undefined) return { server };
+  if (isUrl(fileName)) return { server, url: fileName };
+  const path = fileName.split(/[\\/]/).filter(Boolean).map(encodeURIComponent);
+  return { server, fileName, url: `http://${formatAddress(server)}/${path.join('/')}` };
+}
+
+function isBootServer(address: Uint8Array): boolean {
+  return sameBytes(address, ADDRESS.bootServer) || sameBytes(address, ADDRESS.bootServer6);
+}
 
 function turned({ source, target }: IpPath): IpPath {
   return { source: target.slice(), target: source.slice() };
