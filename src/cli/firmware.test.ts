@@ -16,8 +16,11 @@ test('firmware that needs another machine is refused in one line, whatever its f
     () => false,
   );
   if (!copied) return t.skip(`this host has no ${NEEDS_SMM}`);
-  await assert.rejects(loadFirmware({ option: '--firmware', path }, { bootMenu: false, optionRoms: [] }), {
-    message:
-      /^--firmware: found ".*", firmware that needs system management mode \(SMM\) and pc-q35-\*, expected firmware for pc-i440fx without SMM$/,
-  });
+  await assert.rejects(
+    loadFirmware({ option: '--firmware', path }, { bootMenu: false, optionRoms: [], networks: [] }),
+    {
+      message:
+        /^--firmware: found ".*", firmware that needs system management mode \(SMM\) and pc-q35-\*, expected firmware for pc-i440fx without SMM$/,
+    },
+  );
 });

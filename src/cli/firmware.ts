@@ -19,18 +19,35 @@ const DESCRIPTOR_FOLDERS = ['/usr/share/qemu/firmware', '/etc/qemu/firmware'];
 const BOOT_MENU_MILLIS = 3000;
 const MACHINE = /^pc-i440fx/;
 
-/** Reads the firmware that the options name.
- * @throws {CliError} it is missing or unreadable, or known to need another machine */
+/** The most that a BIOS has. UEFI firmware has more, and loads from the network itself. */
+const MOST_BIOS_BYTES = 256 << 10;
+
+/** What of the options says how firmware boots. */
+type BootOptions = Pick<RunOptions, 'bootOrder' | 'bootMenu' | 'optionRoms' | 'networks'>;
+
+/** Reads the firmware that the options name, and option ROMs.
+ * @throws {CliError} it is missing or unreadable, or known to need another machine; or a ROM is missing */
 export async function loadFirmware(
   firmware: NonNullable<RunOptions['firmware']>,
-  { bootOrder, bootMenu, optionRoms }: Pick<RunOptions, 'bootOrder' | 'bootMenu' | 'optionRoms'>,
+  options: BootOptions,
 ): Promise<FirmwareBoot> {
+  const { bootOrder, bootMenu } = options;
   const boot = { bootOrder, bootMenuMillis: bootMenu ? BOOT_MENU_MILLIS : undefined };
-  const files = optionRoms.map((file, n) => [`genroms/option${n}.rom`, readOptionFile(file)] as const);
-  if (firmware === 'builtin') return { ...boot, rom: 'builtin', files };
+  if (firmware === 'builtin') return { ...boot, rom: 'builtin', files: await readRoms(options, true) };
   const rom = readOptionFile(firmware);
   await expectOurMachine(firmware, rom);
+  const files = await readRoms(options, rom.length <= MOST_BIOS_BYTES);
   return { ...boot, rom, files: [...(await vgaBioses(dirname(firmware.path))), ...files] };
+}
+
+/** The option ROMs. A BIOS that is to boot from the network gets that of the first card where none is given. */
+async function readRoms({ optionRoms, bootOrder, networks }: BootOptions, isBios: boolean) {
+  const roms = optionRoms.map(readOptionFile);
+  const [card] = networks.flatMap((option) => (option.kind === 'none' ? [] : [option.model]));
+  if (isBios && roms.length === 0 && card && bootOrder?.includes('net')) {
+    roms.push(await (await import('./network-rom.ts')).loadNetworkRom(card));
+  }
+  return roms.map((rom, n) => [`genroms/option${n}.rom`, rom] as const);
 }
 
 async function vgaBioses(folder: string): Promise<[name: string, bytes: Uint8Array][]> {

@@ -112,11 +112,14 @@ function bootOptions(): Option[] {
     new Option('--append <STRING>', 'command line of the kernel'),
     new Option(
       '--firmware <FILE>',
-      'builtin, the default where there is a medium and no kernel, or an image of SeaBIOS or OVMF',
+      'builtin, the default where there is a medium or --boot net and no kernel, or an image of SeaBIOS or OVMF',
     ),
     new Option('--firmware-vars <FILE>', "the firmware's variables: a copy of OVMF_VARS.fd, which the machine writes"),
     new Option('--boot <MEDIA>', 'what the firmware boots from: cd, disk, floppy, net, several with commas; menu asks'),
-    new Option('--option-rom <FILE>', "a ROM that the firmware starts, as a network card's").argParser(collect),
+    new Option(
+      '--option-rom <FILE>',
+      "a ROM that the firmware starts; without one, --boot net starts iPXE's for the card",
+    ).argParser(collect),
   ];
 }
 
@@ -131,7 +134,7 @@ function deviceOptions(): Option[] {
     new Option('--floppy <FILE>', 'the medium in the floppy drive; again for the second drive').argParser(collect),
     new Option(
       '--net <NETWORK>',
-      'a network card: none, user, switch:NAME, ws://HOST:PORT/TOKEN/ or tap:INTERFACE, with [,model=virtio|e1000|rtl8139|ne2k][,mac=…][,loss=PERCENT][,delay=MS][,rate=MBIT]; for user [,hostfwd=…][,restrict][,allow=…][,deny=…]; for switch [,nat][,vlan=ID][,trunk=ID+ID…][,ws=[HOST:]PORT]; for both [,tftp=FOLDER][,bootfile=NAME]',
+      'a network card: none, user, switch:NAME, ws://HOST:PORT/TOKEN/ or tap:INTERFACE, with [,model=virtio|e1000|rtl8139|ne2k][,mac=…][,loss=PERCENT][,delay=MS][,rate=MBIT]; for user [,hostfwd=…][,restrict][,allow=…][,deny=…]; for switch [,nat][,vlan=ID][,trunk=ID+ID…][,ws=[HOST:]PORT]; for both [,tftp=FOLDER][,bootfile=NAME|URL], what machines boot by TFTP and HTTP',
     ).argParser(collect),
     new Option('--pcap <FILE>', 'write the frames of the first network card to a capture file'),
     new Option('--share <DIR:TAG[:ro]>', 'a folder that the guest can mount by 9p').argParser(collect),

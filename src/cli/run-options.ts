@@ -220,7 +220,8 @@ function readFirmware(kernel: FileOption | undefined, raw: RawRunOptions): RunOp
     return { option: '--firmware', path };
   }
   const hasMedia = [raw.disk, raw.cdrom, raw.floppy, path].some((option) => option !== undefined);
-  return kernel === undefined && hasMedia ? 'builtin' : undefined;
+  const isFromNet = raw.boot?.split(',').includes('net') ?? false;
+  return kernel === undefined && (hasMedia || isFromNet) ? 'builtin' : undefined;
 }
 
 function readVariables(firmware: RunOptions['firmware'], path: string | undefined): FileOption | undefined {
