@@ -147,6 +147,8 @@ describe('bad input to vitrine run', () => {
     ],
     [['--serial', 'none', '--serial', 'none', '--serial', 'none'], 2, '--serial: found 3 of them, expected at most 2'],
     [['--qmp', 'nowhere'], 2, '--qmp: found "nowhere", expected unix:PATH or tcp:HOST:PORT'],
+    [['--net', 'user,bootfile=a'], 2, '--net: found "bootfile=a", expected tftp=FOLDER beside it, or a URL'],
+    [['--net', 'user,tftp=nothing'], 4, '--net: found "nothing", no such file, expected a folder of files to boot'],
     [['--bogus'], 2, '--bogus: found an unknown option, expected one that vitrine run --help lists'],
     [
       ['--rtc', 'a'],
