@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { describe, it } from 'node:test';
 import { loadDefaultGuest } from '../src/cli/default-guest.ts';
+import { readBootFile } from '../src/vm/boot-file.ts';
 import { projectRoot } from './source-files.ts';
 
 const launcher = join(projectRoot, 'bin/vitrine');
@@ -25,14 +26,11 @@ describe('vitrine run --boot net', { skip }, () => {
   it('boots a kernel and its initial RAM disk by iPXE, HTTP and the built-in BIOS', async (t) => {
     const folder = mkdtempSync(join(tmpdir(), 'vitrine-boot-'));
     t.after(() => rmSync(folder, { recursive: true }));
-    const { kernel, initrd = new Uint8Array(0) } = await loadDefaultGuest('');
+    const { kernel, initrd } = await loadDefaultGuest('');
     mkdirSync(join(folder, 'linux'));
-    for (const [name, content] of Object.entries({
-      'boot.ipxe': SCRIPT,
-      'linux/kernel': kernel,
-      'linux/initrd': initrd,
-    }))
-      writeFileSync(join(folder, name), content);
+    writeFileSync(join(folder, 'boot.ipxe'), SCRIPT);
+    writeFileSync(join(folder, 'linux/kernel'), await readBootFile(kernel));
+    writeFileSync(join(folder, 'linux/initrd'), initrd ? await readBootFile(initrd) : '');
     const net = `user,model=virtio,tftp=${folder},bootfile=http://10.0.2.4/boot.ipxe`;
     const args = [launcher, 'run', '--boot', 'net', '--net', net, '--timeout', `${LIMIT_SECONDS}`];
     const child = spawn(process.execPath, args);

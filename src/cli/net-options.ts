@@ -1,8 +1,8 @@
 import { formatAddress, parseAddress } from '../base/ip-address.ts';
 import type { HostForward } from '../host/node/forwards.ts';
-import { MOST_BOOT_NAME_BYTES } from '../net/boot-files.ts';
 import type { CableOptions } from '../net/cable.ts';
 import { parseDestination, type Rule } from '../net/policy.ts';
+import { MOST_BOOT_NAME_BYTES } from '../net/served-files.ts';
 import type { NicModel } from '../vm/index.ts';
 import { UsageError } from './errors.ts';
 import { quote } from './values.ts';

@@ -105,7 +105,7 @@ async function openUser(option: UserNetOption, seed: bigint): Promise<Plug> {
 async function openBoot({ tftp, bootFile }: BootOption): Promise<NetworkBoot | undefined> {
   if (tftp === undefined) {
     if (bootFile === undefined) return undefined;
-    const { isUrl } = await import('../net/boot-files.ts');
+    const { isUrl } = await import('../net/served-files.ts');
     if (isUrl(bootFile)) return { fileName: bootFile };
     throw new UsageError('--net', quote(`bootfile=${bootFile}`), 'tftp=FOLDER beside it, or a URL');
   }

@@ -1,4 +1,4 @@
-import type { OpenBootFile } from './boot-files.ts';
+import type { OpenServedFile } from './served-files.ts';
 
 /** A folder of a test, which sees how many of its files are open. */
 export class TestBootFolder {
@@ -9,7 +9,7 @@ export class TestBootFolder {
     this.files = new Map(Object.entries(files));
   }
 
-  readonly open: OpenBootFile = async (name) => {
+  readonly open: OpenServedFile = async (name) => {
     const bytes = this.files.get(name);
     if (!bytes) return undefined;
     this.openFiles++;

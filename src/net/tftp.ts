@@ -1,6 +1,6 @@
 import { ByteWriter } from '../base/bytes.ts';
-import { type OpenBootFile, readBootFile } from './boot-files.ts';
 import { get16, sameBytes } from './ethernet.ts';
+import { type OpenServedFile, readServedFile } from './served-files.ts';
 import type { Timer, Timers } from './timers.ts';
 
 export const TFTP_PORT = 69;
@@ -35,12 +35,12 @@ interface Transfer {
 /** A TFTP server that hands out files (RFC 1350), with the options that boot programs want (RFC 2347 to 2349). */
 export class TftpServer {
   readonly #timers: Timers;
-  readonly #openFile: OpenBootFile;
+  readonly #openFile: OpenServedFile;
   readonly #transfers = new Map<string, Transfer>();
   /** Clients whose file is being read. */
   readonly #reading = new Set<string>();
 
-  constructor(timers: Timers, openFile: OpenBootFile) {
+  constructor(timers: Timers, openFile: OpenServedFile) {
     this.#timers = timers;
     this.#openFile = openFile;
   }
@@ -70,7 +70,7 @@ export class TftpServer {
   async #begin(client: string, message: Uint8Array, send: Transfer['send']): Promise<void> {
     if (message.length > MOST_NAME_BYTES) return;
     const [name = '', , ...words] = new TextDecoder().decode(message.subarray(2)).split('\0');
-    const file = await readBootFile(this.#openFile, name, MOST_FILE_BYTES);
+    const file = await readServedFile(this.#openFile, name, MOST_FILE_BYTES);
     if (!file) {
       send(errorMessage(ERROR.notFound, `there is no ${name}`));
       return;

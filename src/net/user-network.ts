@@ -3,7 +3,6 @@ import { SplitMix64 } from '../base/random.ts';
 import { requireVersion } from '../base/state-version.ts';
 import type { Clock, DeviceState, FrameOffload, NetPort } from '../machine/interfaces.ts';
 import { answerArp, requestArp } from './arp.ts';
-import { isUrl, type OpenBootFile } from './boot-files.ts';
 import { DatagramForwards } from './datagram-forwards.ts';
 import { DatagramTable, type DeliverDatagram } from './datagrams.ts';
 import { type BootAdvice, DHCP_PORT, DhcpServer } from './dhcp.ts';
@@ -27,6 +26,7 @@ import { GuestLink } from './link.ts';
 import { answerNdp, NDP_HOP_LIMIT, type NdpReply, type RouterSettings, solicit } from './ndp.ts';
 import { Policy, type Rule } from './policy.ts';
 import { Reassembly } from './reassembly.ts';
+import { isUrl, type OpenServedFile } from './served-files.ts';
 import type { TcpPath } from './tcp/connection.ts';
 import { type SavedConnection, TcpTable } from './tcp/table.ts';
 import { TFTP_PORT, TftpServer } from './tftp.ts';
@@ -49,7 +49,7 @@ export interface UserNetworkOptions {
 /** What machines that boot from the network are given. */
 export interface NetworkBoot {
   /** Opens files that are handed out by TFTP and HTTP; absent: there are none. */
-  readonly openFile?: OpenBootFile;
+  readonly openFile?: OpenServedFile;
   /** What a machine is told to load: a name of these files, or a URL of anything. */
   readonly fileName?: string;
 }

@@ -1,10 +1,10 @@
 import { constants } from 'node:fs';
 import { type FileHandle, open, realpath, stat } from 'node:fs/promises';
 import { join, sep } from 'node:path';
-import type { BootFile, OpenBootFile } from '../../net/boot-files.ts';
+import type { OpenServedFile, ServedFile } from '../../net/served-files.ts';
 
 /** The files of a folder for machines that boot from a network: nothing outside of it is handed out. */
-export function bootFolder(folder: string): OpenBootFile {
+export function bootFolder(folder: string): OpenServedFile {
   return async (name) => {
     try {
       const root = await realpath(folder);
@@ -17,7 +17,7 @@ export function bootFolder(folder: string): OpenBootFile {
   };
 }
 
-async function bootFile(handle: FileHandle): Promise<BootFile> {
+async function bootFile(handle: FileHandle): Promise<ServedFile> {
   const close = () => void handle.close().catch(() => {});
   try {
     const { size: sizeBytes } = await handle.stat();

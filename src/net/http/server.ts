@@ -1,5 +1,5 @@
-import type { BootFile, OpenBootFile } from '../boot-files.ts';
 import type { HostStream, StreamListener } from '../interfaces.ts';
+import type { OpenServedFile, ServedFile } from '../served-files.ts';
 import { HttpStream } from './stream.ts';
 
 export const HTTP_PORT = 80;
@@ -7,14 +7,14 @@ export const HTTP_PORT = 80;
 const MOST_OPEN_FILES = 64;
 
 /** What became of a wish for a file: the file, or the status that says why there is none. */
-export type Opening = BootFile | 404 | 503;
+export type Opening = ServedFile | 404 | 503;
 
 /** An HTTP server that hands out files (RFC 9110, RFC 9112): HTTP/1.1 by GET and HEAD, with ranges and connections that stay open. */
 export class HttpServer {
-  readonly #openFile: OpenBootFile;
+  readonly #openFile: OpenServedFile;
   #openFiles = 0;
 
-  constructor(openFile: OpenBootFile) {
+  constructor(openFile: OpenServedFile) {
     this.#openFile = openFile;
   }
 

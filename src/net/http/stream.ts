@@ -1,5 +1,5 @@
-import type { BootFile } from '../boot-files.ts';
 import type { HostStream, StreamListener } from '../interfaces.ts';
+import type { ServedFile } from '../served-files.ts';
 import {
   HEAD_END,
   type HttpRefusal,
@@ -146,7 +146,7 @@ export class HttpStream implements HostStream {
     if (!isHead) this.#listener?.data(asciiOf(text));
   }
 
-  async #send(file: BootFile, request: HttpRequest): Promise<void> {
+  async #send(file: ServedFile, request: HttpRequest): Promise<void> {
     const { sizeBytes } = file;
     const part = partOf(request.range, sizeBytes);
     if (!part) {
@@ -166,7 +166,7 @@ export class HttpStream implements HostStream {
   }
 
   /** A client that was promised bytes that cannot be read finds the connection broken. */
-  async #sendPart(file: BootFile, { first, length }: Part): Promise<void> {
+  async #sendPart(file: ServedFile, { first, length }: Part): Promise<void> {
     for (let sent = 0; sent < length; ) {
       await this.#untilFlowing();
       if (!this.#listener) return;

@@ -1,5 +1,5 @@
 /** A file that is open for reading. */
-export interface BootFile {
+export interface ServedFile {
   readonly sizeBytes: number;
   /** Reads bytes that are in the file. @throws {Error} they cannot be read  */
   read(at: number, length: number): Promise<Uint8Array>;
@@ -8,12 +8,12 @@ export interface BootFile {
 
 /** Opens files by name, as servers for machines that boot hand them out.
  * @returns undefined where there is none of that name, or it may not be read */
-export type OpenBootFile = (name: string) => Promise<BootFile | undefined>;
+export type OpenServedFile = (name: string) => Promise<ServedFile | undefined>;
 
 /** The content of a whole file. @param mostBytes that it may have
  * @returns undefined where there is none of that name, it is larger, or cannot be read */
-export async function readBootFile(
-  open: OpenBootFile,
+export async function readServedFile(
+  open: OpenServedFile,
   name: string,
   mostBytes: number,
 ): Promise<Uint8Array | undefined> {
