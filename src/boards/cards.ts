@@ -13,6 +13,7 @@ import { NinepServer, type NinepShare } from '../devices/virtio/ninep/server.ts'
 import { VirtioRng } from '../devices/virtio/rng.ts';
 import { SCSI_TARGETS } from '../devices/virtio/scsi.ts';
 import { VirtioPci } from '../devices/virtio/virtio-pci.ts';
+import { VirtioVsock, type VsockOptions } from '../devices/virtio/vsock/vsock.ts';
 import { DiskQueue } from '../machine/disk-queue.ts';
 import type { AudioVoice, Clock, DeviceState, NetPort } from '../machine/interfaces.ts';
 import type { PciFunction } from '../machine/pci.ts';
@@ -62,12 +63,16 @@ export interface PcShare extends NinepShare {
 /** A stream of bytes to a guest's program, which finds it by its name: on Linux in /dev/virtio-ports. */
 export type PcChannel = Required<ConsolePort>;
 
+/** The guest's sockets to the host. */
+export type PcVsock = VsockOptions;
+
 /** What cards are made for. */
 export interface CardOptions {
   readonly drives?: readonly PcDrive[];
   readonly networks?: readonly PcNetwork[];
   readonly shares?: readonly PcShare[];
   readonly channels?: readonly PcChannel[];
+  readonly vsock?: PcVsock;
   readonly sound?: SoundModel;
   /** Makes the line of a chip that sounds; absent where nobody hears it. */
   readonly voice?: () => AudioVoice;
@@ -89,7 +94,7 @@ export const MOST_CARDS = {
  * @throws {RangeError} there are more of a kind than slots for it
  */
 export function makeCards(options: CardOptions, random: () => bigint): PciCard[] {
-  const { drives = [], networks = [], shares = [], channels = [], sound, voice } = options;
+  const { drives = [], networks = [], shares = [], channels = [], vsock, sound, voice } = options;
   const disksOn = (wanted: PcDrive['bus']) => drives.filter(({ kind, bus }) => kind === 'disk' && bus === wanted);
   const ahciDisks = disksOn('ahci');
   return [
@@ -100,6 +105,7 @@ export function makeCards(options: CardOptions, random: () => bigint): PciCard[]
     ...inSlots(PC_CARD_SLOTS.share, shares, (share, slot) => makeShare(share, slot)),
     ...inSlots(PC_CARD_SLOTS.sound, sound === 'ac97' ? [voice?.()] : [], (line, slot) => new Ac97(line, slot)),
     ...inSlots(PC_CARD_SLOTS.channels, channels.length > 0 ? [channels] : [], makeChannels),
+    ...inSlots(PC_CARD_SLOTS.vsock, vsock ? [vsock] : [], makeVsock),
     ...inSlots(PC_CARD_SLOTS.entropy, [random], (source, slot) => makeRng(source, slot)),
   ];
 }
@@ -138,6 +144,10 @@ function makeShare(share: PcShare, slot: PciSlot): PciFunction {
 
 function makeChannels(channels: readonly PcChannel[], slot: PciSlot): PciFunction {
   return new VirtioPci(new VirtioConsole(channels), slot);
+}
+
+function makeVsock(vsock: PcVsock, slot: PciSlot): PciFunction {
+  return new VirtioPci(new VirtioVsock(vsock), slot);
 }
 
 function makeRng(random: () => bigint, slot: PciSlot): PciFunction {

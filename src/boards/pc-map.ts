@@ -126,6 +126,7 @@ export const PC_CARD_SLOTS = {
   balloon: [27],
   tablet: [28],
   entropy: [29],
+  vsock: [30],
 } as const;
 
 /** Interrupt inputs of the I/O APIC: ISA interrupts keep their number, but for the timer. */

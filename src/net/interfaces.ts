@@ -39,6 +39,15 @@ export interface StreamListener {
 /** A stream that came from outside: whoever takes it names the listener. It is open already. */
 export type IncomingStream = (listener: StreamListener) => HostStream;
 
+/** The host's end of a guest's virtio sockets. */
+export interface VsockHost {
+  /** A program of the guest connects to a port of the host. */
+  connect(port: number, listener: StreamListener): HostStream;
+  /** Says where connections from the host go. @param accept takes one to a port of the guest, and tells the port that it has
+   * on the host once the guest has accepted it; one that the guest refuses is reset. It answers false where that cannot be. */
+  onConnection(accept: (port: number, stream: IncomingStream, accepted: (hostPort: number) => void) => boolean): void;
+}
+
 /** A UDP socket. */
 export interface HostDatagrams {
   send(bytes: Uint8Array, to: HostEndpoint): void;

@@ -1,4 +1,4 @@
-import type { PcChannel, PcNetwork, PcShare } from '../boards/cards.ts';
+import type { PcChannel, PcNetwork, PcShare, PcVsock } from '../boards/cards.ts';
 import type { VgaModel } from '../boards/display-card.ts';
 import type { PcDrive } from '../boards/drives.ts';
 import type { FirmwareBoot } from '../boards/firmware-boot.ts';
@@ -62,6 +62,8 @@ export interface VmConfig {
   readonly parallel?: (byte: number) => void;
   /** Streams to programs of the guest, by the name that these look for. */
   readonly channels?: readonly PcChannel[];
+  /** Sockets between programs of the guest and of the host (virtio-vsock); absent: none. */
+  readonly vsock?: PcVsock;
   /** The display adapter: `std`, the default, is a VGA with Bochs' modes, `virtio` one with a virtio GPU beside it. */
   readonly vga?: VgaModel;
   /** The sound card, beside the speaker that every PC has; default none. */

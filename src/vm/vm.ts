@@ -111,6 +111,7 @@ export class Vm implements VmControl {
       shares: config.shares,
       parallel: config.parallel,
       channels: config.channels,
+      vsock: config.vsock,
       sound: config.sound,
       vga: config.vga,
       audio: config.audio,

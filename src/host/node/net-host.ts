@@ -124,7 +124,8 @@ export class NodeStream implements HostStream {
 
   reset(): void {
     this.#listener = undefined;
-    if (this.#socket.remoteAddress === undefined && !this.#socket.connecting) this.#socket.destroy();
+    // Only an open TCP connection can be reset; the others have nobody, or nothing, to tell it.
+    if (this.#socket.connecting || this.#socket.remoteAddress === undefined) this.#socket.destroy();
     else this.#socket.resetAndDestroy();
   }
 

@@ -51,6 +51,8 @@ export interface SavedConfiguration {
   readonly shares: readonly { readonly tag: string; readonly readOnly: boolean }[];
   /** Names of the channels. Absent: none. */
   readonly channels?: readonly string[];
+  /** The guest's address for sockets to the host. Absent: it has none. */
+  readonly vsockCid?: number | null;
   /** What those who made the machine want to find again; plain values. */
   readonly outside: unknown;
 }
@@ -217,6 +219,7 @@ function describe(config: VmConfig, outside: unknown): SavedConfiguration {
     networks: (config.networks ?? []).map(({ model, mac }) => ({ model, mac })),
     shares: (config.shares ?? []).map(({ tag, readOnly }) => ({ tag, readOnly })),
     channels: (config.channels ?? []).map(({ name }) => name),
+    vsockCid: config.vsock?.cid ?? null,
     outside: outside ?? null,
   };
 }
