@@ -138,6 +138,10 @@ function deviceOptions(): Option[] {
     ).argParser(collect),
     new Option('--pcap <FILE>', 'write the frames of the first network card to a capture file'),
     new Option('--share <DIR:TAG[:ro]>', 'a folder that the guest can mount by 9p').argParser(collect),
+    new Option(
+      '--vsock <PATH>',
+      "sockets to the guest's programs (virtio-vsock), by Unix sockets as Firecracker's: PATH[,cid=N], or none; as --vsock /tmp/v.sock",
+    ),
     new Option('--debugcon <TARGET>', 'where messages on the debug ports 0x402 and 0xE9 go, as --serial'),
     new Option(
       '--serial <TARGET>',

@@ -23,6 +23,7 @@ import {
   quote,
   type SerialTarget,
 } from './values.ts';
+import { parseVsock, type VsockOption } from './vsock-options.ts';
 
 /** The values of `vitrine run`'s options as they were typed. */
 export interface RawRunOptions {
@@ -49,6 +50,7 @@ export interface RawRunOptions {
   readonly net?: readonly string[];
   readonly pcap?: string;
   readonly share?: readonly string[];
+  readonly vsock?: string;
   readonly accel: string;
   /** default host */
   readonly clock?: string;
@@ -107,6 +109,8 @@ export interface RunOptions {
   /** The capture file of the first card's frames. */
   readonly pcap?: string;
   readonly shares: readonly ShareOption[];
+  /** Sockets between programs of the guest and of the host. */
+  readonly vsock?: VsockOption;
   readonly clock: 'host' | 'virtual';
   readonly seed?: bigint;
   readonly noReboot: boolean;
@@ -170,6 +174,7 @@ export function readRunOptions(image: string | undefined, raw: RawRunOptions, ho
     networks: raw.net?.map(parseNet) ?? [DEFAULT_NET],
     pcap: raw.pcap,
     shares: (raw.share ?? []).map(parseShare),
+    vsock: optional(raw.vsock, parseVsock),
     clock: parseWord('--clock', raw.clock ?? 'host', ['host', 'virtual']),
     seed: optional(raw.seed, (text) => parseInteger('--seed', text, MAX_SEED)),
     noReboot: !raw.reboot,

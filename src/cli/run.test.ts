@@ -149,6 +149,7 @@ describe('bad input to vitrine run', () => {
     [['--qmp', 'nowhere'], 2, '--qmp: found "nowhere", expected unix:PATH or tcp:HOST:PORT'],
     [['--net', 'user,bootfile=a'], 2, '--net: found "bootfile=a", expected tftp=FOLDER beside it, or a URL'],
     [['--net', 'user,tftp=nothing'], 4, '--net: found "nothing", no such file, expected a folder of files to boot'],
+    [['--vsock', 'v,cid=1'], 2, '--vsock: found "cid=1", expected cid= and a number from 3 to 4294967294'],
     [['--bogus'], 2, '--bogus: found an unknown option, expected one that vitrine run --help lists'],
     [
       ['--rtc', 'a'],
@@ -191,6 +192,11 @@ describe('bad input to vitrine run', () => {
       ['run', kernel('spin'), '--qmp', 'unix:/nowhere/q'],
       1,
       /^vitrine: --qmp: found .*nowhere.*, expected an address to listen on\n$/,
+    ],
+    [
+      ['run', kernel('spin'), '--vsock', '/nowhere/v'],
+      1,
+      /^vitrine: --vsock: found "\/nowhere\/v", .*, expected a path to listen on\n$/,
     ],
   ];
   for (const [args, expected, message] of others) {

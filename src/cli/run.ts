@@ -21,6 +21,7 @@ import { openSerialLine } from './serial-lines.ts';
 import type { openSavedRun, SavedRun } from './snapshots.ts';
 import { millisSinceStart } from './start-time.ts';
 import { type AudioTarget, type DisplayTarget, type GdbOption, parseUuid, quote, type SerialTarget } from './values.ts';
+import type { OpenVsock } from './vsock.ts';
 
 /** `vitrine run`: boots a machine in the foreground and resolves to the exit status once it ended.
  * @throws {CliError} it cannot be started */
@@ -71,6 +72,7 @@ async function runGuest(
   const drives = await openMedia(options, guest);
   const variables = await openFirmwareVariables(options);
   let networks: OpenNetworks | undefined;
+  let vsock: OpenVsock | undefined;
   try {
     const serial = lines.serial.map((line, index) => (line && index === 0 ? progress.watch(line) : line));
     const debugOutput = lines.debugConsole && ((byte: number) => lines.debugConsole?.send(byte));
@@ -78,6 +80,7 @@ async function runGuest(
     const config = configOf(options, withVariables(guest, variables), serial);
     networks = await openNetworks(options.networks, config.seed, options.pcap);
     const shares = await openSharedFolders(options);
+    vsock = await openSockets(options, guest);
     const agent = await openAgent(options, guest);
     const machine = await makeMachine({
       ...config,
@@ -87,6 +90,7 @@ async function runGuest(
       networks: networks.cards,
       shares,
       channels: agent?.channels,
+      vsock: vsock?.card,
       audio,
     });
     progress.reached('machine ready');
@@ -99,6 +103,7 @@ async function runGuest(
     for (const line of [...lines.serial, lines.debugConsole, lines.printer]) line?.close();
     audio?.close();
     networks?.close();
+    vsock?.close();
     await drives?.close();
     await variables?.close();
   }
@@ -180,6 +185,11 @@ async function openAudio(target: AudioTarget, outside: OutsideEnding): Promise<H
 /** As {@link openMedia}, for folders. */
 async function openSharedFolders({ shares }: RunOptions) {
   return shares.length === 0 ? [] : (await import('./shares.ts')).openShares(shares);
+}
+
+/** As {@link openMedia}, for the guest's sockets. */
+async function openSockets({ vsock }: RunOptions, { snapshot }: Guest): Promise<OpenVsock | undefined> {
+  return vsock && (await import('./vsock.ts')).openVsock(vsock, snapshot);
 }
 
 function configOf(options: RunOptions, guest: Guest, serial: readonly (CharPort | undefined)[]): VmConfig {

@@ -22,6 +22,8 @@ interface Outside {
   /** As they were typed; undefined for the default. */
   readonly net?: readonly string[];
   readonly share: readonly string[];
+  /** The path of `--vsock`; absent: none. */
+  readonly vsock?: string;
   /** The folder that names of media start from. */
   readonly folder: string;
 }
@@ -84,6 +86,7 @@ export async function openSavedRun(path: string, image: string | undefined, raw:
       debugExit: debugExitPort === null ? undefined : `${debugExitPort}`,
       net: raw.net ?? outside?.net,
       share: raw.share ?? outside?.share,
+      vsock: vsockOf(configuration, raw),
     };
     const withAddresses = (options: RunOptions) => addressed(options, configuration, raw.net !== undefined);
     return { snapshot, configuration, raw: { ...raw, ...ofSnapshot }, withAddresses };
@@ -91,6 +94,17 @@ export async function openSavedRun(path: string, image: string | undefined, raw:
     snapshot.close();
     throw error instanceof SnapshotInvalid ? wrongSnapshot('--snapshot', path, error) : error;
   }
+}
+
+/** A machine's sockets to the guest are where they were; those of a copy are nowhere unless that is said.
+ * @throws {UsageError} the saved machine has none */
+function vsockOf({ vsockCid, outside }: SavedConfiguration, { vsock, copy }: RawRunOptions): string | undefined {
+  if (typeof vsockCid !== 'number') {
+    if (vsock === undefined) return undefined;
+    throw new UsageError('--vsock', `${quote(vsock)} beside --snapshot`, 'none: the saved machine has no such card');
+  }
+  const saved = copy ? undefined : (outside as Outside | null)?.vsock;
+  return vsock ?? saved ?? 'none';
 }
 
 /** A machine keeps the addresses of its cards, and a copy gets others; but one that was given with this start holds. */
@@ -121,7 +135,12 @@ export function saveMachine(
 ): Promise<number> {
   const codec = compress === 'zstd' ? zstdCodec : deflateCodec;
   const share = options.shares.map((one) => `${resolve(one.path)}:${one.tag}${one.readOnly ? ':ro' : ''}`);
-  const outside: Outside = { ...(options.networkTexts && { net: options.networkTexts }), share, folder: process.cwd() };
+  const outside: Outside = {
+    ...(options.networkTexts && { net: options.networkTexts }),
+    ...(options.vsock?.path !== undefined && { vsock: resolve(options.vsock.path) }),
+    share,
+    folder: process.cwd(),
+  };
   const { snapshot } = machine;
   if (snapshot === undefined) throw new Error('this machine cannot be saved');
   return writeSnapshotFile(resolve(path), (sink) => snapshot.call(machine, sink, { codec, outside }));

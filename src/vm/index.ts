@@ -1,4 +1,11 @@
-export { MOST_CARDS, type NicModel, type PcChannel, type PcNetwork, type PcShare, type PcVsock } from '../boards/cards.ts';
+export {
+  MOST_CARDS,
+  type NicModel,
+  type PcChannel,
+  type PcNetwork,
+  type PcShare,
+  type PcVsock,
+} from '../boards/cards.ts';
 export { MOST_IDE_DISKS, type PcDrive } from '../boards/drives.ts';
 export type { BootMedium, FirmwareBoot } from '../boards/firmware-boot.ts';
 export { FirmwareInvalid } from '../boards/firmware-rom.ts';

@@ -18,6 +18,8 @@ import { VirtioRng } from '../../src/devices/virtio/rng.ts';
 import { VirtioScsi } from '../../src/devices/virtio/scsi.ts';
 import type { VirtioDevice } from '../../src/devices/virtio/virtio-device.ts';
 import { VirtioPci } from '../../src/devices/virtio/virtio-pci.ts';
+import { TestVsockHost } from '../../src/devices/virtio/vsock/test-host.case.ts';
+import { VirtioVsock } from '../../src/devices/virtio/vsock/vsock.ts';
 import { DiskQueue } from '../../src/machine/disk-queue.ts';
 import type { PciSlot } from '../../src/machine/pci-slot.ts';
 import type { FileFacts, SharedFolder } from '../../src/machine/shared-folder.ts';
@@ -124,6 +126,19 @@ function inputSubject(): HostileSubject {
   return virtio('virtio-input', make, (below) => input?.send([[3, below(2), below(32768)]]));
 }
 
+/** Its address is one of the numbers that the guest's requests are made of. */
+function vsockSubject(): HostileSubject {
+  let host = new TestVsockHost();
+  const make = () => {
+    host = new TestVsockHost();
+    return new VirtioVsock({ cid: 3, host });
+  };
+  return virtio('virtio-vsock', make, (below) => {
+    if (below(4) === 0) host.call(below(16));
+    host.streams[below(host.streams.length || 1)]?.happen(below);
+  });
+}
+
 /** Every device that is fuzzed. */
 export const DEVICE_SUBJECTS: readonly HostileSubject[] = [
   virtio('virtio-rng', () => new VirtioRng((target) => target.fill(7))),
@@ -140,6 +155,7 @@ export const DEVICE_SUBJECTS: readonly HostileSubject[] = [
   consoleSubject(),
   balloonSubject(),
   inputSubject(),
+  vsockSubject(),
   gpuSubject(VIRTIO_REGISTERS, VIRTIO_BAR),
   { name: 'e1000', make: (slot, net) => new E1000(net, MAC, slot), registers: [...Object.values(E1000_REG), 0, 4] },
   { name: 'rtl8139', make: (slot, net) => new Rtl8139(net, MAC, slot), registers: Object.values(RTL8139_REG) },
