@@ -1,16 +1,9 @@
+import { showBochsMode } from '../test/guests/bochs-mode.ts';
+
 const [WIDTH, HEIGHT] = [1024, 768];
-const BASE_ADDRESS_0 = 0x80001010;
 /** What the colours of one pixel differ by from those of the next, and from those of the frame before. */
 const PIXEL_STEP = 0x010305;
 const FRAME_STEP = 0x070b0d;
-
-const dispi = (index: number, value: number) => `
-  mov dx, 0x1ce
-  mov ax, ${index}
-  out dx, ax
-  mov dx, 0x1cf
-  mov ax, ${value}
-  out dx, ax`;
 
 /** Where the guest has its interrupt gates and its stack. */
 const [GATES, STACK] = [0x8000, 0x7000];
@@ -39,20 +32,7 @@ const SET_TIMER = `
 
 /** Draws every pixel of a screen of 1024×768×32 anew 30 times a second, and sleeps in between; of two frames no pixel is the same. */
 export const ANIMATION = `${SET_TIMER}
-  mov eax, ${BASE_ADDRESS_0}
-  mov dx, 0xcf8
-  out dx, eax
-  mov dx, 0xcfc
-  in eax, dx
-  and eax, 0xfffffff0
-  mov ebx, eax
-${dispi(4, 0)}${dispi(1, WIDTH)}${dispi(2, HEIGHT)}${dispi(3, 32)}${dispi(4, 0x41)}
-  mov dx, 0x3da
-  in al, dx
-  mov dx, 0x3c0
-  mov al, 0x20
-  out dx, al
-  xor esi, esi
+${showBochsMode(WIDTH, HEIGHT)}  xor esi, esi
 frame:
   add esi, ${FRAME_STEP}
   mov eax, esi

@@ -2,43 +2,12 @@ import assert from 'node:assert/strict';
 import { it } from 'node:test';
 import { PcMachine } from '../src/boards/pc-machine.ts';
 import { Screen } from '../src/display/screen.ts';
+import { BASE_ADDRESS_0, showBochsMode } from './guests/bochs-mode.ts';
 import { multibootKernel } from './guests/multiboot.ts';
 
 const WIDTH = 64;
-const BASE_ADDRESS_0 = 0x80001010;
-
-/** A 64×64 Bochs mode of 32 bits at the linear memory, whose address is then in EBX. */
-const SET_MODE = `
-  mov eax, ${BASE_ADDRESS_0}
-  mov dx, 0xcf8
-  out dx, eax
-  mov dx, 0xcfc
-  in eax, dx
-  and eax, 0xfffffff0
-  mov ebx, eax
-${[
-  [4, 0],
-  [1, WIDTH],
-  [2, 64],
-  [3, 32],
-  [4, 0x41],
-]
-  .map(
-    ([index, value]) => `
-  mov dx, 0x1ce
-  mov ax, ${index}
-  out dx, ax
-  mov dx, 0x1cf
-  mov ax, ${value}
-  out dx, ax`,
-  )
-  .join('')}
-  mov dx, 0x3da
-  in al, dx
-  mov dx, 0x3c0
-  mov al, 0x20
-  out dx, al
-`;
+/** A 64×64 Bochs mode. */
+const SET_MODE = showBochsMode(WIDTH, 64);
 
 function boot(source: string): PcMachine {
   return new PcMachine({

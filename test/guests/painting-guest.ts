@@ -1,3 +1,4 @@
+import { showBochsMode } from './bochs-mode.ts';
 import { multibootKernel } from './multiboot.ts';
 
 /** The screen of {@link paintingGuest}. */
@@ -7,19 +8,7 @@ export const POINTER = { side: 8, released: 0x0000ff, pressed: 0xff0000 } as con
 /** What it writes to its first serial line once it listens. */
 export const PAINTER_READY = 'R';
 
-const BASE_ADDRESS_0 = 0x80001010;
 const STACK = 0x7000;
-const MODE = [
-  [4, 0],
-  [1, PAINTED.width],
-  [2, PAINTED.height],
-  [3, 32],
-  [4, 0x41],
-] as const;
-
-const outs = (writes: readonly (readonly [port: number, value: number])[]) =>
-  writes.map(([port, value]) => `\n  mov dx, ${port}\n  mov ax, ${value}\n  out dx, ax`).join('');
-
 /** Sends a byte to a port of the keyboard controller when that takes it, and then waits for its answer where there is one. */
 const tell = (port: number, value: number, answers = false) => `
   mov bl, ${value}
@@ -50,19 +39,7 @@ ${register}_high:`;
 export function paintingGuest(): Uint8Array {
   return multibootKernel(`
   mov esp, ${STACK}
-  mov eax, ${BASE_ADDRESS_0}
-  mov dx, 0xcf8
-  out dx, eax
-  mov dx, 0xcfc
-  in eax, dx
-  and eax, 0xfffffff0
-  mov [frame], eax
-${outs(MODE.flatMap(([index, value]) => [[0x1ce, index] as const, [0x1cf, value] as const]))}
-  mov dx, 0x3da
-  in al, dx
-  mov dx, 0x3c0
-  mov al, 0x20
-  out dx, al
+${showBochsMode(PAINTED.width, PAINTED.height)}  mov [frame], ebx
 ${tell(0x64, 0x60)}${tell(0x60, 0x44)}${tell(0x64, 0xd4)}${tell(0x60, 0xf4, true)}
   mov dx, 0x3f8
   mov al, ${PAINTER_READY.charCodeAt(0)}
