@@ -36,6 +36,7 @@ import { ClockTsc } from './tsc.ts';
 import { MappedVideoMemory } from './video-memory.ts';
 
 export type { HandlerStore } from '../cpu/handler-library.ts';
+export type { Count, EngineStatistics } from '../cpu/statistics.ts';
 export type { KernelBoot, LateKernelBoot, PcMachineOptions } from './pc-options.ts';
 
 /** Why a machine stopped executing. `hostWork`: guest time must wait for a result of the host. */
