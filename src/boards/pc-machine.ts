@@ -5,9 +5,10 @@ import { requireVersion } from '../base/state-version.ts';
 import type { CpuEnvironment } from '../cpu/environment.ts';
 import type { MachineMemory } from '../cpu/machine-code.ts';
 import { layOutMemory, type MemoryLayout } from '../cpu/memory-layout.ts';
-import { collectStatistics, type EngineStatistics } from '../cpu/statistics.ts';
+import { collectStatistics } from '../cpu/statistics.ts';
 import { Vcpu } from '../cpu/vcpu.ts';
 import { VcpuSet } from '../cpu/vcpu-set.ts';
+import type { EngineStatistics } from '../machine/engine-statistics.ts';
 import { PAGE_BYTES, PAGE_MONITORED, PAGE_TRACKED, pcRamRegions, RamMemory } from '../machine/guest-memory.ts';
 import { HostWork } from '../machine/host-work.ts';
 import { type DeviceState, PageAbsent, type RunExit } from '../machine/interfaces.ts';
@@ -36,7 +37,6 @@ import { ClockTsc } from './tsc.ts';
 import { MappedVideoMemory } from './video-memory.ts';
 
 export type { HandlerStore } from '../cpu/handler-library.ts';
-export type { Count, EngineStatistics } from '../cpu/statistics.ts';
 export type { KernelBoot, LateKernelBoot, PcMachineOptions } from './pc-options.ts';
 
 /** Why a machine stopped executing. `hostWork`: guest time must wait for a result of the host. */

@@ -36,6 +36,12 @@ export interface Derived {
 /** Most blocks are never translated: they share this. */
 const NOTHING_DERIVED: readonly Derived[] = [];
 
+/** What is left without one that is gone. */
+export function withoutDerived(all: readonly Derived[], gone: Derived): readonly Derived[] {
+  const left = all.filter((other) => other !== gone);
+  return left.length > 0 ? left : NOTHING_DERIVED;
+}
+
 /** What a block is made of, as the decoder hands it over. */
 export interface NewBlock {
   readonly gpa: number;
@@ -277,9 +283,13 @@ export class CodeCache {
 /** Marks a freed slot of the block table: probing goes on behind it. No key has all bits set. */
 const TOMBSTONE = 0xffff_ffff_ffff_ffffn;
 
+/** Up to this length an array is made anew for each number: one that grows has room for 16 more, and most never get them. */
+const MOST_EXACT = 16;
+
 function withNumber(numbers: Numbers, another: number): Numbers {
   if (numbers === undefined) return another;
   if (typeof numbers === 'number') return [numbers, another];
+  if (numbers.length < MOST_EXACT) return [...numbers, another];
   numbers.push(another);
   return numbers;
 }

@@ -46,13 +46,15 @@ export type CodeFunctions = Pick<DecodedCode, 'reserve' | 'clear' | 'setHandler'
 export class DecodedCode {
   readonly #view: DataView;
   readonly #functions: ArrayFunctions;
+  readonly #mostLength: number;
   #length = 0;
   #code: unknown;
   #links: unknown;
 
-  /** @param view the whole memory  @param table the function table */
-  constructor(view: DataView, table: WebAssembly.Table) {
+  /** @param view the whole memory  @param recordsEnd where records end in it at the latest  @param table the function table */
+  constructor(view: DataView, recordsEnd: number, table: WebAssembly.Table) {
     this.#view = view;
+    this.#mostLength = recordsEnd / RECORD_BYTES;
     const module = new WebAssembly.Module(arrayModule());
     this.#functions = new WebAssembly.Instance(module, { e: { table } }).exports as ArrayFunctions;
     this.clear();
@@ -71,7 +73,7 @@ export class DecodedCode {
   /** Makes room for records below `end`. */
   reserve(end: number): void {
     const needed = end / RECORD_BYTES;
-    if (needed > this.#length) this.#resize(2 * needed, this.#length);
+    if (needed > this.#length) this.#resize(Math.min(2 * needed, this.#mostLength), this.#length);
   }
 
   /** Forgets all functions, so that nothing keeps them. */

@@ -122,7 +122,7 @@ export class MachineCode {
     this.mmu = compileHelpers(linker);
     for (const bits of [16, 32, 64] as const) this.handlers.special(bits);
     this.handlers.flush();
-    this.decoded = new DecodedCode(this.view, table);
+    this.decoded = new DecodedCode(this.view, layout.recordsEnd, table);
     this.cache = new CodeCache(layout, this.view, this.decoded, (page) => this.watchPages(page, 1));
     this.eager = jit?.hotAfter === 0;
     this.#flagPages();

@@ -1,27 +1,8 @@
 import { DurationHistogram } from '../base/duration-histogram.ts';
 import { EXIT_COUNTS, STATE } from '../isa/registers.ts';
+import type { Count, EngineStatistics } from '../machine/engine-statistics.ts';
 import type { Engine } from './engine.ts';
 import { EXIT_REASONS } from './jit/probe.ts';
-
-/** What a name counts. */
-export type Count = readonly [name: string, count: number];
-
-/** What the engines of a machine did since power-on; exits and translated instructions only where regions count them. */
-export interface EngineStatistics {
-  /** Instructions executed by translated regions; the rest was interpreted. */
-  readonly translatedInstructions: number;
-  /** Regions that were translated, instructions in them, bytes of WebAssembly, and modules that were dropped for room. */
-  readonly regions: number;
-  readonly instructionsInRegions: number;
-  readonly wasmBytes: number;
-  readonly evictedModules: number;
-  /** How long batches of translation took; the guest waits meanwhile. */
-  readonly compiling: DurationHistogram;
-  /** Exits from regions by reason. */
-  readonly exits: readonly Count[];
-  /** What guest code came to the host for. */
-  readonly calls: readonly Count[];
-}
 
 /** Adds up what the engines counted. @param engines of one machine: they share the translator */
 export function collectStatistics(engines: readonly Engine[]): EngineStatistics {

@@ -1,5 +1,5 @@
 import type { DurationHistogram } from '../base/duration-histogram.ts';
-import type { Count, EngineStatistics } from '../boards/pc-machine.ts';
+import type { Count, EngineStatistics } from '../machine/engine-statistics.ts';
 
 export type { Count };
 

@@ -1,5 +1,5 @@
 import { DurationHistogram } from '../../base/duration-histogram.ts';
-import type { Block, CodeCache, Derived } from '../code-cache.ts';
+import { type Block, type CodeCache, type Derived, withoutDerived } from '../code-cache.ts';
 import type { CodeFunctions } from '../decoded-code.ts';
 import { helperTarget } from '../interpreter-lift.ts';
 import type { Linker, TableFunction } from '../linker.ts';
@@ -250,7 +250,7 @@ export class Translator {
   }
 
   #uninstall(region: InstalledRegion): void {
-    for (const block of region.blocks) block.derived = block.derived.filter((other) => other !== region);
+    for (const block of region.blocks) block.derived = withoutDerived(block.derived, region);
     for (const [block] of region.entries) {
       if (this.#view.getUint32(block.address + BLOCK.entry, true) === region.slot) this.#countAgain(block);
     }
