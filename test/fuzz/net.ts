@@ -188,13 +188,14 @@ function repairHeader(frame: Uint8Array): void {
 if (import.meta.main) {
   const { values } = parseArgs({
     options: {
-      seconds: { type: 'string', default: '60' },
-      frames: { type: 'string', default: 'Infinity' },
+      seconds: { type: 'string' },
+      frames: { type: 'string' },
       seed: { type: 'string', default: '1' },
     },
   });
-  const end = performance.now() + Number(values.seconds) * 1000;
-  const report = await fuzzNetwork(BigInt(values.seed), () => performance.now() > end, Number(values.frames));
+  const { frames, seconds = frames === undefined ? '60' : 'Infinity' } = values;
+  const end = performance.now() + Number(seconds) * 1000;
+  const report = await fuzzNetwork(BigInt(values.seed), () => performance.now() > end, Number(frames ?? 'Infinity'));
   const megabytes = Math.round(process.memoryUsage().heapUsed / 2 ** 20);
   console.log(
     `${report.frames} frames, ${report.answers} answers, ${report.streams} streams, ${megabytes} MB in use: nothing escaped`,

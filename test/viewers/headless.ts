@@ -1,10 +1,8 @@
 import type { ChildProcess } from 'node:child_process';
-import { once } from 'node:events';
 import { readFileSync, rmSync } from 'node:fs';
-import { connect, type Socket } from 'node:net';
 import { join } from 'node:path';
-import { createInterface } from 'node:readline';
 import { setTimeout as delay } from 'node:timers/promises';
+import { NamedMachine } from '../../src/cli/named/client.ts';
 import type { Frame } from '../../src/display/interfaces.ts';
 import { endProcess, startMachine } from './viewer.ts';
 
@@ -14,46 +12,23 @@ const OPAQUE = 0xff000000;
 const PPM_HEAD = /^P6\s+(\d+)\s+(\d+)\s+255\s/;
 const PPM_HEAD_BYTES = 32;
 
-/** What an answer of QMP has, as far as it is looked at. */
-interface QmpReply {
-  readonly id?: number;
-  readonly error?: { readonly desc: string };
-}
-
 /** A machine without a display, driven by QMP. */
 export class HeadlessMachine {
   readonly process: ChildProcess;
-  readonly #socket: Socket;
+  readonly #machine: NamedMachine;
   readonly #folder: string;
-  readonly #waiting = new Map<number, (reply: QmpReply) => void>();
-  #next = 1;
 
-  private constructor(process: ChildProcess, socket: Socket, folder: string) {
+  private constructor(process: ChildProcess, machine: NamedMachine, folder: string) {
     this.process = process;
-    this.#socket = socket;
+    this.#machine = machine;
     this.#folder = folder;
-    createInterface(socket).on('line', (line) => {
-      const reply = JSON.parse(line) as QmpReply;
-      if (reply.id !== undefined) this.#waiting.get(reply.id)?.(reply);
-    });
-    socket.on('close', () => {
-      for (const hear of this.#waiting.values()) hear({ error: { desc: 'the machine has ended' } });
-    });
   }
 
   /** @param folder for its files  @param options of `vitrine run` */
   static async start(folder: string, options: readonly string[]): Promise<HeadlessMachine> {
     const path = join(folder, 'qmp');
     const process = startMachine('none', [...options, '--serial', 'none', '--qmp', `unix:${path}`]);
-    for (const end = Date.now() + START_MILLIS; Date.now() < end; await delay(POLL_MILLIS / 10)) {
-      const socket = connect(path);
-      const opened = await once(socket, 'connect').catch(() => undefined);
-      if (opened === undefined) continue;
-      const machine = new HeadlessMachine(process, socket, folder);
-      await machine.#execute('qmp_capabilities');
-      return machine;
-    }
-    throw new Error('the machine does not listen');
+    return new HeadlessMachine(process, await NamedMachine.at(path, 'headless', START_MILLIS), folder);
   }
 
   /** Waits until the screen is as it should be. @throws {Error} it is not in time */
@@ -66,31 +41,21 @@ export class HeadlessMachine {
   }
 
   /** Saves the machine into a file. */
-  save(path: string): Promise<void> {
-    return this.#execute('vitrine-snapshot', { filename: path });
+  async save(path: string): Promise<void> {
+    await this.#machine.execute('vitrine-snapshot', { filename: path });
   }
 
   async end(): Promise<void> {
-    this.#socket.destroy();
+    this.#machine.close();
     await endProcess(this.process);
   }
 
   async #screen(): Promise<Frame> {
     const path = join(this.#folder, 'screen.ppm');
-    await this.#execute('screendump', { filename: path });
+    await this.#machine.execute('screendump', { filename: path });
     const frame = readPpm(readFileSync(path));
     rmSync(path);
     return frame;
-  }
-
-  async #execute(command: string, args: object = {}): Promise<void> {
-    const id = this.#next++;
-    const { promise, resolve } = Promise.withResolvers<QmpReply>();
-    this.#waiting.set(id, resolve);
-    this.#socket.write(`${JSON.stringify({ execute: command, arguments: args, id })}\n`);
-    const { error } = await promise;
-    this.#waiting.delete(id);
-    if (error) throw new Error(`${command}: ${error.desc}`);
   }
 }
 

@@ -39,8 +39,12 @@ export class NamedMachine {
   }
 
   /** @param waitMillis how long it may take to start  @throws {CliError} no machine of this name runs */
-  static async connect(name: string, waitMillis = 0): Promise<NamedMachine> {
-    const path = join(runtimeFolder(), `${parseName(name, 'NAME')}${SOCKET_SUFFIX}`);
+  static connect(name: string, waitMillis = 0): Promise<NamedMachine> {
+    return NamedMachine.at(join(runtimeFolder(), `${parseName(name, 'NAME')}${SOCKET_SUFFIX}`), name, waitMillis);
+  }
+
+  /** As {@link connect}, where the machine's socket is known. @param name what messages call it */
+  static async at(path: string, name: string, waitMillis = 0): Promise<NamedMachine> {
     const end = performance.now() + waitMillis;
     for (;;) {
       try {

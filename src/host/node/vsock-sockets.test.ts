@@ -141,6 +141,7 @@ test('a stream that is reset while it is opened is heard of no more', async () =
   await once(server, 'listening');
   const ear = new Ear();
   sockets.connect(82, ear).reset();
+  NO_VSOCK_SOCKETS.connect(82, ear).reset();
   for (let turn = 0; turn < 20; turn++) await new Promise((resolve) => setImmediate(resolve));
   assert.equal(ear.heard, '');
   server.close();

@@ -87,8 +87,12 @@ export class VsockSockets implements VsockHost {
 /** The host's end of a guest's sockets where the host has none: whoever connects is refused. */
 export const NO_VSOCK_SOCKETS: VsockHost = {
   connect(_port, listener) {
-    queueMicrotask(() => listener.failed('refused'));
-    return { queuedBytes: 0, write() {}, end() {}, reset() {}, setFlowing() {} };
+    let isWanted = true;
+    queueMicrotask(() => isWanted && listener.failed('refused'));
+    const reset = () => {
+      isWanted = false;
+    };
+    return { queuedBytes: 0, write() {}, end() {}, reset, setFlowing() {} };
   },
   onConnection() {},
 };
