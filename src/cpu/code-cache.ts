@@ -22,6 +22,8 @@ export interface Block {
   incoming: Numbers;
   /** What was made from it and must go with it. */
   derived: readonly Derived[];
+  /** What its accesses look up at once was often found in two pages. Few blocks have this. */
+  scattered?: true;
 }
 
 /** None, one, or many: of the first two kinds there are hundreds of thousands, for which arrays would be large. */

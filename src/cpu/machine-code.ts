@@ -15,6 +15,7 @@ import { HandlerLibrary, type HandlerStore } from './handler-library.ts';
 import { HandlerFactory } from './handlers.ts';
 import { helperTarget } from './interpreter-lift.ts';
 import type { RegionExit } from './jit/probe.ts';
+import { Straddles } from './jit/straddles.ts';
 import { type Meeting, Translator } from './jit/translator.ts';
 import { Linker, type NativeFunction } from './linker.ts';
 import type { MemoryLayout } from './memory-layout.ts';
@@ -106,6 +107,9 @@ export class MachineCode {
   #hot: number[] = [];
   /** Regions that were left often, by their first blocks' headers, and blocks that they were left to. */
   #meetings: Meeting[] = [];
+  /** Headers of blocks whose accesses often lie in two pages. */
+  #scattered: number[] = [];
+  readonly #straddles = new Straddles();
 
   /** @param jit when given, hot code is translated  @param store when given, handlers come from there and can be kept there */
   constructor(machine: MachineMemory, jit?: JitOptions, store?: HandlerStore) {
@@ -146,6 +150,7 @@ export class MachineCode {
   translateHot(): void {
     if (this.#hot.length > 0) this.translator?.translate(this.#hot.splice(0));
     if (this.#meetings.length > 0) this.translator?.join(this.#meetings.splice(0));
+    if (this.#scattered.length > 0) this.translator?.separate(this.#scattered.splice(0));
   }
 
   /** Drops code made from `length` bytes at `gpa`, which are about to change. */
@@ -203,8 +208,15 @@ export class MachineCode {
       },
       hot: (_cpu: number, block: number) => this.#becameHot(block),
       met: (_cpu: number, region: number, block: number) => void this.#meetings.push({ region, block }),
+      straddled: (_cpu: number, record: number) => this.#straddled(record),
       regionLeft: (cpu: number, record: number) => onRegionLeft?.(this.#ownerOf(cpu).regionExit(record)),
     };
+  }
+
+  /** Remembers a block for which it happens often that what it looks up at once lies in two pages. */
+  #straddled(record: number): void {
+    const header = record - this.view.getUint8(record + RECORD.position) * RECORD_BYTES;
+    if (this.#straddles.note(header, performance.now())) this.#scattered.push(header);
   }
 
   /** Remembers a block that is entered often, and counts it no more. */

@@ -82,6 +82,10 @@ export class Builder {
   #constant(type: Type, value: bigint): Val {
     return new Val(this, this.#nextId++, type, { kind: 'const', value }, NO_VALUES);
   }
+  /** A constant whose value may still change until the function is finished. */
+  openConst(type: Type, what: { readonly kind: 'const'; readonly value: bigint }): Val {
+    return new Val(this, this.#nextId++, type, what, NO_VALUES);
+  }
   i32(value: number | bigint): Val {
     return this.const('i32', value);
   }

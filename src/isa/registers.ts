@@ -194,6 +194,8 @@ const ENGINE = {
   tlbMisses: u64('tlbMisses'),
   /** Instructions that translated regions have executed; counted only where it is asked for. */
   regionInstructions: u64('regionInstructions'),
+  /** 1: what a translated region wanted to look up at once lies in two pages. */
+  straddled: u32('straddled'),
   /** 1: there are other processors, which PAUSE lets run. */
   pauseYields: u32('pauseYields'),
 } as const;

@@ -1,23 +1,16 @@
-import { Builder, type BuilderTarget, type HostPlace } from '../../ir/builder.ts';
-import type { Access, FunctionRef, Label, Stmt } from '../../ir/nodes.ts';
+import { Builder, type BuilderTarget } from '../../ir/builder.ts';
+import type { Access, FunctionRef, Label, Stmt, Variable } from '../../ir/nodes.ts';
 import type { Type } from '../../ir/types.ts';
 import type { Operand, Val } from '../../ir/val.ts';
 import { STATE } from '../../isa/registers.ts';
-import { ACCESS, entryOffset, PAGE_MASK, TLB } from '../tlb.ts';
+import { ACCESS } from '../tlb.ts';
+import { GuestPages, type KnownAddresses, type RegionTarget, unextended } from './guest-pages.ts';
 import { type Effects, stateOffset } from './helper-effects.ts';
 import type { ExitReason } from './probe.ts';
 import { type Promoted, PromotedState } from './promoted-state.ts';
 import { refill } from './refill.ts';
 
 const NARROW_MASK: Readonly<Record<number, bigint>> = { 1: 0xffn, 2: 0xffffn, 4: 0xffff_ffffn };
-
-/** What a region is translated for. */
-export interface RegionTarget {
-  /** The type of general registers: of the width that the mode has. */
-  readonly registers: 'i32' | 'i64';
-  /** Host memory has 64-bit addresses. */
-  readonly memory64: boolean;
-}
 
 /** Fields that do not change while a region runs, and the values that regions are translated for. */
 const ASSUMED_ZERO = [STATE.simdFault.offset, STATE.fpuFault.offset];
@@ -48,9 +41,9 @@ export interface Bailing {
 const target: BuilderTarget = {
   pendingOffset: STATE.pending.offset,
   guest: {
-    load: (b, type, access, forWrite, address) => (b as JitBuilder).loadGuest(type, access, forWrite, address),
-    store: (b, bytes, address, _segment, value) => (b as JitBuilder).storeGuest(bytes, address, value),
-    host: (b, address, forWrite) => (b as JitBuilder).hostOf(address, forWrite),
+    load: (b, type, access, forWrite, address) => (b as JitBuilder).pages.load(type, access.bytes, forWrite, address),
+    store: (b, bytes, address, _segment, value) => (b as JitBuilder).pages.store(bytes, address, value),
+    host: (b, address, forWrite) => (b as JitBuilder).pages.hostOf(address, forWrite),
   },
 };
 
@@ -61,7 +54,8 @@ const target: BuilderTarget = {
 export class JitBuilder extends Builder {
   readonly promoted: PromotedState;
   readonly #bailing: Bailing;
-  readonly #region: RegionTarget;
+  /** How guest memory is reached. */
+  readonly pages: GuestPages;
   /** Fields that this region relies upon to be zero. */
   readonly assumedZero = new Set<number>();
   #flags = NOTHING;
@@ -69,25 +63,38 @@ export class JitBuilder extends Builder {
   #flagChanges = 0;
   /** The operation that the flags come from, wherever the way led: see `JitFlags`. */
   flagSource: FlagSource | undefined;
-  /** Host addresses that the current instruction has found: by linear address. */
-  #places = new Map<Val, { readonly host: Val; readonly bytes: number; readonly forWrite: boolean }>();
 
   constructor(bailing: Bailing, region: RegionTarget) {
     super(target, ['i32', 'i32']);
     this.#bailing = bailing;
-    this.#region = region;
+    this.pages = new GuestPages(this, region, {
+      tlb: () => this.get(this.#slotAt(STATE.tlb.offset).variable),
+      refillOrBail: (address, bytes, forWrite, tag) => this.#refillOrBail(address, bytes, forWrite, tag),
+    });
     this.promoted = new PromotedState((type, name) => this.lastingVariable(type, name), region.registers);
   }
 
-  /** To be called before each instruction. */
-  startInstruction(): void {
-    this.#places.clear();
-  }
-
-  /** Forgets the flags that are left to do: a new block begins. */
-  startBlock(): void {
+  /**
+   * A new block begins: what is left to do about flags is forgotten.
+   * @param ways what is known of addresses on all ways that lead here; none: nothing is known
+   * @param sharing whether accesses to memory may share look-ups
+   */
+  startBlock(ways: readonly KnownAddresses[] = [], sharing = true): void {
     this.#flags = NOTHING;
     this.flagSource = undefined;
+    this.pages.meet(ways, sharing);
+  }
+
+  override get(variable: Variable): Val {
+    const value = super.get(variable);
+    this.pages.read(value, variable);
+    return value;
+  }
+
+  override set(variable: Variable, operand: Operand): void {
+    const value = this.coerce(variable.type, operand);
+    super.set(variable, value);
+    this.pages.write(variable, value);
   }
 
   /** Records the computation of the flags' words, which stays to be done elsewhere too. */
@@ -133,7 +140,10 @@ export class JitBuilder extends Builder {
     }
     slot.changed = true;
     // Refills look into the TLB that memory names.
-    if (at === STATE.tlb.offset) super.store(bytes, address, offset, value);
+    if (at === STATE.tlb.offset) {
+      super.store(bytes, address, offset, value);
+      this.pages.forgetPages();
+    }
     if (at === STATE.flagResult.offset) this.#changeFlags({ ...this.#flags, result: value });
     else if (at === STATE.flagCarry.offset) this.#changeFlags({ ...this.#flags, carry: value });
     else this.set(slot.variable, this.#inserted(slot, at - slot.offset, bytes, value));
@@ -156,8 +166,10 @@ export class JitBuilder extends Builder {
       body();
       if (this.#flags !== before) this.settleFlags();
     };
-    const consequent = this.nested(arm(then));
-    const alternative = otherwise === undefined ? [] : this.nested(arm(otherwise));
+    const arms: Stmt[][] = [];
+    const bodies = otherwise === undefined ? [then] : [then, otherwise];
+    this.pages.alternatives(bodies.map((body) => () => void arms.push(this.nested(arm(body)))));
+    const [consequent, alternative = []] = arms;
     // An arm that has only computed them has left what is still to be done elsewhere as it was.
     const changed = this.#flagChanges !== changes;
     this.#flags = before;
@@ -174,19 +186,18 @@ export class JitBuilder extends Builder {
 
   /** What an arm finds holds for the arm alone. */
   protected override nested(body: () => void): Stmt[] {
-    const before = new Map(this.#places);
-    const statements = super.nested(body);
-    this.#places = before;
-    return statements;
+    return this.pages.within(() => super.nested(body));
   }
 
   override loop(body: Parameters<Builder['loop']>[0]): void {
     this.settleFlags();
+    this.pages.forget();
     super.loop((label) => {
       body(label);
       this.settleFlags();
     });
     this.flagSource = undefined;
+    this.pages.forget();
   }
 
   override block(body: Parameters<Builder['block']>[0]): void {
@@ -196,6 +207,7 @@ export class JitBuilder extends Builder {
       this.settleFlags();
     });
     this.flagSource = undefined;
+    this.pages.forget();
   }
 
   override break(label: Label): void {
@@ -252,6 +264,7 @@ export class JitBuilder extends Builder {
     if (effects.reads.length + effects.writes.length > 0) this.settleFlags();
     for (const slot of new Set([...slotsOf(effects.reads), ...written])) this.writeBack(slot);
     const result = this.pin(type, { kind: 'call', callee }, values);
+    this.pages.forgetPages();
     for (const slot of written) this.readIn(slot);
     for (const slot of written) slot.changed = true;
     if (slotsOf(effects.writes).some(({ offset }) => FLAG_WORDS.includes(offset))) this.#changeFlags(NOTHING);
@@ -265,6 +278,7 @@ export class JitBuilder extends Builder {
     const budget = this.#slotAt(STATE.budget.offset);
     this.writeBack(budget);
     const result = this.pin(callee.result ?? 'i32', { kind: 'call', callee }, values);
+    this.pages.forgetPages();
     this.readIn(budget);
     this.#returnIfPending();
     return result;
@@ -290,52 +304,11 @@ export class JitBuilder extends Builder {
     this.set(variable, super.load(variable.type, narrow ? 4 : bytes, this.cpu, offset));
   }
 
-  loadGuest(type: Type, { bytes }: Access, forWrite: boolean, address: Val): Val {
-    return super.load(type, bytes, this.#hostAddress(address, bytes, forWrite));
-  }
-
-  storeGuest(bytes: Access['bytes'], address: Val, value: Val): void {
-    super.store(bytes, this.#hostAddress(address, bytes, true), 0, value);
-  }
-
-  hostOf(address: Val, forWrite: boolean): HostPlace {
-    const entry = this.#entryOf(address);
-    const tag = super.load('i64', 8, entry, forWrite ? TLB.writeTag : TLB.readTag);
-    const hit = tag.eq(address.and(PAGE_MASK));
-    return { hit, host: address.add(super.load('i64', 8, entry, TLB.addend)) };
-  }
-
-  /** Where `bytes` at a linear address lie in host memory; the interpreter takes over where they cannot be reached. */
-  #hostAddress(address: Val, bytes: number, forWrite: boolean): Val {
-    const known = this.#places.get(address);
-    if (known !== undefined && known.bytes >= bytes && (known.forWrite || !forWrite)) return known.host;
-    const { registers, memory64 } = this.#region;
-    const entry = this.#entryOf(address);
-    // Linear addresses of 32-bit code, and addresses in a 32-bit memory, are told by their low halves.
-    const linear = registers === 'i32' ? unextended(address) : address;
-    const last = bytes === 1 ? linear : linear.add(bytes - 1);
-    const tag = this.#wordAt(registers, entry, forWrite ? TLB.writeTag : TLB.readTag);
-    this.ifRarely(tag.ne(last.and(PAGE_MASK)), () => this.#refillOrBail(address, bytes, forWrite, tag));
-    const from = memory64 ? address : unextended(address);
-    const host = from.add(this.#wordAt(from.type, entry, TLB.addend));
-    this.#places.set(address, { host, bytes, forWrite });
-    return host;
-  }
-
-  /** A field of a TLB entry, or the low half of it. */
-  #wordAt(type: Type, entry: Val, field: number): Val {
-    return super.load(type, type === 'i64' ? 8 : 4, entry, field);
-  }
-
-  #entryOf(address: Val): Val {
-    return this.get(this.#slotAt(STATE.tlb.offset).variable).add(entryOffset(address));
-  }
-
-  #refillOrBail(address: Val, bytes: number, forWrite: boolean, tag: Val): void {
+  #refillOrBail(address: Val, bytes: Operand, forWrite: boolean, tag: Val): void {
     const { variable } = this.#slotAt(STATE.budget.offset);
     const access = this.i32(forWrite ? ACCESS.write : 0);
     const old = tag.type === 'i32' ? tag.extU() : tag;
-    const args = [this.cpu, address, this.i32(bytes), access, this.get(variable), old];
+    const args = [this.cpu, address, this.coerce('i32', bytes), access, this.get(variable), old];
     const left = this.pin('i32', { kind: 'call', callee: refill }, args);
     this.set(variable, left);
     this.ifRarely(left.ltS(0), () => this.#bailing.bail('memory'));
@@ -425,10 +398,3 @@ const LANE_OF: Readonly<Record<number, string>> = {
   4: 'i32x4.extract_lane',
 };
 const LANE_SHAPE: Readonly<Record<number, string>> = { 1: 'i8x16', 2: 'i16x8', 4: 'i32x4', 8: 'i64x2' };
-
-/** The low 32 bits of a value, without a detour where they were extended. */
-function unextended(value: Val): Val {
-  const { what, args } = value;
-  if (what.kind === 'op' && what.name === 'i64.extend_i32_u') return args[0];
-  return value.wrap();
-}

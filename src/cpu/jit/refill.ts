@@ -12,7 +12,11 @@ const tryRefill = defineHelper(
     const page = address.and(PAGE_MASK);
     const last = address.add(bytes.sub(1).extU()).and(PAGE_MASK);
     const slow = get(b, STATE.tlb).eq(tlbOf(b, CONTEXT.slow));
-    b.if(page.ne(last).or(slow), () => b.return(0));
+    b.if(page.ne(last), () => {
+      put(b, STATE.straddled, b.i32(1));
+      b.return(0);
+    });
+    b.if(slow, () => b.return(0));
     b.if(get(b, STATE.efer).and(0x400).ne(0).and(address.shl(16).shrS(16).ne(address)), () => b.return(0));
     b.call(translate, address, access);
     const entry = get(b, STATE.tlb).add(entryOffset(address));

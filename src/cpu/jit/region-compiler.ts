@@ -8,6 +8,7 @@ import { continueAt, dispatch, enterBlock, lookUp } from '../dispatch.ts';
 import { shapeOf } from '../handlers.ts';
 import { BLOCK, JUMP_CACHE, RECORD_BYTES } from '../records.ts';
 import { holds, type Part, structure } from './control-flow.ts';
+import type { KnownAddresses } from './guest-pages.ts';
 import type { HelperEffects } from './helper-effects.ts';
 import { JitBuilder } from './jit-builder.ts';
 import { JitFlags } from './jit-flags.ts';
@@ -19,6 +20,9 @@ const NOWHERE = -1;
 
 /** Tells the host that the region of the block with one header has been left often, now to the block with another. */
 const met = declareHostFunction('met', { params: ['i32', 'i32'] });
+
+/** Tells the host that the instruction with a record is left to the interpreter because what was looked up for it lies in two pages. */
+const straddled = declareHostFunction('straddled', { params: ['i32'] });
 
 /** Parts that are being recorded one behind the other. */
 interface Sequence {
@@ -63,6 +67,10 @@ class RegionCompiler {
   readonly #frames: Frame[] = [];
   /** Nodes that {@link #target} may name. */
   readonly #named = new Set<number>();
+  /** What is known where a block is gone to, by block. */
+  readonly #arrivals = new Map<number, KnownAddresses[]>();
+  /** How many ways lead to blocks. */
+  readonly #wayCounts = new Map<number, number>();
   #bailLabel: Label | undefined;
   #lookLabel: Label | undefined;
   #leaveLabel: Label | undefined;
@@ -91,6 +99,7 @@ class RegionCompiler {
   compile(): IrFunction {
     const b = this.#b;
     const { successors, entries } = graphOf(this.#region);
+    for (const to of successors.flat()) this.#wayCounts.set(to, (this.#wayCounts.get(to) ?? 0) + 1);
     const parts = structure({ successors, entries });
     const body = b.apart(() =>
       b.label((leave) => {
@@ -108,6 +117,7 @@ class RegionCompiler {
         this.#restoreBudget();
         this.#writeBack();
         const record = b.get(this.#record);
+        this.#tellStraddle(record);
         if (this.#probe?.resume === undefined) continueAt(b, record);
         else b.continueIn(this.#probe.resume, record);
       }),
@@ -141,6 +151,14 @@ class RegionCompiler {
       });
     });
     this.#leave('jump');
+  }
+
+  #tellStraddle(record: Val): void {
+    const b = this.#b;
+    b.ifRarely(get(b, STATE.straddled), () => {
+      put(b, STATE.straddled, b.i32(0));
+      b.pin('i32', { kind: 'call', callee: straddled }, [b.cpu, record]);
+    });
   }
 
   /** Tells, every so many times, to which block the region has been left. */
@@ -234,12 +252,19 @@ class RegionCompiler {
   #block(node: number): void {
     const b = this.#b;
     const block = this.#region.blocks[node];
-    b.startBlock();
+    b.startBlock(this.#waysTo(node), !block.block.scattered);
     // From here on it names nothing; loops around other entries would take it for one of theirs.
     if (this.#named.has(node)) b.set(this.#target, 0);
     this.#pay(block);
     for (let i = 0; i < block.instructions.length; i++) this.#instruction(node, i);
     if (goesOn(block)) this.#goTo(block.next, node, offsetBehind(block));
+  }
+
+  /** What is known on the ways to a block; nothing where there are others: back edges of loops, entries of the region. */
+  #waysTo(node: number): readonly KnownAddresses[] {
+    const arrivals = this.#arrivals.get(node) ?? [];
+    const areAll = arrivals.length === this.#wayCounts.get(node) && !this.#region.entries.includes(node);
+    return areAll ? arrivals : [];
   }
 
   /** Takes the block's instructions off the budget, or leaves before it. */
@@ -263,7 +288,7 @@ class RegionCompiler {
       this.#bail('untranslated');
       return;
     }
-    this.#b.startInstruction();
+    this.#b.pages.startInstruction();
     const shape = shapeOf(decoded, this.#region.mode);
     const lift = new JitLift(this.#b, this.#flags, shape, decoded, nextOffset, {
       bail: (reason) => this.#bail(reason),
@@ -294,6 +319,8 @@ class RegionCompiler {
       this.#look();
       return;
     }
+    const arrivals = this.#arrivals.get(to) ?? [];
+    this.#arrivals.set(to, [...arrivals, b.pages.known]);
     for (let n = this.#frames.length - 1; n >= 0; n--) {
       const frame = this.#frames[n];
       if (frame.kind === 'loop') {

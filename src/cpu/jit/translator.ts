@@ -174,6 +174,16 @@ export class Translator {
     this.#compile(joined, from);
   }
 
+  /** Drops the regions of blocks, by the addresses of their headers, whose accesses are to be looked up each on its own. No guest code may be running. */
+  separate(headers: readonly number[]): void {
+    for (const header of headers) {
+      const block = this.#cache.at(header);
+      if (block === undefined) continue;
+      block.scattered = true;
+      for (const region of block.derived) region.drop();
+    }
+  }
+
   #find(roots: readonly Block[]): Region {
     return findRegion(roots, this.#modeOf(roots[0]), this.#cache, this.#view, (gpa) => this.#codeByte(gpa));
   }
