@@ -22,6 +22,12 @@ interface PendingFlags {
   readonly result: Val | undefined;
   readonly carry: Val | undefined;
 }
+/** What is known at a place. */
+export interface Known {
+  readonly addresses: KnownAddresses;
+  readonly flags: PendingFlags;
+  readonly flagSource: FlagSource | undefined;
+}
 const NOTHING: PendingFlags = { result: undefined, carry: undefined };
 
 /** An operation that flags come from, by which conditions are found in fewer steps than from the flags' words. */
@@ -79,10 +85,23 @@ export class JitBuilder extends Builder {
    * @param ways what is known of addresses on all ways that lead here; none: nothing is known
    * @param sharing whether accesses to memory may share look-ups
    */
-  startBlock(ways: readonly KnownAddresses[] = [], sharing = true): void {
-    this.#flags = NOTHING;
-    this.flagSource = undefined;
-    this.pages.meet(ways, sharing);
+  startBlock(ways: readonly Known[] = [], sharing = true): void {
+    const only = ways.length === 1 ? ways[0] : undefined;
+    this.#flags = only?.flags ?? NOTHING;
+    this.flagSource = only?.flagSource;
+    this.pages.meet(
+      ways.map(({ addresses }) => addresses),
+      sharing,
+    );
+  }
+
+  get known(): Known {
+    return { addresses: this.pages.known, flags: this.#flags, flagSource: this.flagSource };
+  }
+
+  /** As {@link break}, to where it goes on with what is known here. */
+  breakOnly(label: Label): void {
+    super.break(label);
   }
 
   override get(variable: Variable): Val {

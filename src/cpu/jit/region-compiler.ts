@@ -8,9 +8,8 @@ import { continueAt, dispatch, enterBlock, lookUp } from '../dispatch.ts';
 import { shapeOf } from '../handlers.ts';
 import { BLOCK, JUMP_CACHE, RECORD_BYTES } from '../records.ts';
 import { holds, type Part, structure } from './control-flow.ts';
-import type { KnownAddresses } from './guest-pages.ts';
 import type { HelperEffects } from './helper-effects.ts';
-import { JitBuilder } from './jit-builder.ts';
+import { JitBuilder, type Known } from './jit-builder.ts';
 import { JitFlags } from './jit-flags.ts';
 import { JitLift } from './jit-lift.ts';
 import type { ExitReason, RegionProbe } from './probe.ts';
@@ -68,7 +67,7 @@ class RegionCompiler {
   /** Nodes that {@link #target} may name. */
   readonly #named = new Set<number>();
   /** What is known where a block is gone to, by block. */
-  readonly #arrivals = new Map<number, KnownAddresses[]>();
+  readonly #arrivals = new Map<number, Known[]>();
   /** How many ways lead to blocks. */
   readonly #wayCounts = new Map<number, number>();
   #bailLabel: Label | undefined;
@@ -261,7 +260,7 @@ class RegionCompiler {
   }
 
   /** What is known on the ways to a block; nothing where there are others: back edges of loops, entries of the region. */
-  #waysTo(node: number): readonly KnownAddresses[] {
+  #waysTo(node: number): readonly Known[] {
     const arrivals = this.#arrivals.get(node) ?? [];
     const areAll = arrivals.length === this.#wayCounts.get(node) && !this.#region.entries.includes(node);
     return areAll ? arrivals : [];
@@ -320,7 +319,7 @@ class RegionCompiler {
       return;
     }
     const arrivals = this.#arrivals.get(to) ?? [];
-    this.#arrivals.set(to, [...arrivals, b.pages.known]);
+    this.#arrivals.set(to, [...arrivals, b.known]);
     for (let n = this.#frames.length - 1; n >= 0; n--) {
       const frame = this.#frames[n];
       if (frame.kind === 'loop') {
@@ -331,7 +330,8 @@ class RegionCompiler {
       const at = this.#partAt(frame, to);
       if (at < 0 || at <= frame.at) continue;
       if (!entersStraight(frame, at, to)) b.set(this.#target, labelOf(to));
-      b.break(frame.labels[at]);
+      if (this.#wayCounts.get(to) === 1 && !this.#region.entries.includes(to)) b.breakOnly(frame.labels[at]);
+      else b.break(frame.labels[at]);
       return;
     }
     throw new Error(`no way from block ${from} to block ${to} of a region`);
