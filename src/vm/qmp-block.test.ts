@@ -33,7 +33,7 @@ function setUp() {
       return { kind, bus: 'ide', name, medium: mediumOf(closed, name) };
     },
   };
-  const session = { sendEvent: (event: string, data?: unknown) => void events.push([event, data]) };
+  const session = { sendEvent: (event: string, data?: unknown) => void events.push([event, data]), atEnd: () => {} };
   const run = (name: keyof typeof BLOCK_COMMANDS, given: Record<string, unknown> = {}) =>
     BLOCK_COMMANDS[name].run(session, target, new Arguments(given));
   const inserted = (id: string) => bays.find((bay) => bay.id === id)?.inserted?.name;

@@ -1,5 +1,6 @@
 import type { DriveBay, PcDrive } from '../boards/drives.ts';
 import type { Arguments, Fields } from './qmp-arguments.ts';
+import type { QmpClient } from './qmp-client.ts';
 import { QmpError } from './qmp-error.ts';
 
 /** The drives of a machine, as commands change their media. */
@@ -26,11 +27,6 @@ export interface BlockTarget {
   readonly openMedium?: OpenMedium;
 }
 
-/** Tells every client. */
-interface EventSink {
-  sendEvent(event: string, data?: Fields): void;
-}
-
 const READ_ONLY_MODES = ['retain', 'read-only', 'read-write'] as const;
 const NO_LIMITS = { bps: 0, bps_rd: 0, bps_wr: 0, iops: 0, iops_rd: 0, iops_wr: 0 } as const;
 const CACHE = { writeback: true, direct: false, 'no-flush': false } as const;
@@ -38,19 +34,19 @@ const CACHE = { writeback: true, direct: false, 'no-flush': false } as const;
 /** The QMP commands about drives and their media (QEMU's "QMP Reference Manual", block devices). */
 export const BLOCK_COMMANDS = {
   'query-block': {
-    run: (_session: EventSink, { drives }: BlockTarget) => (drives?.bays ?? []).map(describeBay),
+    run: (_session: QmpClient, { drives }: BlockTarget) => (drives?.bays ?? []).map(describeBay),
   },
   eject: {
     takes: ['device', 'id', 'force'],
-    run: (session: EventSink, target: BlockTarget, given: Arguments) => eject(session, target, given),
+    run: (session: QmpClient, target: BlockTarget, given: Arguments) => eject(session, target, given),
   },
   'blockdev-change-medium': {
     takes: ['device', 'id', 'filename', 'format', 'force', 'read-only-mode'],
-    run: (session: EventSink, target: BlockTarget, given: Arguments) => changeMedium(session, target, given),
+    run: (session: QmpClient, target: BlockTarget, given: Arguments) => changeMedium(session, target, given),
   },
 } as const;
 
-async function eject(session: EventSink, target: BlockTarget, given: Arguments): Promise<void> {
+async function eject(session: QmpClient, target: BlockTarget, given: Arguments): Promise<void> {
   const drives = drivesOf(target);
   const bay = removableBay(drives, given);
   const before = await takeOut(drives, bay, given);
@@ -58,7 +54,7 @@ async function eject(session: EventSink, target: BlockTarget, given: Arguments):
   await before?.medium.close();
 }
 
-async function changeMedium(session: EventSink, target: BlockTarget, given: Arguments): Promise<void> {
+async function changeMedium(session: QmpClient, target: BlockTarget, given: Arguments): Promise<void> {
   const drives = drivesOf(target);
   const bay = removableBay(drives, given);
   const name = given.text('filename');
@@ -108,7 +104,7 @@ function isRemovable(bay: DriveBay): bay is RemovableBay {
   return bay.removable !== undefined;
 }
 
-function sendTrayMoved(session: EventSink, { id }: DriveBay, open: boolean): void {
+function sendTrayMoved(session: QmpClient, { id }: DriveBay, open: boolean): void {
   session.sendEvent('DEVICE_TRAY_MOVED', { device: id, id, 'tray-open': open });
 }
 

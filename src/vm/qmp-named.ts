@@ -1,4 +1,5 @@
 import type { Arguments, Fields } from './qmp-arguments.ts';
+import type { QmpClient } from './qmp-client.ts';
 import { QmpError } from './qmp-error.ts';
 
 /** A serial line that others than its own outside end may listen to and type on. */
@@ -16,27 +17,21 @@ export interface NamedTarget {
   readonly line?: OpenLine;
 }
 
-interface EventSink {
-  sendEvent(event: string, data?: Fields): void;
-  /** Has something done when the conversation ends. */
-  atEnd(action: () => void): void;
-}
-
 /** Commands beside QEMU's: what `vitrine info`, `console` and `exec` ask of a machine. */
 export const NAMED_COMMANDS = {
   'vitrine-info': {
-    run: (_session: EventSink, { describeNamed }: NamedTarget) => {
+    run: (_session: QmpClient, { describeNamed }: NamedTarget) => {
       if (describeNamed === undefined) throw new QmpError('GenericError', 'this machine has no name');
       return describeNamed();
     },
   },
   /** From now on each piece of the guest's output comes as an event SERIAL, in base64. */
   'vitrine-serial-listen': {
-    run: (session: EventSink, target: NamedTarget) => listenTo(session, lineOf(target)),
+    run: (session: QmpClient, target: NamedTarget) => listenTo(session, lineOf(target)),
   },
   'vitrine-serial-type': {
     takes: ['data'],
-    run: (_session: EventSink, target: NamedTarget, given: Arguments) =>
+    run: (_session: QmpClient, target: NamedTarget, given: Arguments) =>
       lineOf(target).type(Uint8Array.from(atob(given.text('data')), (character: string) => character.charCodeAt(0))),
   },
 } as const;
@@ -47,7 +42,7 @@ function lineOf({ line }: NamedTarget): OpenLine {
 }
 
 /** What the guest writes in one turn of the event loop is one event. */
-function listenTo(session: EventSink, line: OpenLine): void {
+function listenTo(session: QmpClient, line: OpenLine): void {
   let waiting = '';
   const send = () => {
     session.sendEvent('SERIAL', { data: btoa(waiting) });

@@ -1,4 +1,5 @@
 import type { Arguments, Fields } from './qmp-arguments.ts';
+import type { QmpClient } from './qmp-client.ts';
 import { QmpError } from './qmp-error.ts';
 import { SNAPSHOT_CODEC_NAMES, type SnapshotCodecName } from './snapshot/format.ts';
 
@@ -6,10 +7,6 @@ import { SNAPSHOT_CODEC_NAMES, type SnapshotCodecName } from './snapshot/format.
 export interface SnapshotTarget {
   /** Writes a snapshot to a file of the host. @param codec default zstd  @returns its length in bytes */
   readonly saveSnapshot?: (path: string, codec?: SnapshotCodecName) => Promise<number>;
-}
-
-interface EventSink {
-  sendEvent(event: string, data?: Fields): void;
 }
 
 /** A job as `query-jobs` tells of it. */
@@ -26,18 +23,18 @@ const jobsOf = new WeakMap<SnapshotTarget, Map<string, Job>>();
 export const SNAPSHOT_COMMANDS = {
   'snapshot-save': {
     takes: ['job-id', 'tag', 'vmstate', 'devices'],
-    run: (session: EventSink, target: SnapshotTarget, given: Arguments) => startSave(session, target, given),
+    run: (session: QmpClient, target: SnapshotTarget, given: Arguments) => startSave(session, target, given),
   },
   'query-jobs': {
-    run: (_session: EventSink, target: SnapshotTarget) => [...jobs(target).values()].map(describeJob),
+    run: (_session: QmpClient, target: SnapshotTarget) => [...jobs(target).values()].map(describeJob),
   },
   'job-dismiss': {
     takes: ['id'],
-    run: (session: EventSink, target: SnapshotTarget, given: Arguments) => dismiss(session, target, given.text('id')),
+    run: (session: QmpClient, target: SnapshotTarget, given: Arguments) => dismiss(session, target, given.text('id')),
   },
   'vitrine-snapshot': {
     takes: ['filename', 'compress'],
-    run: async (_session: EventSink, target: SnapshotTarget, given: Arguments) => {
+    run: async (_session: QmpClient, target: SnapshotTarget, given: Arguments) => {
       const codec = given.has('compress') ? given.word('compress', SNAPSHOT_CODEC_NAMES) : undefined;
       return { bytes: await saverOf(target)(given.text('filename'), codec) };
     },
@@ -56,7 +53,7 @@ function saverOf({ saveSnapshot }: SnapshotTarget): NonNullable<SnapshotTarget['
 }
 
 /** Begins to write a snapshot to the file that `tag` names; the job tells when it is done. Disks are in the same file. */
-function startSave(session: EventSink, target: SnapshotTarget, given: Arguments): void {
+function startSave(session: QmpClient, target: SnapshotTarget, given: Arguments): void {
   const [id, path] = [given.text('job-id'), given.text('tag')];
   if (jobs(target).has(id)) throw new QmpError('GenericError', `Job ID '${id}' already in use`);
   const job: Job = { id, status: 'running' };
@@ -79,7 +76,7 @@ function describeJob({ id, status, error }: Job): Fields {
   return { id, type: 'snapshot-save', status, ...progress, ...(error !== undefined && { error }) };
 }
 
-function dismiss(session: EventSink, target: SnapshotTarget, id: string): void {
+function dismiss(session: QmpClient, target: SnapshotTarget, id: string): void {
   const job = jobs(target).get(id);
   if (job === undefined) throw new QmpError('GenericError', 'Job not found');
   if (job.status !== 'concluded') {

@@ -244,7 +244,7 @@ export class Vm implements VmControl {
 
   /**
    * Writes the machine as it is between two instructions of now. It goes on meanwhile; one snapshot is made at a time.
-   * @throws {Error} the sink fails
+   * @throws {Error} the sink fails, or the kernel's files cannot be read
    */
   snapshot(sink: SnapshotSink, options: SnapshotOptions): Promise<void> {
     const made = this.#snapshots.then(() => this.#writeSnapshot(sink, options));

@@ -92,7 +92,7 @@ export interface MachineAtRest {
 
 /**
  * Writes a machine that stands still when this is called; it may go on at once.
- * @throws {Error} the sink fails, or memory that has not been brought in cannot be read
+ * @throws {Error} the sink fails, or the kernel's files or memory that has not been brought in cannot be read
  */
 export async function writeMachine(
   { machine, config, boot, turn }: MachineAtRest,
