@@ -7,8 +7,9 @@ import { openDriver } from '../../disk/open.ts';
 import { hostProxies, hostSources } from '../../host/node/debian-sources.ts';
 import { nodeDiskHost } from '../../host/node/disk-host.ts';
 import { finish, ProgramError, start } from '../../host/node/processes.ts';
-import { CliError, STATUS } from '../errors.ts';
+import { CliError, STATUS, UsageError } from '../errors.ts';
 import { shellQuote } from '../shell-words.ts';
+import { quote } from '../values.ts';
 import {
   type DebianSystem,
   GRUB_BOOT,
@@ -21,6 +22,7 @@ import {
   setUpCommands,
 } from './debian-system.ts';
 import { withProgress } from './output.ts';
+import { readSshKeys } from './ssh-keys.ts';
 
 /** What `build` is told besides the system's name and the file. */
 export interface BuildOptions {
@@ -46,6 +48,7 @@ interface Release {
 const DEFAULT_SIZE = '2G';
 const LEAST_BYTES = 1 << 30;
 const NAME = /^[a-z][a-z0-9-]*$/;
+const NAME_EXPECTED = 'a name of lower-case letters and digits';
 const PACKAGE_NAME = /^[a-z0-9][a-z0-9+.-]*$/;
 /** Bytes of GRUB's boot sector in front of the partition table, and where its core lies. */
 const BOOT_CODE_BYTES = 440;
@@ -68,9 +71,10 @@ const STAGES: readonly (readonly [begins: RegExp, fraction: number])[] = [
 
 /** `vitrine image build debian`: a disk that boots, made of the packages of this host's own Debian source. */
 export async function build(system: string, file: string, options: BuildOptions): Promise<number> {
-  if (system !== 'debian') throw new CliError(STATUS.usage, `image build: found ${system}, expected debian`);
-  const sizeBytes = size(options.size ?? DEFAULT_SIZE);
-  if (sizeBytes < LEAST_BYTES) throw new CliError(STATUS.usage, `--size: found ${options.size}, expected at least 1G`);
+  if (system !== 'debian') throw new UsageError('image build', quote(system), 'debian');
+  const { size: wantedSize = DEFAULT_SIZE } = options;
+  const sizeBytes = size(wantedSize);
+  if (sizeBytes < LEAST_BYTES) throw new UsageError('--size', wantedSize, 'at least 1G');
   const wanted = await readSystem(options);
   const release = await chooseRelease(options.suite);
   // Beside the target, whose file system has room for it, and open to the one who is root in mmdebstrap's name space.
@@ -93,14 +97,12 @@ export async function build(system: string, file: string, options: BuildOptions)
 async function readSystem(options: BuildOptions): Promise<DebianSystem> {
   const { arch = 'amd64', user, hostname = 'debian' } = options;
   const packages = (options.packages ?? '').split(',').filter((name) => name !== '');
-  const wrong = (option: string, found: string, expected: string) =>
-    new CliError(STATUS.usage, `${option}: found ${JSON.stringify(found)}, expected ${expected}`);
-  if (arch !== 'amd64' && arch !== 'i386') throw wrong('--arch', arch, 'amd64 or i386');
-  for (const name of packages) if (!PACKAGE_NAME.test(name)) throw wrong('--packages', name, "a package's name");
-  if (user !== undefined && !NAME.test(user)) throw wrong('--user', user, 'a name of lower-case letters and digits');
-  if (!NAME.test(hostname)) throw wrong('--hostname', hostname, 'a name of lower-case letters and digits');
-  const keys = await Promise.all((options.sshKey ?? []).map((path) => readFile(path, 'utf8')));
-  const sshKeys = keys.flatMap((text) => text.split('\n').filter((line) => line !== '' && !line.startsWith('#')));
+  if (arch !== 'amd64' && arch !== 'i386') throw new UsageError('--arch', quote(arch), 'amd64 or i386');
+  for (const name of packages)
+    if (!PACKAGE_NAME.test(name)) throw new UsageError('--packages', quote(name), "a package's name");
+  if (user !== undefined && !NAME.test(user)) throw new UsageError('--user', quote(user), NAME_EXPECTED);
+  if (!NAME.test(hostname)) throw new UsageError('--hostname', quote(hostname), NAME_EXPECTED);
+  const sshKeys = await readSshKeys(options.sshKey);
   return { architecture: arch, packages, hostName: hostname, user, sshKeys, fileSystemId: newFileSystemId() };
 }
 

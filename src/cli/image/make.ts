@@ -11,6 +11,7 @@ import { nodeDiskHost } from '../../host/node/disk-host.ts';
 import { readFolderTree } from '../../host/node/folder-tree.ts';
 import { CliError, STATUS } from '../errors.ts';
 import { withProgress } from './output.ts';
+import { readSshKeys } from './ssh-keys.ts';
 
 /** What `pack` is told besides folder and file. */
 export interface PackOptions {
@@ -61,25 +62,15 @@ export interface SeedCommandOptions {
 /** `vitrine image seed`: a disc for cloud-init's NoCloud data source. */
 export async function seed(file: string, options: SeedCommandOptions): Promise<number> {
   const text = async (path: string | undefined) => (path === undefined ? undefined : readFile(path, 'utf8'));
-  const sshKeys: string[] = [];
-  for (const path of options.sshKey ?? []) sshKeys.push(...linesOf(await readFile(path, 'utf8')));
   const createdMillis = nodeDiskHost.nowMillis();
   const image = makeSeed({
     userData: await text(options.userData),
     networkConfig: await text(options.networkConfig),
-    sshKeys,
+    sshKeys: await readSshKeys(options.sshKey),
     hostName: options.hostname,
     instanceId: options.instanceId ?? `vitrine-${createdMillis}`,
     createdMillis,
   });
   await write(image, file, false);
   return 0;
-}
-
-/** The keys of a file such as `authorized_keys`. */
-function linesOf(text: string): string[] {
-  return text
-    .split('\n')
-    .map((line) => line.trim())
-    .filter((line) => line !== '' && !line.startsWith('#'));
 }
