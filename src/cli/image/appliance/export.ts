@@ -12,7 +12,7 @@ import { MEMORY_LIMITS, MOST_CPUS } from '../../../vm/config.ts';
 import { DISK_BUSES } from '../../drive-options.ts';
 import { CliError, STATUS } from '../../errors.ts';
 import { MODELS } from '../../net-options.ts';
-import { parseInteger, parseSize, parseWord } from '../../values.ts';
+import { formatSize, parseInteger, parseSize, parseWord, quote } from '../../values.ts';
 import { withProgress } from '../output.ts';
 import type { Appliance, ApplianceDisk } from './appliance.ts';
 import { digestOf } from './package.ts';
@@ -71,14 +71,15 @@ export async function exportAppliance(disk: string, target: string, options: Exp
 function applianceOf(target: string, sources: readonly ImageDriver[], options: ExportOptions): Appliance {
   const name = options.name ?? basename(target).replace(/\.ova$/i, '');
   if (!/^[\w][\w.-]*$/.test(name) || name.length > MOST_NAME_CHARACTERS) {
-    throw new CliError(
-      STATUS.failed,
-      `--name: found ${JSON.stringify(name)}, expected letters, digits, dots and hyphens`,
-    );
+    const expected = `at most ${MOST_NAME_CHARACTERS} letters, digits, dots and hyphens`;
+    throw new CliError(STATUS.failed, `--name: found ${quote(name)}, expected ${expected}`);
   }
-  const memoryBytes = parseSize('--memory', options.memory ?? '512M');
-  if (memoryBytes < MEMORY_LIMITS.minBytes || memoryBytes > MEMORY_LIMITS.maxBytes) {
-    throw new CliError(STATUS.failed, `--memory: found ${options.memory}, expected what a machine can have`);
+  const { memory = '512M' } = options;
+  const memoryBytes = parseSize('--memory', memory);
+  const { minBytes, maxBytes } = MEMORY_LIMITS;
+  if (memoryBytes < minBytes || memoryBytes > maxBytes) {
+    const expected = `${formatSize(minBytes)} to ${formatSize(maxBytes)}`;
+    throw new CliError(STATUS.failed, `--memory: found ${quote(memory)}, expected ${expected}`);
   }
   const bus = parseWord('--bus', options.bus ?? 'ide', DISK_BUSES);
   const cards = options.net === 'none' ? [] : (options.net ?? 'e1000').split(',');
