@@ -84,7 +84,7 @@ export class BlockDecoder {
 
   /** The block at `start` that is decoded already, unless its end is outside the segment now or in another page than it was. */
   #known({ rip, linear, gpa, mode }: Start): Block | undefined {
-    const block = this.#cache.blockAt(gpa, mode.key) ?? this.#cache.crossingAt(gpa, mode.key);
+    const block = this.#cache.anyAt(gpa, mode.key);
     if (block === undefined) return undefined;
     const inPage = block.end - block.start;
     if (rip + BigInt(inPage + (block.tail?.bytes ?? 0) - 1) > this.#state.u64(STATE.codeLimit)) return undefined;

@@ -125,7 +125,7 @@ export class CodeCache {
       derived: NOTHING_DERIVED,
     };
     // One that was there could not be reached any more.
-    const known = this.#find(block.gpa, block.modeKey, block.tailGpa !== undefined);
+    const known = this.anyAt(block.gpa, block.modeKey);
     if (known !== undefined) this.#remove(known);
     this.#register(block.gpa, entry);
     if (block.tailGpa !== undefined) this.#register(block.tailGpa, entry);
@@ -148,18 +148,13 @@ export class CodeCache {
 
   /** The block at an address and mode that can be linked to. */
   blockAt(gpa: number, modeKey: number): Block | undefined {
-    return this.#find(gpa, modeKey, false);
+    const block = this.anyAt(gpa, modeKey);
+    return block?.tail === undefined ? block : undefined;
   }
 
-  /** The block at an address and mode whose instruction crosses into another page. */
-  crossingAt(gpa: number, modeKey: number): Block | undefined {
-    return this.#find(gpa, modeKey, true);
-  }
-
-  #find(gpa: number, modeKey: number, crosses: boolean): Block | undefined {
-    for (const block of this.blocksNear(gpa)) {
-      if (block.start === gpa && block.modeKey === modeKey && (block.tail !== undefined) === crosses) return block;
-    }
+  /** The block at an address and mode, which may be one instruction that crosses into another page. */
+  anyAt(gpa: number, modeKey: number): Block | undefined {
+    for (const block of this.blocksNear(gpa)) if (block.start === gpa && block.modeKey === modeKey) return block;
     return undefined;
   }
 
