@@ -1,3 +1,4 @@
+import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdirSync, writeFileSync } from 'node:fs';
@@ -96,4 +97,15 @@ export interface Outcome {
   readonly status: number | null;
   readonly stdout: Buffer;
   readonly stderr: string;
+}
+
+/** What every agent has to do with commands. @param exec runs one in the guest */
+export async function keepsStreamsApart(
+  exec: (words: readonly string[], input?: Uint8Array) => Promise<Outcome>,
+): Promise<void> {
+  const words = ['sh', '-c', 'cat; echo "$1" >&2; exit 7', 'sh', "it's $x"];
+  const { status, stdout, stderr } = await exec(words, Buffer.from('in'));
+  assert.deepEqual([status, stdout.toString(), stderr], [7, 'in', "it's $x\n"]);
+  assert.equal((await exec(['sh', '-c', 'kill -TERM $$'])).status, 143);
+  assert.equal((await exec(['no-such-program'])).status, 127);
 }
