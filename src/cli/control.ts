@@ -7,10 +7,8 @@ import type { QmpTarget } from '../vm/qmp.ts';
 import { type AgentChannels, serveAgent } from './agent.ts';
 import { CliError, STATUS } from './errors.ts';
 import { converse } from './qmp.ts';
-import { quote } from './values.ts';
+import { MOST_SOCKET_PATH_BYTES, quote } from './values.ts';
 
-/** What the system takes as a socket's path, with the byte behind it (unix(7)). */
-const MOST_PATH_BYTES = 107;
 /** What socket files end with. */
 export const SOCKET_SUFFIX = '.sock';
 
@@ -30,7 +28,7 @@ export async function serveNamed(
     throw wrong(error.message, 'a place for its socket', error);
   });
   const path = join(folder, `${name}${SOCKET_SUFFIX}`);
-  if (Buffer.byteLength(path) > MOST_PATH_BYTES) throw wrong(`a socket at ${quote(path)}`, 'a shorter path');
+  if (Buffer.byteLength(path) > MOST_SOCKET_PATH_BYTES) throw wrong(`a socket at ${quote(path)}`, 'a shorter path');
   const lock = await ImageLock.acquire(path).catch((error: Error) => {
     if (!(error instanceof ImageInUse)) throw error;
     throw wrong(`${quote(name)}, the name of a machine that runs already`, 'another name', error);

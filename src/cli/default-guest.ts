@@ -1,7 +1,7 @@
-import { mkdir, mkdtemp, readFile, rm } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { RereadFile } from '../host/node/boot-file.ts';
-import { cacheFolder, FileStore, writeFileAtOnce } from '../host/node/file-store.ts';
+import { cacheFolder, FileStore, withFetchFolder, writeFileAtOnce } from '../host/node/file-store.ts';
 import { DEFAULT_COMMAND_LINE, packDefaultInitrd } from './default-guest-files.ts';
 import type { GuestFiles } from './default-guest-packages.ts';
 import { CliError, STATUS } from './errors.ts';
@@ -25,7 +25,7 @@ export async function loadDefaultGuest(append: string): Promise<KernelGuest> {
   const folder = cacheFolder();
   const store = new FileStore(join(folder, 'files'));
   const list = join(folder, 'default-guest.json');
-  const { kernel, busybox, parts } = (await loadParts(store, list)) ?? (await fetchParts(store, list, folder));
+  const { kernel, busybox, parts } = (await loadParts(store, list)) ?? (await fetchParts(store, list));
   return {
     kernel: new RereadFile(kernel, () => readAgain(store, parts.kernel)),
     initrd: packDefaultInitrd(busybox),
@@ -52,12 +52,10 @@ async function readParts(list: string): Promise<Parts> {
   return JSON.parse(await readFile(list, 'utf8'));
 }
 
-async function fetchParts(store: FileStore, list: string, folder: string): Promise<KeptFiles> {
-  await mkdir(folder, { recursive: true });
-  const work = await mkdtemp(join(folder, 'fetch-'));
+async function fetchParts(store: FileStore, list: string): Promise<KeptFiles> {
   try {
     const { fetchGuestFiles } = await import('./default-guest-packages.ts');
-    const files = await fetchGuestFiles(work);
+    const files = await withFetchFolder(fetchGuestFiles);
     const parts: Parts = { kernel: await store.put(files.kernel), busybox: await store.put(files.busybox) };
     await writeFileAtOnce(list, `${JSON.stringify(parts)}\n`);
     return { ...files, parts };
@@ -65,7 +63,5 @@ async function fetchParts(store: FileStore, list: string, folder: string): Promi
     const advice = 'give one with --kernel FILE --initrd FILE --append console=ttyS0';
     const message = `no default guest can be made of this host's packages (${(error as Error).message}); ${advice}`;
     throw new CliError(STATUS.missing, message, { cause: error });
-  } finally {
-    await rm(work, { recursive: true, force: true });
   }
 }

@@ -1,7 +1,7 @@
-import { mkdir, mkdtemp, readFile, rm } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DebianArchive, readPackagedFile } from '../host/node/debian-archive.ts';
-import { cacheFolder, FileStore, writeFileAtOnce } from '../host/node/file-store.ts';
+import { cacheFolder, FileStore, withFetchFolder, writeFileAtOnce } from '../host/node/file-store.ts';
 import type { NicModel } from '../vm/index.ts';
 import { CliError, STATUS } from './errors.ts';
 
@@ -29,7 +29,7 @@ export async function loadNetworkRom(model: NicModel): Promise<Uint8Array> {
   const rom = kept && (await store.get(kept));
   if (rom) return rom;
   try {
-    const fetched = await fetchRom(file);
+    const fetched = await withFetchFolder((folder) => fetchRom(folder, file));
     await writeFileAtOnce(note, await store.put(fetched));
     return fetched;
   } catch (error) {
@@ -39,18 +39,12 @@ export async function loadNetworkRom(model: NicModel): Promise<Uint8Array> {
 }
 
 /** Takes a ROM out of the package by the host's package lists, or by fresh ones. @throws {Error} it cannot be had */
-async function fetchRom(file: string): Promise<Uint8Array<ArrayBuffer>> {
-  await mkdir(cacheFolder(), { recursive: true });
-  const work = await mkdtemp(join(cacheFolder(), 'fetch-'));
-  try {
-    const archive = new DebianArchive(work);
-    const rom = await romFrom(archive, file).catch(() => undefined);
-    if (rom) return rom;
-    await archive.refresh();
-    return await romFrom(archive, file);
-  } finally {
-    await rm(work, { recursive: true, force: true });
-  }
+async function fetchRom(folder: string, file: string): Promise<Uint8Array<ArrayBuffer>> {
+  const archive = new DebianArchive(folder);
+  const rom = await romFrom(archive, file).catch(() => undefined);
+  if (rom) return rom;
+  await archive.refresh();
+  return romFrom(archive, file);
 }
 
 async function romFrom(archive: DebianArchive, file: string): Promise<Uint8Array<ArrayBuffer>> {

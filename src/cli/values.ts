@@ -4,6 +4,9 @@ import { UsageError } from './errors.ts';
 
 const SIZE_UNITS: Readonly<Record<string, number>> = { '': 2 ** 20, k: 2 ** 10, m: 2 ** 20, g: 2 ** 30, t: 2 ** 40 };
 
+/** What the system takes as a socket's path, without the NUL behind it (unix(7)). */
+export const MOST_SOCKET_PATH_BYTES = 107;
+
 /** Where a serial line leads to; `web`: the page that shows the screen. */
 export type SerialTarget =
   | { readonly kind: 'stdio' }

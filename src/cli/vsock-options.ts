@@ -1,5 +1,5 @@
 import { UsageError } from './errors.ts';
-import { quote } from './values.ts';
+import { MOST_SOCKET_PATH_BYTES, quote } from './values.ts';
 
 /** What `--vsock` asks for. */
 export interface VsockOption {
@@ -13,8 +13,6 @@ export interface VsockOption {
 export const DEFAULT_CID = 3;
 /** What is above stands for any address. */
 const MOST_CID = 0xfffffffe;
-/** What sun_path of Linux holds besides its final NUL. */
-const MOST_PATH_BYTES = 107;
 /** What the name of a port's socket has more than PATH. */
 const MOST_SUFFIX_BYTES = '_4294967295'.length;
 
@@ -23,7 +21,7 @@ export function parseVsock(text: string): VsockOption {
   if (text === 'none') return {};
   const [, path = '', digits] = /^(.*?)(?:,cid=([^,]*))?$/s.exec(text) ?? [];
   if (path === '') throw new UsageError('--vsock', quote(text), 'PATH[,cid=N] or none');
-  const mostBytes = MOST_PATH_BYTES - MOST_SUFFIX_BYTES;
+  const mostBytes = MOST_SOCKET_PATH_BYTES - MOST_SUFFIX_BYTES;
   if (new TextEncoder().encode(path).length > mostBytes) {
     throw new UsageError('--vsock', quote(path), `a path of at most ${mostBytes} bytes, as names of sockets go`);
   }

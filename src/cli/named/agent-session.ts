@@ -49,25 +49,22 @@ export class AgentSession {
 
   /** @throws {CliError} the agent does not listen, or no such machine runs */
   static async connect(name: string): Promise<AgentSession> {
-    const machine = await NamedMachine.connect(name); // who says in its words when there is none
-    machine.close();
+    await NamedMachine.requireRunning(name);
     const { promise: ready, resolve, reject } = Promise.withResolvers<void>();
-    const fail = (why: string) => reject(new CliError(STATUS.failed, `${quote(name)}: ${why}`));
+    const failure = (why: string) => new CliError(STATUS.failed, `${quote(name)}: ${why}`);
+    const fail = (why: string) => reject(failure(why));
     const socket = createConnection(join(runtimeFolder(), `${name}${AGENT_SUFFIX}`));
     const session = new AgentSession(socket);
     const timer = setTimeout(fail, ANSWER_MILLIS, "the guest's agent does not answer");
     socket.on('error', () => fail('the machine has no channel to an agent in its guest'));
-    socket.on('close', () =>
-      session.#ended.reject(new CliError(STATUS.failed, `${quote(name)}: the machine has ended`)),
-    );
+    socket.on('close', () => session.#ended.reject(failure('the machine has ended')));
     socket.on('data', (bytes: Uint8Array) => {
       for (const frame of session.#reader.push(bytes)) {
         if (frame.type === FRAME.ready) resolve();
         else if (frame.type === FRAME.refused) {
-          fail(new TextDecoder().decode(frame.payload));
-          session.#ended.reject(
-            new CliError(STATUS.failed, `${quote(name)}: ${new TextDecoder().decode(frame.payload)}`),
-          );
+          const why = new TextDecoder().decode(frame.payload);
+          fail(why);
+          session.#ended.reject(failure(why));
         } else session.#take(frame);
       }
     });

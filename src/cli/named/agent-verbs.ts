@@ -1,7 +1,6 @@
 import { createReadStream, createWriteStream } from 'node:fs';
 import { rename, rm, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
-import { Writable } from 'node:stream';
 import { finished } from 'node:stream/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Fields } from '../../vm/qmp-arguments.ts';
@@ -10,6 +9,7 @@ import { whyUnreadable } from '../files.ts';
 import { parseSeconds, quote } from '../values.ts';
 import { AgentSession, type GuestCommand } from './agent-session.ts';
 import { NamedMachine } from './client.ts';
+import { CollectedText } from './collected-text.ts';
 import { QemuAgent } from './qemu-agent.ts';
 import { QemuAgentSession } from './qemu-agent-session.ts';
 import { SerialSession } from './serial-session.ts';
@@ -101,18 +101,15 @@ async function withMessages(
   options: AgentOptions,
   command: Omit<GuestCommand, 'messages'>,
 ): Promise<number> {
-  let said = '';
-  const messages = new Writable({
-    write(chunk, _encoding, done) {
-      said += chunk;
-      done();
-    },
-  });
+  const messages = new CollectedText();
   const failed = command.output === process.stdout ? undefined : once(command.output);
   const run = withAgent(name, options, { ...command, messages });
   const status = await (failed ? Promise.race([run, failed]) : run);
   if (status === STATUS.ok) return status;
-  throw new CliError(STATUS.failed, `cp: ${quote(name)}: ${said.trim() || `the guest's side ended with ${status}`}`);
+  throw new CliError(
+    STATUS.failed,
+    `cp: ${quote(name)}: ${messages.text.trim() || `the guest's side ended with ${status}`}`,
+  );
 }
 
 /** Rejects when a stream fails. */
@@ -151,7 +148,7 @@ async function connect(name: string, waitMillis: number): Promise<Session> {
 /** Waits for a machine and for what listens in its guest. */
 async function retry<Result>(name: string, waitMillis: number, attempt: () => Promise<Result>): Promise<Result> {
   const end = performance.now() + waitMillis;
-  (await NamedMachine.connect(name, waitMillis)).close();
+  await NamedMachine.requireRunning(name, waitMillis);
   for (;;) {
     try {
       return await attempt();

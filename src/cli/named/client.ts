@@ -10,6 +10,8 @@ import { CliError, STATUS } from '../errors.ts';
 import { parseName, quote } from '../values.ts';
 
 const RETRY_MILLIS = 50;
+/** What is typed in one message at most. */
+const MOST_TYPED_BYTES = 4096;
 
 /** Thrown when a machine refuses what it was asked. */
 export class Refused extends Error {}
@@ -59,6 +61,11 @@ export class NamedMachine {
     }
   }
 
+  /** @param waitMillis how long it may take to start  @throws {CliError} no machine of this name runs */
+  static async requireRunning(name: string, waitMillis = 0): Promise<void> {
+    (await NamedMachine.connect(name, waitMillis)).close();
+  }
+
   /** Names of all machines of this user that run. */
   static async names(): Promise<string[]> {
     const files = await readdir(runtimeFolder()).catch(() => []);
@@ -81,6 +88,21 @@ export class NamedMachine {
   /** @param listen told of every event */
   onEvent(listen: (event: string, data: Fields) => void): void {
     this.#listeners.add(listen);
+  }
+
+  /** @param listen told what the guest writes to its first serial line, once `vitrine-serial-listen` has been executed */
+  onSerial(listen: (bytes: Buffer) => void): void {
+    this.onEvent((event, { data }) => {
+      if (event === 'SERIAL') listen(Buffer.from(data as string, 'base64'));
+    });
+  }
+
+  /** Types on its first serial line. Where the machine has ended, that is noticed by {@link closed}. */
+  typeOnSerial(bytes: Uint8Array): void {
+    for (let at = 0; at < bytes.length; at += MOST_TYPED_BYTES) {
+      const data = Buffer.from(bytes.subarray(at, at + MOST_TYPED_BYTES)).toString('base64');
+      this.execute('vitrine-serial-type', { data }).catch(() => {});
+    }
   }
 
   close(): void {

@@ -1,6 +1,6 @@
-import { Writable } from 'node:stream';
 import { CliError } from '../errors.ts';
 import { runInGuest } from './agent-verbs.ts';
+import { CollectedText } from './collected-text.ts';
 
 /**
  * Gives the cards of a Linux guest their new addresses: $1 becomes $2, $3 becomes $4 and so on. Most drivers take one while
@@ -32,17 +32,11 @@ export async function tellAddresses(
 ): Promise<string | undefined> {
   const pairs = before.flatMap((mac, index) => [mac, now[index]]);
   if (pairs.length === 0) return undefined;
-  let said = '';
-  const messages = new Writable({
-    write(chunk, _encoding, done) {
-      said += chunk;
-      done();
-    },
-  });
+  const said = new CollectedText();
   try {
     const words = ['sh', '-c', SET_ADDRESSES, 'sh', ...pairs];
-    const status = await runInGuest(name, { words, output: messages, messages });
-    return status === 0 ? undefined : said.trim().split('\n').at(-1) || `the guest's side ended with ${status}`;
+    const status = await runInGuest(name, { words, output: said, messages: said });
+    return status === 0 ? undefined : said.text.trim().split('\n').at(-1) || `the guest's side ended with ${status}`;
   } catch (error) {
     if (error instanceof CliError) return error.message;
     throw error;

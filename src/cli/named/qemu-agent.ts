@@ -40,8 +40,7 @@ export class QemuAgent {
 
   /** @throws {CliError} the guest has no such agent, or it does not answer; no such machine runs */
   static async connect(name: string): Promise<QemuAgent> {
-    const machine = await NamedMachine.connect(name); // who says in its words when there is none
-    machine.close();
+    await NamedMachine.requireRunning(name);
     const agent = new QemuAgent(name, createConnection(join(runtimeFolder(), `${name}${QEMU_AGENT_SUFFIX}`)));
     try {
       await agent.execute('guest-ping');

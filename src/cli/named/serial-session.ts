@@ -3,14 +3,12 @@ import { CliError, STATUS } from '../errors.ts';
 import { quote } from '../values.ts';
 import { type GuestCommand, SIGNAL_STATUS } from './agent-session.ts';
 import { NamedMachine } from './client.ts';
-import { SerialShell, ShellError } from './serial-shell.ts';
+import { SerialShell, ShellError, type ShellLine } from './serial-shell.ts';
 
 /** How long a shell may take to answer before it is asked again. */
 const ANSWER_MILLIS = 5000;
 const NONCE_BYTES = 9;
 const SIGNALS: readonly NodeJS.Signals[] = ['SIGINT', 'SIGTERM', 'SIGHUP'];
-/** What is typed in one message at most. */
-const MOST_TYPED_CHARACTERS = 4096;
 
 /** A conversation with a shell on the first serial line of a machine. */
 export class SerialSession {
@@ -22,7 +20,11 @@ export class SerialSession {
   private constructor(name: string, machine: NamedMachine) {
     this.#name = name;
     this.#machine = machine;
-    this.#shell = new SerialShell(lineOf(machine), randomBytes(NONCE_BYTES).toString('hex'));
+    const line: ShellLine = {
+      type: (text) => machine.typeOnSerial(Buffer.from(text, 'latin1')),
+      onOutput: (listen) => machine.onSerial((bytes) => listen(bytes.toString('latin1'))),
+    };
+    this.#shell = new SerialShell(line, randomBytes(NONCE_BYTES).toString('hex'));
   }
 
   /** @param waitMillis how long it may take until the machine has started and a shell answers  @throws {CliError} none does */
@@ -83,20 +85,4 @@ export class SerialSession {
     clearTimeout(timer);
     return answered;
   }
-}
-
-function lineOf(machine: NamedMachine) {
-  return {
-    type(text: string) {
-      for (let at = 0; at < text.length; at += MOST_TYPED_CHARACTERS) {
-        const data = btoa(text.slice(at, at + MOST_TYPED_CHARACTERS));
-        machine.execute('vitrine-serial-type', { data }).catch(() => {}); // the machine has ended, which is noticed anyway
-      }
-    },
-    onOutput(listen: (text: string) => void) {
-      machine.onEvent((event, { data }) => {
-        if (event === 'SERIAL') listen(atob(data as string));
-      });
-    },
-  };
 }
