@@ -1,6 +1,7 @@
 import { Command, CommanderError, Option } from 'commander';
 import { STATUS, UsageError } from './errors.ts';
 import { packageVersion } from './package-version.ts';
+import { quiet } from './quiet-command.ts';
 import type { RawRunOptions } from './run-options.ts';
 
 /** The verbs, each told its arguments and resolving to the exit status. */
@@ -62,14 +63,9 @@ export async function runProgram(args: readonly string[], verbs: Verbs): Promise
 }
 
 function defineProgram(verbs: Verbs, finish: (status: number) => void): Command {
-  const program = new Command('vitrine')
+  const program = quiet(new Command('vitrine'))
     .description('A PC in TypeScript that boots unmodified x86 and x86-64 systems.')
     .version(packageVersion(), '-V, --version', 'print the version')
-    .helpOption('-h, --help', 'print this help')
-    .helpCommand(false)
-    .exitOverride()
-    .showSuggestionAfterError(false)
-    .configureOutput({ writeErr: () => {} })
     .addHelpText('after', EXAMPLES);
   program.addCommand(
     defineRun().action(async (image: string | undefined, options: RawRunOptions) => {

@@ -1,5 +1,6 @@
 import { Command, CommanderError, Option } from 'commander';
 import { CliError, STATUS } from '../errors.ts';
+import { quiet } from '../quiet-command.ts';
 
 const EXAMPLES = `
 Examples:
@@ -238,7 +239,9 @@ const VERBS: readonly Verb[] = [
  * @throws {CliError} */
 export async function image(args: readonly string[]): Promise<number> {
   let status: number = STATUS.ok;
-  const program = quiet(new Command('vitrine image').description('Make, convert, check and compare disk images.'));
+  const program = quiet(new Command('vitrine image'))
+    .description('Make, convert, check and compare disk images.')
+    .addHelpText('after', EXAMPLES);
   for (const verb of VERBS) {
     program.addCommand(
       defineVerb(verb).action(async (...all: unknown[]) => {
@@ -284,7 +287,7 @@ function describe(message: string, failure: Error): string {
 }
 
 function defineVerb({ name, files, description, options }: Verb): Command {
-  const command = quiet(new Command(name)).description(description).arguments(files);
+  const command = quiet(new Command(name)).description(description).arguments(files).addHelpText('after', EXAMPLES);
   for (const [flags, text] of options) command.addOption(defineOption(flags, text));
   if (name === 'rebase') for (const option of command.options) if (option.short === '-b') option.makeOptionMandatory();
   return command;
@@ -298,14 +301,4 @@ function defineOption(flags: string, text: string): Option {
   if (flags.startsWith('--output ')) option.choices(['human', 'json']);
   if (flags.startsWith('-r')) option.choices(['leaks', 'all']);
   return option;
-}
-
-function quiet(command: Command): Command {
-  return command
-    .helpOption('-h, --help', 'print this help')
-    .helpCommand(false)
-    .exitOverride()
-    .showSuggestionAfterError(false)
-    .configureOutput({ writeErr: () => {} })
-    .addHelpText('after', EXAMPLES);
 }

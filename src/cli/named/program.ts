@@ -1,6 +1,7 @@
 import { Command, CommanderError, Option } from 'commander';
 import { SnapshotInvalid } from '../../vm/snapshot/format.ts';
 import { CliError, STATUS, UsageError } from '../errors.ts';
+import { quiet } from '../quiet-command.ts';
 import { Refused } from './client.ts';
 
 type Options = Readonly<Record<string, unknown>>;
@@ -174,13 +175,4 @@ function groupOf(program: Command, name: string): Command {
   const group = quiet(new Command(name)).description('Saved machines.');
   program.addCommand(group);
   return group;
-}
-
-function quiet(command: Command): Command {
-  return command
-    .helpOption('-h, --help', 'print this help')
-    .helpCommand(false)
-    .exitOverride()
-    .showSuggestionAfterError(false)
-    .configureOutput({ writeErr: () => {} });
 }
