@@ -113,15 +113,7 @@ describe('the user-mode network under load', { timeout: 3_600_000 }, () => {
   async function start(name: string, words: string): Promise<void> {
     const net = `user,model=virtio${words}`;
     machines.push(await vitrine.startNamed(name, [...(boot ?? []), '--memory', '512M', '--net', net]));
-    await guestSays(name, 'true');
-  }
-
-  /** Runs a shell's command in a guest. */
-  async function guestSays(name: string, script: string): Promise<string> {
-    const words = ['exec', '-n', '--wait', '600', name, '--', 'sh', '-c', script];
-    const { status, stdout, stderr } = await vitrine.run(words);
-    assert.equal(status, 0, stderr);
-    return stdout.toString();
+    await vitrine.guestSays(name, 'true');
   }
 
   async function serve(server: Server): Promise<number> {
@@ -134,7 +126,7 @@ describe('the user-mode network under load', { timeout: 3_600_000 }, () => {
     const hash = createHash('sha256');
     const send = (_request: unknown, response: ServerResponse) => Readable.from(fileOf(sizeBytes, hash)).pipe(response);
     const port = await serve(createHttpServer(send));
-    const said = await guestSays(name, `wget -q -O - http://10.0.2.2:${port}/ | sha256sum`);
+    const said = await vitrine.guestSays(name, `wget -q -O - http://10.0.2.2:${port}/ | sha256sum`);
     return [hash.digest('hex'), said.split(' ')[0]];
   }
 
@@ -185,7 +177,7 @@ describe('the user-mode network under load', { timeout: 3_600_000 }, () => {
     const arrived = Promise.withResolvers<string>();
     const port = await serve(createServer((socket) => digest(socket, arrived.resolve)));
     const file = `head -c ${LOSSY_BYTES} /dev/urandom > /tmp/file; nc 10.0.2.2 ${port} < /tmp/file`;
-    const said = await guestSays('lossy', `${file}; sha256sum < /tmp/file`);
+    const said = await vitrine.guestSays('lossy', `${file}; sha256sum < /tmp/file`);
     assert.equal(await arrived.promise, said.split(' ')[0]);
   });
 });

@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
-import { PcMachine } from '../src/boards/pc-machine.ts';
+import type { PcMachine } from '../src/boards/pc-machine.ts';
 import { Screen } from '../src/display/screen.ts';
 import { BASE_ADDRESS_0, showBochsMode } from './guests/bochs-mode.ts';
+import { makeTestMachine } from './guests/machine.ts';
 import { multibootKernel } from './guests/multiboot.ts';
 
 const WIDTH = 64;
@@ -10,17 +11,7 @@ const WIDTH = 64;
 const SET_MODE = showBochsMode(WIDTH, 64);
 
 function boot(source: string): PcMachine {
-  return new PcMachine({
-    memoryBytes: 16 << 20,
-    clock: 'virtual',
-    hostNanos: () => 0n,
-    startEpochMs: 0,
-    seed: 1n,
-    serial: [],
-    sharedMemory: false,
-    wake: () => {},
-    boot: { kernel: multibootKernel(source), commandLine: '' },
-  });
+  return makeTestMachine({ boot: { kernel: multibootKernel(source), commandLine: '' } }).machine;
 }
 
 /** Draws one pixel after the other, from the top on. */

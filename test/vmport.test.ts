@@ -1,18 +1,10 @@
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
-import { PcMachine } from '../src/boards/pc-machine.ts';
+import { makeTestMachine } from './guests/machine.ts';
 import { multibootKernel } from './guests/multiboot.ts';
 
 it("VMware's backdoor answers in the registers of the processor that asks, in a loop as well", () => {
-  const machine = new PcMachine({
-    memoryBytes: 16 << 20,
-    clock: 'virtual',
-    hostNanos: () => 0n,
-    startEpochMs: 0,
-    seed: 1n,
-    serial: [],
-    sharedMemory: false,
-    wake: () => {},
+  const { machine } = makeTestMachine({
     boot: {
       kernel: multibootKernel(`
         mov esi, 100000

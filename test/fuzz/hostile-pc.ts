@@ -1,8 +1,9 @@
 /** A whole PC: hostile code on the board, storms of port and MMIO accesses, input from outside, saves and restores. */
 
 import type { PcBoard } from '../../src/boards/pc.ts';
-import { PcMachine } from '../../src/boards/pc-machine.ts';
+import type { PcMachine } from '../../src/boards/pc-machine.ts';
 import type { CharPort } from '../../src/machine/interfaces.ts';
+import { makeTestMachine } from '../guests/machine.ts';
 import type { Random } from '../oracle/initial-state.ts';
 import { expect } from './finding.ts';
 import { GuestImage, PLACES } from './guest-image.ts';
@@ -59,18 +60,15 @@ export class HostilePc {
         onByte: (receive) => void this.#input.push(receive),
       }),
     );
-    this.#pc = new PcMachine({
+    const { machine } = makeTestMachine({
       memoryBytes: MEMORY_BYTES,
-      clock: 'virtual',
-      hostNanos: () => 0n,
       startEpochMs: random.below(2) === 0 ? 0 : Date.UTC(2026, 1, 28),
       seed: random.next64(),
       serial,
       debugExitPort: 0xf4,
       boot: { kernel: tinyKernel(), commandLine: 'fuzz' },
-      sharedMemory: false,
-      wake: () => undefined,
     });
+    this.#pc = machine;
     this.#targets = targetsOf(this.#pc.board);
   }
 

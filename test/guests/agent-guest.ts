@@ -82,6 +82,13 @@ export class VitrineProgram {
     return { status, stdout, stderr };
   }
 
+  /** Runs a shell's command in the guest of a machine, once its agent listens. @returns its output */
+  async guestSays(name: string, script: string): Promise<string> {
+    const { status, stdout, stderr } = await this.run(['exec', '-n', '--wait', '600', name, '--', 'sh', '-c', script]);
+    assert.equal(status, 0, stderr);
+    return stdout.toString();
+  }
+
   /** Starts a machine with a name, which has its sockets then. @throws {Error} it ends before */
   async startNamed(name: string, args: readonly string[]): Promise<ChildProcess> {
     const machine = this.start(['run', '--name', name, ...args]);
