@@ -63,6 +63,8 @@ export class Engine implements CodeOwner {
   /** Instructions retired before the running slice. */
   #retired = 0;
   #sliceBudget = 0;
+  /** Instructions of the run before. */
+  #lastRun = 0;
   /** Budget taken away to make guest code come back. */
   #withheld = 0;
   #running = false;
@@ -123,7 +125,7 @@ export class Engine implements CodeOwner {
   /** Runs at most `budget` instructions from `STATE.rip`, until something needs attention. */
   run(budget: number): EngineExit {
     const { state } = this;
-    this.machineCode.translateHot();
+    this.machineCode.translateHot(this.#lastRun);
     this.#sliceBudget = budget;
     this.#withheld = 0;
     state.setU32(STATE.budget, budget);
@@ -138,7 +140,8 @@ export class Engine implements CodeOwner {
       if (this.#thrown !== undefined) this.#rethrow(budget);
       exit = this.#settle(state.u32(STATE.pending));
     }
-    this.#retired += budget - state.u32(STATE.budget) - this.#withheld;
+    this.#lastRun = budget - state.u32(STATE.budget) - this.#withheld;
+    this.#retired += this.#lastRun;
     return exit;
   }
 

@@ -50,6 +50,9 @@ export interface JitOptions {
   readonly onRegionLeft?: (exit: RegionExit) => void;
 }
 
+/** Guest instructions between batches of translation while there is more to translate. */
+const BETWEEN_BATCHES = 100_000;
+
 /** Helpers that TypeScript calls, compiled: functions of the state block's address. */
 export interface MmuFunctions {
   readonly slowLoad: (cpu: number, address: bigint, bytes: number, access: number, segment: number) => bigint;
@@ -103,10 +106,12 @@ export class MachineCode {
   readonly #owners: CodeOwner[] = [];
   readonly #firstState: number;
   readonly #stateDistance: number;
-  /** Headers of blocks that have become hot. */
-  #hot: number[] = [];
+  /** Headers of blocks that have become hot, in this order. */
+  readonly #hot = new Set<number>();
+  /** Instructions until more of them are translated. */
+  #untilBatch = 0;
   /** Regions that were left often, by their first blocks' headers, and blocks that they were left to. */
-  #meetings: Meeting[] = [];
+  readonly #meetings: Meeting[] = [];
   /** Headers of blocks whose accesses often lie in two pages. */
   #scattered: number[] = [];
   readonly #straddles = new Straddles();
@@ -146,10 +151,18 @@ export class MachineCode {
     await this.#library?.keep(CALLED_HELPERS, turn);
   }
 
-  /** Translates what has become hot. No guest code may be running. */
-  translateHot(): void {
-    if (this.#hot.length > 0) this.translator?.translate(this.#hot.splice(0));
-    if (this.#meetings.length > 0) this.translator?.join(this.#meetings.splice(0));
+  /**
+   * Translates what has become hot, or begins with it: the rest is done when the guest has run for a while. No guest code may be running.
+   * @param ran instructions since the last call
+   */
+  translateHot(ran: number): void {
+    this.#untilBatch = Math.max(0, this.#untilBatch - ran);
+    if (this.#hot.size > 0 && this.#untilBatch === 0) {
+      const headers = [...this.#hot];
+      for (const done of headers.slice(0, this.translator?.translate(headers))) this.#hot.delete(done);
+      this.#untilBatch = this.#hot.size > 0 ? BETWEEN_BATCHES : 0;
+    }
+    if (this.#meetings.length > 0) this.translator?.join(this.#meetings.splice(0, 1));
     if (this.#scattered.length > 0) this.translator?.separate(this.#scattered.splice(0));
   }
 
@@ -221,7 +234,7 @@ export class MachineCode {
 
   /** Remembers a block that is entered often, and counts it no more. */
   #becameHot(block: number): void {
-    this.#hot.push(block);
+    this.#hot.add(block);
     this.decoded.setEntry(block, this.view.getUint32(block + RECORD_BYTES + RECORD.handler, true));
   }
 }

@@ -23,6 +23,8 @@ const OUTWARD = ['slowLoad', 'slowStore', 'probeStore', 'physicalLoad', 'physica
 /** Bytes of WebAssembly that regions take at most. V8's own code becomes some twenty times larger. */
 const CACHE_BYTES = 16 << 20;
 
+/** Guest instructions after which a batch takes no more regions: some 10 ms of work. */
+const BATCH_INSTRUCTIONS = 400;
 /** Exits of a region, to other code, after which it is joined with what it is left to: fewer do not earn what that costs. */
 const JOIN_AFTER = 1_000_000;
 /** Most instructions in a joined region. */
@@ -107,6 +109,8 @@ export class Translator {
   readonly #freeSlots: number[] = [];
   /** What is installed, by slot. */
   readonly #installed = new Map<number, InstalledRegion>();
+  /** Blocks in regions that were translated since all that was hot was done: they need none of their own. */
+  readonly #covered = new Set<Block>();
   readonly #cacheBytes: number;
   readonly #joinAfter: number;
   /** What was compiled together, oldest first. */
@@ -137,14 +141,19 @@ export class Translator {
     this.#onTranslated = options.onTranslated;
   }
 
-  /** Translates the regions of blocks, by the addresses of their headers. No guest code may be running. */
-  translate(headers: readonly number[]): void {
+  /**
+   * Translates regions of blocks, by the addresses of their headers, first come first: as many as a batch may have, for the guest
+   * waits. No guest code may be running. @returns how many of the blocks are done; the next call begins with the others
+   */
+  translate(headers: readonly number[]): number {
     const from = performance.now();
-    const covered = new Set<Block>();
+    const covered = this.#covered;
     const regions: Region[] = [];
-    for (const header of headers) {
+    let [done, instructions] = [0, 0];
+    for (; done < headers.length && instructions < BATCH_INSTRUCTIONS; done++) {
+      const header = headers[done];
       const root = this.#cache.at(header);
-      if (root === undefined || !this.#isRam(root.start)) continue;
+      if (root === undefined || !this.#isRam(root.start) || this.#regionEnteredAt(header)) continue;
       if (covered.has(root)) {
         this.#countAgain(root);
         continue;
@@ -152,8 +161,11 @@ export class Translator {
       const region = this.#find([root]);
       for (const { block } of region.blocks) covered.add(block);
       regions.push(region);
+      instructions += region.instructionCount;
     }
+    if (done === headers.length) covered.clear();
     this.#compile(regions, from);
+    return done;
   }
 
   /** Translates regions anew that lead to one another, as one. No guest code may be running. */
