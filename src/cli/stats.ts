@@ -74,6 +74,7 @@ export function machineLines({ details, instructions }: VmStats): string[] {
     `regions ${details.regions} of ${details.instructionsInRegions} instructions, ${details.wasmBytes} bytes of WebAssembly, ${details.evictedModules} modules evicted`,
     durations('batches of translation', details.compiling),
     durations('slices', details.slices),
+    durations('waits of slices for translation', details.waits),
     durations('turns between slices', details.turns),
     ...counts('exits', details.exits),
     ...counts('came for', details.calls),

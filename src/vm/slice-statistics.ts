@@ -8,6 +8,8 @@ const MOST_ADDRESSES = 16;
 export class SliceStatistics {
   readonly slices = new DurationHistogram();
   readonly turns = new DurationHistogram();
+  readonly waits = new DurationHistogram();
+  #translatedMillis = 0;
   readonly #addresses = new Map<string, number>();
   #endedAtMillis: number | undefined;
 
@@ -19,10 +21,17 @@ export class SliceStatistics {
   /** @param goesOn the guest has more to do  @param millis how long it ran */
   end(machine: PcMachine, goesOn: boolean, millis: number): void {
     this.slices.add(millis);
+    this.#addWait(machine.vcpu.engine.translator?.stats.batches.sumMillis ?? 0);
     if (!goesOn) return;
     this.#endedAtMillis = performance.now();
     const at = `0x${machine.vcpu.nextInstruction.toString(16)}`;
     this.#addresses.set(at, (this.#addresses.get(at) ?? 0) + 1);
+  }
+
+  /** @param millis that translation has taken since power-on */
+  #addWait(millis: number): void {
+    this.waits.add(millis - this.#translatedMillis);
+    this.#translatedMillis = millis;
   }
 
   /** Everything that was counted. */
@@ -32,6 +41,7 @@ export class SliceStatistics {
       ...machine.engineStatistics(),
       slices: this.slices,
       turns: this.turns,
+      waits: this.waits,
       addresses: mostFrequent(this.#addresses).map(([at, count]) => [at, count / samples]),
     };
   }

@@ -2,7 +2,16 @@ import { gunzipSync } from 'node:zlib';
 import { debianDisk } from './debian-disk.ts';
 import { freedosFloppy } from './freedos.ts';
 import { gptDisk } from './gpt-disk.ts';
-import { grubCd, installerCd, isolinuxCd, ovmf, packaged, packagedBytes, type Workshop } from './media.ts';
+import {
+  grubCd,
+  installerCd,
+  isolinuxCd,
+  netbootFolder,
+  ovmf,
+  packaged,
+  packagedBytes,
+  type Workshop,
+} from './media.ts';
 import type { Step } from './steps.ts';
 
 /** What a guest is started by: our BIOS, SeaBIOS, or firmware that belongs to the guest. */
@@ -108,6 +117,18 @@ export const GUESTS: readonly Guest[] = [
       { type: 'ifstat\n' },
       { screen: /net0: [0-9a-f:]{17} using 82540em/ },
     ],
+  },
+  {
+    name: 'netboot',
+    title: 'Debian 12 text installer, amd64, by iPXE and HTTP',
+    source: 'ipxe-qemu, debian-installer-12-netboot-amd64',
+    reaches: 'language menu',
+    firmware: BOTH,
+    machine: async (workshop) => {
+      const net = `user,tftp=${await netbootFolder(workshop)},bootfile=install.ipxe`;
+      return ['--boot', 'net', '--net', net, '--memory', '512M'];
+    },
+    steps: [{ screen: LANGUAGE, seconds: 240 }],
   },
   ...(['x64', 'ia32'] as const).map(
     (word): Guest => ({
@@ -279,6 +300,24 @@ export const GUESTS: readonly Guest[] = [
       { serial: /Shell> [\s\S]*UEFI Interactive Shell v2\.2[\s\S]*Shell> / },
       { type: 'memmap\n' },
       { serial: /Total Memory:/ },
+    ],
+  },
+  {
+    name: 'ovmf-http',
+    title: 'OVMF, HTTP boot',
+    source: 'ovmf, ipxe',
+    reaches: 'iPXE, started from a URL',
+    firmware: ['own'],
+    machine: async (workshop) => {
+      const { code, variables } = await ovmf(workshop);
+      const net = `user,model=virtio,tftp=${await netbootFolder(workshop)},bootfile=http://10.0.2.4/snponly.efi`;
+      return ['--firmware', code, '--firmware-vars', variables, '--memory', '256M', '--net', net];
+    },
+    steps: [
+      { serial: /Start HTTP Boot over IPv4/, seconds: 300 },
+      { serial: /iPXE initialising devices\.\.\.ok/, seconds: 60 },
+      { press: 'ctrl-b' },
+      { serial: /iPXE>/, seconds: 60 },
     ],
   },
   {

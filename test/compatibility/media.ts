@@ -115,6 +115,24 @@ export async function installerFiles(
   return { kernel: await file('linux'), initrd: await file('initrd.gz') };
 }
 
+const NETBOOT_SCRIPT = `#!ipxe
+kernel http://\${next-server}/linux vga=normal fb=false --- quiet
+initrd http://\${next-server}/initrd.gz
+boot
+`;
+
+/** A folder for machines that boot from the network: Debian's installer, a script of iPXE that starts it, and iPXE for UEFI. */
+export async function netbootFolder(workshop: Workshop): Promise<string> {
+  const folder = join(workshop.folder, 'netboot');
+  await mkdir(folder);
+  const { kernel, initrd } = await installerFiles('amd64', 'text');
+  await writeFile(join(folder, 'linux'), kernel);
+  await writeFile(join(folder, 'initrd.gz'), initrd);
+  await writeFile(join(folder, 'install.ipxe'), NETBOOT_SCRIPT);
+  await packaged({ folder }, 'snponly.efi', 'ipxe', './usr/lib/ipxe/snponly.efi');
+  return folder;
+}
+
 /** Runs a tool of this host. @throws {Error} it is not there or fails; the message has the end of what it said */
 export async function run(program: string, args: readonly string[]): Promise<void> {
   await execute(program, args, { maxBuffer: MOST_OUTPUT_BYTES }).catch((error: Error & { stderr?: string }) => {
