@@ -34,6 +34,7 @@ const NICS = {
 
 /** Models of network cards. */
 export const NIC_MODELS = Object.keys(NICS) as readonly NicModel[];
+/** A network card, by the word that asks for it. */
 export type NicModel = keyof typeof NICS;
 
 /** A network card and what its cable leads to. */

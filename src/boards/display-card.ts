@@ -31,6 +31,7 @@ const ADAPTERS = {
 
 /** Models of display adapters: a VGA with Bochs' modes, and one with a virtio GPU beside it. */
 export const VGA_MODELS = Object.keys(ADAPTERS) as readonly VgaModel[];
+/** A display adapter, by the word that asks for it. */
 export type VgaModel = keyof typeof ADAPTERS;
 
 /** The display adapter as a card, with the ports and the memory that every VGA has beside those of PCI. */

@@ -8,6 +8,7 @@ import { PC_SB16 } from './pc-map.ts';
 
 /** Sound cards that a machine can have. */
 export const SOUND_MODELS = ['sb16', 'ac97'] as const;
+/** A sound card, by the word that asks for it. */
 export type SoundModel = (typeof SOUND_MODELS)[number];
 
 /** What an ISA sound card is connected to. */

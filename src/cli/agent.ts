@@ -10,6 +10,7 @@ import { configurationIn } from '../vm/snapshot/saved-machine.ts';
 /** What the sockets end with that lead to guests' agents. */
 export const AGENT_SUFFIX = '.agent';
 
+/** As {@link AGENT_SUFFIX}, for QEMU's guest agent. */
 export const QEMU_AGENT_SUFFIX = '.qga';
 
 /** The outside end of a channel to an agent, which clients share. */

@@ -3,6 +3,7 @@ import { quote } from './values.ts';
 
 /** Controllers that `--disk` can put a disk on. */
 export const DISK_BUSES = ['ide', 'ahci', 'virtio', 'scsi', 'nvme'] as const;
+/** What a disk is connected to, by the word that asks for it. */
 export type DiskBus = (typeof DISK_BUSES)[number];
 
 /** What `--disk` asks for. */

@@ -7,6 +7,7 @@ import type { Peripherals } from './peripherals.ts';
 
 /** Formats of screenshots. */
 export const PICTURE_FORMATS = ['png', 'ppm'] as const;
+/** The format of a screenshot. */
 export type PictureFormat = (typeof PICTURE_FORMATS)[number];
 
 /** A machine's screen, keyboard and mouse, as everything outside shares them. */

@@ -17,6 +17,7 @@ export function sayJson(value: unknown): void {
   say(JSON.stringify(value, undefined, 4));
 }
 
+/** Whether a result is for programs. */
 export function wantsJson({ output, json }: OutputOptions): boolean {
   return json === true || output === 'json';
 }

@@ -28,7 +28,9 @@ export interface SnapshotCodec {
 
 /** What stands for a codec in the file. */
 const CODEC_NUMBERS = { deflate: 1, zstd: 2 } as const;
+/** A way of compressing, by the word that asks for it. */
 export type SnapshotCodecName = keyof typeof CODEC_NUMBERS;
+/** All of them. */
 export const SNAPSHOT_CODEC_NAMES = Object.keys(CODEC_NUMBERS) as readonly SnapshotCodecName[];
 
 /** The codec that every host has (RFC 1951). */
@@ -48,6 +50,7 @@ export const deflateCodec: SnapshotCodec = {
 export const MAGIC: Uint8Array = new TextEncoder().encode('VITRINE\x1a');
 /** The format that is written and read. */
 export const FORMAT_VERSION = 2;
+/** Bytes of what stands before and behind the pieces. */
 export const HEADER_BYTES = 16;
 export const TRAILER_BYTES = 48;
 const TRAILER_HASHED = 32;
@@ -60,6 +63,7 @@ export interface Piece {
   readonly hash: bigint;
 }
 
+/** What tells damaged bytes from whole ones. */
 export function hashOf(bytes: Uint8Array): bigint {
   return new Hash64().add(bytes).value;
 }
@@ -82,10 +86,12 @@ export function readPiece(reader: ByteReader, at: number): Piece {
 /** Bytes of a piece's place. */
 export const PIECE_BYTES = 24;
 
+/** The header of a file whose pieces are compressed by a codec. */
 export function makeHeader(codec: SnapshotCodec): Uint8Array {
   return new ByteWriter().append(MAGIC).u32(FORMAT_VERSION).u32(CODEC_NUMBERS[codec.name]).finish();
 }
 
+/** The trailer of a file. @param fileLength in bytes, with the trailer */
 export function makeTrailer(index: Piece, fileLength: number): Uint8Array {
   const writer = writePiece(new ByteWriter(), index).u64(BigInt(fileLength));
   return writer.u64(hashOf(writer.finish())).append(MAGIC).finish();
