@@ -1,4 +1,4 @@
-import { rmSync } from 'node:fs';
+import { lstatSync, rmSync } from 'node:fs';
 import { createConnection, createServer, type Server, type ServerOpts, type Socket } from 'node:net';
 
 /** Where to listen: a path in the file system, or a host and port. */
@@ -32,7 +32,9 @@ function start(server: Server, address: SocketAddress): Promise<void> {
   });
 }
 
-function isStaleSocket(path: string): Promise<boolean> {
+/** Whether a path is a socket that nobody listens on. Connections to what is no socket are refused as well. */
+function isStaleSocket(path: string): Promise<boolean> | boolean {
+  if (!lstatSync(path, { throwIfNoEntry: false })?.isSocket()) return false;
   return new Promise((resolve) => {
     const attempt = createConnection(path);
     attempt.on('connect', () => {
