@@ -20,9 +20,9 @@ const SENT_BYTES = 20_000;
 /** More than all buffers on the way hold together. */
 const HELD_BYTES = 4 * MIB;
 /** Ports of the guest: what comes is hashed or sent back; or hashed, but not before the file /tmp/go is there. */
-const PORT = { digest: 6000, echo: 6001, late: 6002 } as const;
-/** Ports of the host: likewise; and one that says nothing. */
-const HOST_PORT = { digest: 5000, echo: 5001, late: 5002, silent: 5003 } as const;
+const PORT = { digest: 6000, echo: 6001, late: 6002, rude: 6003 } as const;
+/** Ports of the host: likewise; one that says nothing, and one that hangs up in the middle, as the guest's last does. */
+const HOST_PORT = { digest: 5000, echo: 5001, late: 5002, silent: 5003, rude: 5004 } as const;
 const NOBODY = 9;
 const PACKAGES = [
   ...['socat', 'libssl3', 'libwrap0', 'libnsl2', 'libtirpc3', 'libgssapi-krb5-2', 'libkrb5-3', 'libk5crypto3'],
@@ -80,6 +80,7 @@ ulimit -n 4096
 socat -t60 VSOCK-LISTEN:${PORT.digest},fork EXEC:sha256sum &
 socat -t60 VSOCK-LISTEN:${PORT.late},fork EXEC:/late &
 printf '#!/bin/sh\nwhile ! [ -e /tmp/go ]; do sleep 0.1; done; sha256sum\n' > /late; chmod +x /late
+socat VSOCK-LISTEN:${PORT.rude},fork EXEC:'head -c 1000' &
 perl /echo &
 `;
 
@@ -125,6 +126,7 @@ describe('sockets between guest and host', { timeout: 1_200_000 }, () => {
     await serve(`${base}_${HOST_PORT.digest}`, answerDigest);
     await serve(`${base}_${HOST_PORT.echo}`, (socket) => void socket.pipe(socket));
     await serve(`${base}_${HOST_PORT.late}`, (socket) => void goOn.promise.then(() => answerDigest(socket)));
+    await serve(`${base}_${HOST_PORT.rude}`, (socket) => void socket.once('data', () => socket.destroy()));
     await serve(`${base}_${HOST_PORT.silent}`, (socket) => void socket.resume());
   }
 
@@ -190,6 +192,21 @@ describe('sockets between guest and host', { timeout: 1_200_000 }, () => {
       'while ! [ -e /tmp/sent ]; do sleep 0.1; done; cat /tmp/seen; sha256sum < /tmp/late',
     );
     assert.equal(said.slice(0, 64), said.slice(64, 128));
+  });
+
+  tests('end who writes to a program that is gone', async () => {
+    const endless = `dd if=/dev/zero bs=64k 2>/dev/null | socat -u STDIN VSOCK-CONNECT:2:${HOST_PORT.rude} 2>&1; true`;
+    assert.match(await guestSays('guest', endless), /Broken pipe|Connection reset by peer/);
+    const { socket } = await connectToGuest(path, PORT.rude);
+    const data = Buffer.alloc(MIB);
+    const write = () => void (socket.writable && socket.write(data, write));
+    write();
+    let seen = 0;
+    socket.on('data', ({ length }) => {
+      seen += length;
+    });
+    await new Promise((resolve) => socket.once('close', resolve));
+    assert.equal(seen, 1000, 'what was sent before the end has come');
   });
 
   tests('refuse at once where nobody listens', async () => {

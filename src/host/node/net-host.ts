@@ -124,8 +124,7 @@ export class NodeStream implements HostStream {
 
   reset(): void {
     this.#listener = undefined;
-    // Only an open TCP connection can be reset; the others have nobody, or nothing, to tell it.
-    if (this.#socket.connecting || this.#socket.remoteAddress === undefined) this.#socket.destroy();
+    if (this.#socket.remoteAddress === undefined && !this.#socket.connecting) this.#socket.destroy();
     else this.#socket.resetAndDestroy();
   }
 

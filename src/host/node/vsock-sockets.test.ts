@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdtempSync, rmSync, statSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { createConnection, createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -130,8 +131,21 @@ test('a program of the guest is refused where nobody listens', async () => {
   const [nobody, none] = [new Ear(), new Ear()];
   sockets.connect(81, nobody);
   NO_VSOCK_SOCKETS.connect(81, none);
-  await nobody.hears('(reset)');
+  await nobody.hears('(refused)');
   await none.hears('(refused)');
+});
+
+test('more programs of the guest than the queue of a socket has room for wait for it', async () => {
+  const sockets = await listen();
+  const server = createServer({ allowHalfOpen: true }, (socket) => void socket.pipe(socket));
+  server.listen({ path: `${path}_83`, backlog: 2 });
+  await once(server, 'listening');
+  const ears = Array.from({ length: 30 }, () => new Ear());
+  const streams = ears.map((ear) => sockets.connect(83, ear));
+  for (const ear of ears) await ear.hears('(opened)');
+  for (const stream of streams) stream.end();
+  for (const ear of ears) await ear.hears('(opened)(ended)');
+  server.close();
 });
 
 test('a stream that is reset while it is opened is heard of no more', async () => {
@@ -157,4 +171,16 @@ test('the socket is for its owner alone, is not taken from another machine, and 
   sockets.close();
   assert.equal(await text(socket), '');
   assert.deepEqual([existsSync(path), ears.length], [false, 1]);
+});
+
+test('a socket that a killed machine has left is replaced, any other file is not', async () => {
+  const listenAndDie =
+    'require("net").createServer().listen(process.argv[1], () => process.kill(process.pid, "SIGKILL"))';
+  spawnSync(process.execPath, ['-e', listenAndDie, path]);
+  assert.ok(existsSync(path));
+  (await listen()).close();
+  writeFileSync(path, 'precious');
+  await assert.rejects(VsockSockets.listen(path), /EADDRINUSE/);
+  assert.equal(readFileSync(path, 'utf8'), 'precious');
+  rmSync(path);
 });

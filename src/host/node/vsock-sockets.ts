@@ -11,6 +11,9 @@ const NEWLINE = 0x0a;
 const MOST_PORT = 0xffffffff;
 /** Whom the socket is for: its owner. */
 const OWNER_ONLY = 0o600;
+/** How long a full queue of connections is tried, as long as Linux' own connect waits, and how often. */
+const FULL_MILLIS = 2000;
+const RETRY_MILLIS = 10;
 
 type Accept = Parameters<VsockHost['onConnection']>[0];
 
@@ -38,10 +41,7 @@ export class VsockSockets implements VsockHost {
   }
 
   connect(port: number, listener: StreamListener): HostStream {
-    const socket = createConnection({ path: `${this.#path}_${port}`, allowHalfOpen: true });
-    socket.once('connect', () => listener.opened());
-    this.#keep(socket);
-    return NodeStream.of(socket, listener);
+    return new DialedStream(`${this.#path}_${port}`, listener, (socket) => this.#keep(socket));
   }
 
   onConnection(accept: Accept): void {
@@ -81,6 +81,66 @@ export class VsockSockets implements VsockHost {
     const accepted = (hostPort: number) => void socket.write(`OK ${hostPort}\n`);
     if (port <= MOST_PORT && this.#accept?.(port, open, accepted)) socket.resume();
     else socket.destroy();
+  }
+}
+
+/** A stream to a Unix socket. Unlike TCP's, such a socket refuses at once who comes while its queue is full: it is tried again. */
+class DialedStream implements HostStream {
+  readonly #path: string;
+  readonly #listener: StreamListener;
+  readonly #made: (socket: Socket) => void;
+  readonly #end = performance.now() + FULL_MILLIS;
+  #socket: Socket | undefined;
+  #retry: NodeJS.Timeout | undefined;
+  /** There once the socket is open. */
+  #stream: NodeStream | undefined;
+
+  /** @param made told of every socket */
+  constructor(path: string, listener: StreamListener, made: (socket: Socket) => void) {
+    this.#path = path;
+    this.#listener = listener;
+    this.#made = made;
+    this.#dial();
+  }
+
+  get queuedBytes(): number {
+    return this.#stream?.queuedBytes ?? 0;
+  }
+
+  write(bytes: Uint8Array): void {
+    this.#stream?.write(bytes);
+  }
+
+  end(): void {
+    this.#stream?.end();
+  }
+
+  reset(): void {
+    clearTimeout(this.#retry);
+    if (this.#stream) this.#stream.reset();
+    else this.#socket?.removeAllListeners('connect').destroy();
+  }
+
+  setFlowing(flows: boolean): void {
+    this.#stream?.setFlowing(flows);
+  }
+
+  #dial(): void {
+    const socket = createConnection({ path: this.#path, allowHalfOpen: true });
+    this.#socket = socket;
+    this.#made(socket);
+    socket.once('connect', () => this.#open(socket));
+    socket.on('error', ({ code }: NodeJS.ErrnoException) => {
+      if (this.#stream) return;
+      if (code === 'EAGAIN' && performance.now() < this.#end) {
+        this.#retry = setTimeout(() => this.#dial(), RETRY_MILLIS).unref();
+      } else this.#listener.failed('refused');
+    });
+  }
+
+  #open(socket: Socket): void {
+    this.#stream = NodeStream.of(socket, this.#listener);
+    this.#listener.opened();
   }
 }
 
