@@ -4,6 +4,7 @@ import { ManualClock } from '../../src/machine/manual-clock.ts';
 import { BROADCAST_MAC, ETHERTYPE, putEthernetHeader } from '../../src/net/ethernet.ts';
 import type { HostStream, NetHost, StreamListener } from '../../src/net/interfaces.ts';
 import { headerBytesOf, type IpPath, IpWriter, PROTOCOL } from '../../src/net/ip.ts';
+import type { OpenServedFile } from '../../src/net/served-files.ts';
 import { FLAG, putTcpChecksum, putTcpHeader, tcpHeaderBytes } from '../../src/net/tcp/segment.ts';
 import { GUEST_MAC, ip, NETWORK_MAC } from '../../src/net/test-network.case.ts';
 import { makeUdp } from '../../src/net/udp.ts';
@@ -77,6 +78,18 @@ const V4 = { source: ip('10.0.2.15'), target: ip('10.0.2.2') };
 const V6 = { source: ip('fec0::15'), target: ip('fec0::2') };
 const OUTSIDE = { source: ip('10.0.2.15'), target: ip('192.0.2.1') };
 const NAMES = { source: ip('10.0.2.15'), target: ip('10.0.2.3') };
+const BOOT = { source: ip('10.0.2.15'), target: ip('10.0.2.4') };
+const REQUEST = new TextEncoder().encode('GET /a HTTP/1.1\r\nHost: a\r\nRange: bytes=1-\r\n\r\n');
+
+/** Files of any size, some of which are shorter than they say, or not there. */
+function wildFiles(random: () => number): OpenServedFile {
+  return async () => {
+    if (random() % 4 === 0) return undefined;
+    const sizeBytes = random() % 600_000;
+    const read = async (_at: number, length: number) => new Uint8Array(random() % 8 ? length : length >> 1);
+    return { sizeBytes, read, close() {} };
+  };
+}
 
 /** Frames as guests send them, from which mangled ones are made. */
 function wellFormed(): Uint8Array[] {
@@ -102,19 +115,22 @@ function wellFormed(): Uint8Array[] {
     ...udp(V4, 67, dhcp),
     ...udp(NAMES, 53, dns),
     ...udp(OUTSIDE, 9, new Uint8Array(50)),
+    ...udp(BOOT, 69, Uint8Array.of(0, 1, 97, 0, 111, 99, 116, 101, 116, 0)),
     ...[FLAG.syn, FLAG.ack, FLAG.ack | FLAG.fin, FLAG.rst].flatMap((flags) =>
-      [V4, V6, NAMES].map((path) => tcp(writer, path, flags)),
+      [V4, V6, NAMES, BOOT].map((path) => tcp(writer, path, flags)),
     ),
+    tcp(writer, BOOT, FLAG.ack, REQUEST),
   ];
 }
 
-function tcp(writer: IpWriter, path: IpPath, flags: number): Uint8Array {
+function tcp(writer: IpWriter, path: IpPath, flags: number, data: Uint8Array = new Uint8Array(20)): Uint8Array {
   const options = flags & FLAG.syn ? { mss: 1460, windowShift: 7, sackPermitted: true } : {};
   const sacks = flags & FLAG.syn ? undefined : [{ start: 500, end: 900 }];
   const ports = { sourcePort: 4000, targetPort: path === NAMES ? 53 : 80 };
   const header = { ...ports, sequence: 100, acknowledgment: 200, flags, window: 1000, ...options, sacks };
-  const frame = writer.frame(path, PROTOCOL.tcp, tcpHeaderBytes(header) + 20);
+  const frame = writer.frame(path, PROTOCOL.tcp, tcpHeaderBytes(header) + data.length);
   putTcpHeader(frame, headerBytesOf(path), header);
+  frame.set(data, headerBytesOf(path) + tcpHeaderBytes(header));
   putTcpChecksum(frame, headerBytesOf(path), path, false);
   return addressed(frame, path);
 }
@@ -137,7 +153,7 @@ export async function fuzzNetwork(
   const random = () => Number(source.next() & 0x3fffffffn);
   const clock = new ManualClock();
   const host = new WildHost(random);
-  const network = new UserNetwork({ host, clock, seed });
+  const network = new UserNetwork({ host, clock, seed, boot: { openFile: wildFiles(random), fileName: 'a' } });
   const seeds = wellFormed();
   let [frames, answers] = [0, 0];
   let acknowledgment = 0;

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { SplitMix64 } from '../../base/random.ts';
 import type { HostFailure, HostStream, StreamListener } from '../interfaces.ts';
 import { counting } from '../tcp/test-guest.case.ts';
 import { TestBootFolder } from '../test-boot-folder.case.ts';
@@ -225,5 +226,40 @@ describe('HTTP', () => {
     clients[0].stream.reset();
     await clients[0].settle();
     assert.ok((await clients[64].get('/large')).startsWith('HTTP/1.1 200'));
+  });
+
+  it('takes whatever comes, keeps little of it, and leaves no file open', async () => {
+    const random = new SplitMix64(1n);
+    const below = (n: number) => Number(random.next() % BigInt(n));
+    const words = [
+      'GET',
+      ' ',
+      '/large',
+      '/%2e%2e/',
+      '\r\n',
+      '\r\n\r\n',
+      'HTTP/1.1',
+      'Host: a',
+      'Range: bytes=',
+      '9',
+      '-',
+      ':',
+      '\0',
+      '\xff',
+    ];
+    const folder = new TestBootFolder({ large: counting(FILE_BYTES) });
+    const server = new HttpServer(folder.open);
+    for (let n = 0; n < 100; n++) {
+      const client = new Client(server);
+      let text = n % 2 ? request('/large') : '';
+      for (let count = below(60); count > 0; count--) text += words[below(words.length)];
+      const cut = below(text.length + 1);
+      client.stream.setFlowing(n % 3 > 0);
+      for (const part of [text.slice(0, cut), text.slice(cut)]) await client.say(part);
+      assert.ok(client.stream.queuedBytes <= 2 * text.length);
+      client.stream.reset();
+      await client.settle();
+    }
+    assert.equal(folder.openFiles, 0);
   });
 });
