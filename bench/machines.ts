@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
-import { V8_FLAGS } from '../bin/v8-flags.js';
+import { START_V8_FLAGS } from '../bin/v8-flags.js';
+import { MACHINE_V8_FLAGS } from '../src/host/node/v8-flags.ts';
 import { findChromium } from '../test/browser/chromium.ts';
 import { type BootOrder, type ConsoleLine, LineStamper } from './boot.ts';
 import { readV86Version } from './v86-package.ts';
@@ -17,6 +18,8 @@ export interface Machine {
   start(order: BootOrder, bits: Bits): ChildProcess;
 }
 
+/** The flags under which V8 runs a machine of the command line in a Node that the launcher has started. */
+const V8_FLAGS = [...START_V8_FLAGS, ...MACHINE_V8_FLAGS];
 const inFolder = (name: string) => fileURLToPath(new URL(name, import.meta.url));
 const QEMU = { 32: 'qemu-system-i386', 64: 'qemu-system-x86_64' } as const;
 const NO_DEVICES = ['-nodefaults', '-no-user-config', '-display', 'none', '-serial', 'stdio', '-no-reboot'];

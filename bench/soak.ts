@@ -11,7 +11,7 @@ import { createInterface } from 'node:readline';
 import type { Readable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { NODE_ENVIRONMENT, V8_FLAGS } from '../bin/v8-flags.js';
+import { NODE_ENVIRONMENT, START_V8_FLAGS } from '../bin/v8-flags.js';
 import { packCpio } from '../src/base/cpio.ts';
 import { entriesBelow } from '../test/guests/debian-root.ts';
 import { findKernel } from './kernels.ts';
@@ -62,7 +62,10 @@ async function makeGuest(folder: string): Promise<string[]> {
 /** The command line as a Node runs it that the launcher has started. */
 function startVitrine(args: readonly string[]): ChildProcess {
   const env = { ...NODE_ENVIRONMENT, ...process.env };
-  return spawn(process.execPath, [...V8_FLAGS, PROGRAM, 'run', ...args], { stdio: ['ignore', 'pipe', 'inherit'], env });
+  return spawn(process.execPath, [...START_V8_FLAGS, PROGRAM, 'run', ...args], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+    env,
+  });
 }
 
 function residentBytes(pid: number): number {
@@ -102,7 +105,7 @@ const folder = mkdtempSync(join(tmpdir(), 'vitrine-soak-'));
 try {
   const [minutes, memoryBytes] = [Number(values.minutes), Number(values.memory) * MIB];
   const guest = [...(await makeGuest(folder)), '--memory', `${values.memory}M`];
-  // The first start keeps our sources without their types, as the package has them: what strips them stays in memory.
+  // The first start keeps our modules without their types, as the package has them: what strips them stays in memory.
   const first = startVitrine([...guest, '--timeout', '1']);
   first.stdout?.resume();
   await once(first, 'exit');

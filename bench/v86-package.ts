@@ -1,7 +1,7 @@
 import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { cacheFolder } from '../src/host/node/file-store.ts';
+import { cacheFolder } from '../src/host/node/cache-folder.ts';
 
 const VERSION = '0.5.462';
 

@@ -85,7 +85,7 @@ describe('the launcher', () => {
   });
 
   it('takes a machine along when it is killed', async () => {
-    const entry = `await import(${JSON.stringify(join(projectRoot, 'src/cli/fake-vitrine.case.ts'))});`;
+    const entry = `import(${JSON.stringify(join(projectRoot, 'src/cli/fake-vitrine.case.ts'))});`;
     const path = project('orphan', entry, handOver);
     writeFileSync(join(folder, 'guest'), 'greetAndEcho');
     const child = spawn(process.execPath, [pretending('20.1.0'), path, 'run', join(folder, 'guest')]);

@@ -1,4 +1,3 @@
-import { randomBytes } from 'node:crypto';
 import type { Socket } from 'node:net';
 import { AGENT_CHANNEL } from '../vm/agent/frames.ts';
 import { QEMU_AGENT_CHANNEL, QemuAgentRelay } from '../vm/agent/qemu-relay.ts';
@@ -44,7 +43,7 @@ export function makeAgentChannels(name: string | undefined, snapshot?: SnapshotF
 }
 
 function random(bytes: number): Uint8Array {
-  return randomBytes(bytes);
+  return crypto.getRandomValues(new Uint8Array(bytes));
 }
 
 /** Lets one who has connected to a machine's socket ask the agent. */

@@ -1,7 +1,8 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { RereadFile } from '../host/node/boot-file.ts';
-import { cacheFolder, FileStore, withFetchFolder, writeFileAtOnce } from '../host/node/file-store.ts';
+import { cacheFolder } from '../host/node/cache-folder.ts';
+import { FileStore, withFetchFolder, writeFileAtOnce } from '../host/node/file-store.ts';
 import { DEFAULT_COMMAND_LINE, packDefaultInitrd } from './default-guest-files.ts';
 import type { GuestFiles } from './default-guest-packages.ts';
 import { CliError, STATUS } from './errors.ts';

@@ -1,6 +1,7 @@
 import { runProcess } from './process.ts';
 
-await runProcess({
+/** Settles only if something is wrong: the process ends before. */
+export const running = runProcess({
   async run(image, options) {
     const { run } = await import('./run.ts');
     return run(image, options);

@@ -1,7 +1,8 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { cacheFolder } from '../host/node/cache-folder.ts';
 import { DebianArchive, readPackagedFile } from '../host/node/debian-archive.ts';
-import { cacheFolder, FileStore, withFetchFolder, writeFileAtOnce } from '../host/node/file-store.ts';
+import { FileStore, withFetchFolder, writeFileAtOnce } from '../host/node/file-store.ts';
 import type { NicModel } from '../vm/index.ts';
 import { CliError, STATUS } from './errors.ts';
 

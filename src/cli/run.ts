@@ -3,8 +3,10 @@ import { totalmem } from 'node:os';
 import type { HostCharPort } from '../host/node/char-ports.ts';
 import type { FlashFile } from '../host/node/flash-file.ts';
 import { HandlerFiles } from '../host/node/handler-files.ts';
+import { randomSeed } from '../host/node/random.ts';
 import { SharedLine } from '../host/node/shared-line.ts';
 import { nodeTime } from '../host/node/time.ts';
+import { setMachineFlags } from '../host/node/v8-flags.ts';
 import type { CharPort, VmConfig, VmStats } from '../vm/index.ts';
 import type { SnapshotFile } from '../vm/snapshot/reader.ts';
 import type { AgentChannels } from './agent.ts';
@@ -94,6 +96,7 @@ async function runGuest(
       audio,
     });
     progress.reached('machine ready');
+    setMachineFlags();
     const sampling = options.stats ? await sampleHost() : undefined;
     const startMillis = millisSinceStart();
     const ending = await runToEnd(machine, options, outside, { ...lines, audio }, agent);
@@ -215,7 +218,7 @@ function configOf(options: RunOptions, guest: Guest, serial: readonly (CharPort 
 
 /** A machine on its own clock is the same every time; one on the host's clock is not, seed or no seed. */
 function defaultSeed(clock: RunOptions['clock']): bigint {
-  return clock === 'virtual' ? 0n : crypto.getRandomValues(new BigUint64Array(1))[0];
+  return clock === 'virtual' ? 0n : randomSeed();
 }
 
 async function runToEnd(

@@ -3,7 +3,7 @@ import { mkdir, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { gunzipSync } from 'node:zlib';
-import { cacheFolder } from '../../src/host/node/file-store.ts';
+import { cacheFolder } from '../../src/host/node/cache-folder.ts';
 import { type Architecture, debianFile } from '../guests/debian.ts';
 
 const execute = promisify(execFile);

@@ -1,8 +1,9 @@
 import { rmSync } from 'node:fs';
 import { mkdir, mkdtemp, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { cacheFolder } from '../../src/host/node/cache-folder.ts';
 import { DebianArchive, readPackagedFile } from '../../src/host/node/debian-archive.ts';
-import { cacheFolder, FileStore, writeFileAtOnce } from '../../src/host/node/file-store.ts';
+import { FileStore, writeFileAtOnce } from '../../src/host/node/file-store.ts';
 
 export type Architecture = 'amd64' | 'i386';
 

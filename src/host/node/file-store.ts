@@ -1,12 +1,7 @@
 import { webcrypto } from 'node:crypto';
 import { mkdir, mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises';
-import { homedir } from 'node:os';
 import { dirname, join } from 'node:path';
-
-/** The folder for what this project can make again (XDG Base Directory Specification, `XDG_CACHE_HOME`). */
-export function cacheFolder(): string {
-  return join(process.env.XDG_CACHE_HOME || join(homedir(), '.cache'), 'vitrine');
-}
+import { cacheFolder } from './cache-folder.ts';
 
 /** Has something fetched into a new folder of the cache, which goes afterwards. */
 export async function withFetchFolder<Fetched>(fetch: (folder: string) => Promise<Fetched>): Promise<Fetched> {

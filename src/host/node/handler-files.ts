@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Hash64 } from '../../base/hash64.ts';
 import type { HandlerStore } from '../../vm/config.ts';
-import { cacheFolder } from './file-store.ts';
+import { cacheFolder } from './cache-folder.ts';
 
 /** The folders of our files that decide what handlers do. */
 const MAKERS = ['base', 'wasm', 'ir', 'isa', 'cpu'];
