@@ -17,10 +17,10 @@ const FILES: Readonly<Record<NicModel, string>> = {
 };
 
 /** The boot ROM of a network card, which is iPXE: this host's, or one of its package source, fetched once and then kept.
- * @throws {CliError} there is none */
-export async function loadNetworkRom(model: NicModel): Promise<Uint8Array> {
+ * @param folders where this host has them  @throws {CliError} there is none */
+export async function loadNetworkRom(model: NicModel, folders: readonly string[] = FOLDERS): Promise<Uint8Array> {
   const file = FILES[model];
-  for (const folder of FOLDERS) {
+  for (const folder of folders) {
     const rom = await readFile(join(folder, file)).catch(() => undefined);
     if (rom) return rom;
   }
