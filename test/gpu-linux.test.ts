@@ -1,15 +1,12 @@
 import assert from 'node:assert/strict';
 import { before, describe, it } from 'node:test';
-import { concatenate } from '../src/base/bytes.ts';
 import type { PcMachine } from '../src/boards/pc-machine.ts';
 import { Screen } from '../src/display/screen.ts';
 import { consoleGlyphs, readGlyphs } from './compatibility/glyphs.ts';
-import { debianBusybox, debianKernel } from './guests/debian.ts';
-import { packInitramfs } from './guests/initramfs.ts';
 import { makeTestMachine, type TestMachine } from './guests/machine.ts';
-import { debianModules, LOAD_MODULES } from './guests/modules.ts';
+import { moduleBoot } from './guests/module-boot.ts';
+import { LOAD_MODULES } from './guests/modules.ts';
 
-const KERNEL = 'linux-image-amd64';
 const MODULES = ['virtio_pci', 'virtio_gpu'];
 const LIMIT = 20e9;
 const STEP = 20_000_000;
@@ -68,19 +65,12 @@ describe('Linux with a virtio GPU', { timeout: 600_000 }, () => {
   let glyphs: Awaited<ReturnType<typeof consoleGlyphs>>;
 
   before(async () => {
-    const parts = await Promise.all([
-      debianKernel('amd64', KERNEL),
-      debianBusybox('amd64'),
-      debianModules('amd64', KERNEL, MODULES),
-      consoleGlyphs(),
-    ]).catch((error: Error) => {
+    const parts = await Promise.all([moduleBoot(MODULES, SCRIPT), consoleGlyphs()]).catch((error: Error) => {
       missing = error.message;
     });
     if (!parts) return;
-    const [kernel, busybox, modules] = parts;
-    glyphs = parts[3];
-    const initrd = concatenate([packInitramfs(busybox, SCRIPT), modules]);
-    boot = { kernel, initrd, commandLine: 'console=tty0 console=ttyS0 quiet' };
+    glyphs = parts[1];
+    boot = { ...parts[0], commandLine: 'console=tty0 console=ttyS0 quiet' };
     guest = makeTestMachine({ ...options, boot });
   });
 

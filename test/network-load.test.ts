@@ -21,7 +21,7 @@ const LOSSY_BYTES = MIB / 2;
 const ECHO_PORT = 7;
 
 /** Sends back what it gets. */
-const ECHO_SERVER = String.raw`use strict;
+const ECHO_SERVER = `use strict;
 use Socket;
 socket my $listener, PF_INET, SOCK_STREAM, 0 or die $!;
 bind $listener, sockaddr_in(${ECHO_PORT}, INADDR_ANY) or die $!;

@@ -1,14 +1,11 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { before, describe, it } from 'node:test';
-import { concatenate } from '../src/base/bytes.ts';
 import { TestDisk } from '../src/machine/test-disk.case.ts';
-import { debianBusybox, debianKernel } from './guests/debian.ts';
-import { packInitramfs } from './guests/initramfs.ts';
 import { makeTestMachine, runToShutdown } from './guests/machine.ts';
-import { debianModules, LOAD_MODULES } from './guests/modules.ts';
+import { moduleBoot } from './guests/module-boot.ts';
+import { LOAD_MODULES } from './guests/modules.ts';
 
-const KERNEL = 'linux-image-amd64';
 const DISK_BYTES = 8 << 20;
 const CPUS = 2;
 const LIMIT = 20e9;
@@ -39,20 +36,14 @@ describe('Linux with an NVMe disk', { timeout: 900_000 }, () => {
   let missing: string | undefined;
 
   before(async () => {
-    const parts = await Promise.all([
-      debianKernel('amd64', KERNEL),
-      debianBusybox('amd64'),
-      debianModules('amd64', KERNEL, ['nvme']),
-    ]).catch((error: Error) => {
+    const parts = await moduleBoot(['nvme'], `${LOAD_MODULES}\n${SCRIPT}\npoweroff -f`).catch((error: Error) => {
       missing = error.message;
     });
     if (!parts) return;
-    const [kernel, busybox, modules] = parts;
-    const initrd = concatenate([packInitramfs(busybox, `${LOAD_MODULES}\n${SCRIPT}\npoweroff -f`), modules]);
     const { machine, serial } = makeTestMachine({
       memoryBytes: 256 << 20,
       cpuCount: CPUS,
-      boot: { kernel, initrd, commandLine: 'console=ttyS0 quiet' },
+      boot: { ...parts, commandLine: 'console=ttyS0 quiet' },
       drives: [{ kind: 'disk', bus: 'nvme', name: 'disk', medium: disk }],
       jit: { hotAfter: 1000 },
     });

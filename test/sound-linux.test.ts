@@ -1,16 +1,13 @@
 import assert from 'node:assert/strict';
 import { before, describe, it } from 'node:test';
-import { concatenate } from '../src/base/bytes.ts';
 import { FILE_TYPE } from '../src/base/cpio.ts';
 import type { SoundModel } from '../src/vm/config.ts';
-import { debianBusybox, debianKernel } from './guests/debian.ts';
 import { elfProgram } from './guests/elf-program.ts';
-import { packInitramfs } from './guests/initramfs.ts';
 import { makeTestMachine, runToShutdown } from './guests/machine.ts';
-import { debianModules, LOAD_MODULES } from './guests/modules.ts';
+import { moduleBoot } from './guests/module-boot.ts';
+import { LOAD_MODULES } from './guests/modules.ts';
 import { frequencyOf } from './sound/wave.ts';
 
-const KERNEL = 'linux-image-amd64';
 const LIMIT = 20e9;
 const RATE_HZ = 48_000;
 /** What /dev/dsp takes from who asks for nothing: bytes, mono, 8 kHz (Open Sound System Programmer's Guide 1.11). */
@@ -51,22 +48,15 @@ describe('Linux with a sound card', { timeout: 900_000 }, () => {
 
   before(async () => {
     const modules = ['snd_intel8x0', 'snd_pcm_oss'];
-    const parts = await Promise.all([
-      debianKernel('amd64', KERNEL),
-      debianBusybox('amd64'),
-      debianModules('amd64', KERNEL, modules),
-    ]).catch((error: Error) => {
-      missing = error.message;
-    });
-    if (!parts) return;
-    const [kernel, busybox, archive] = parts;
     const script = `${LOAD_MODULES}\ncat /proc/asound/cards; dmesg | grep clocking\nloud && cat /tone > /dev/dsp\npoweroff -f`;
     const files = [
       { path: 'bin/loud', mode: FILE_TYPE.file | 0o755, data: LOUD },
       { path: 'tone', mode: FILE_TYPE.file | 0o644, data: TONE },
     ];
-    const initrd = concatenate([packInitramfs(busybox, script, files), archive]);
-    boot = { kernel, initrd, commandLine: 'console=ttyS0 quiet' };
+    const parts = await moduleBoot(modules, script, files).catch((error: Error) => {
+      missing = error.message;
+    });
+    if (parts) boot = { ...parts, commandLine: 'console=ttyS0 quiet' };
   });
 
   it("plays a tone on AC'97", async (t) => {

@@ -42,7 +42,7 @@ it('what guest code writes to video memory shows, and what it does not write is 
   );
   assert.equal(red(screen), first + 250);
   assert.deepEqual(
-    screen.frame.pixels.findLastIndex((pixel) => pixel === 0xff0000ff),
+    screen.frame.pixels.lastIndexOf(0xff0000ff),
     first + 249,
   );
   assert.equal(machine.run(1_000_000).kind, 'halted');

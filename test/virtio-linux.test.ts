@@ -14,19 +14,16 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
-import { concatenate } from '../src/base/bytes.ts';
 import { DiskImage } from '../src/disk/disk-image.ts';
 import { makeIso } from '../src/disk/folder/iso9660.ts';
 import { memoryFolder } from '../src/disk/folder/tree.ts';
 import { NodeSharedFolder } from '../src/host/node/shared-folder.ts';
 import { TestDisk } from '../src/machine/test-disk.case.ts';
-import { debianBusybox, debianKernel } from './guests/debian.ts';
 import { EchoHost } from './guests/echo-host.ts';
-import { packInitramfs } from './guests/initramfs.ts';
 import { makeTestMachine, runToShutdown } from './guests/machine.ts';
-import { debianModules, LOAD_MODULES } from './guests/modules.ts';
+import { moduleBoot } from './guests/module-boot.ts';
+import { LOAD_MODULES } from './guests/modules.ts';
 
-const KERNEL = 'linux-image-amd64';
 const MODULES = [
   ['virtio_pci', 'virtio_blk', 'virtio_rng', 'virtio_net', 'e1000', '8139too', 'ne2k_pci', '9pnet_virtio', '9p'],
   ['virtio_scsi', 'sd_mod', 'sr_mod', 'isofs', 'virtio_balloon'],
@@ -96,16 +93,10 @@ describe('Linux with virtio, e1000 and a shared folder', { timeout: 900_000 }, (
     writeFileSync(join(root, 'victim'), 'x');
     writeFileSync(join(folder, 'outside'), 'outside');
     symlinkSync('folder', join(root, 'link'));
-    const parts = await Promise.all([
-      debianKernel('amd64', KERNEL),
-      debianBusybox('amd64'),
-      debianModules('amd64', KERNEL, MODULES),
-    ]).catch((error: Error) => {
+    const parts = await moduleBoot(MODULES, `${LOAD_MODULES}\n${SCRIPT}\npoweroff -f`).catch((error: Error) => {
       missing = error.message;
     });
     if (!parts) return;
-    const [kernel, busybox, modules] = parts;
-    const initrd = concatenate([packInitramfs(busybox, `${LOAD_MODULES}\n${SCRIPT}\npoweroff -f`), modules]);
     const owner = { uid: process.getuid?.() ?? 0, gid: process.getgid?.() ?? 0 };
     const { machine, serial } = makeTestMachine({
       memoryBytes: 256 << 20,
@@ -113,7 +104,7 @@ describe('Linux with virtio, e1000 and a shared folder', { timeout: 900_000 }, (
         given = Math.max(given, bytes);
         if (bytes === BALLOON_BYTES) told = machine.balloon.statistics;
       },
-      boot: { kernel, initrd, commandLine: 'console=ttyS0 quiet net.ifnames=0' },
+      boot: { ...parts, commandLine: 'console=ttyS0 quiet net.ifnames=0' },
       drives: [
         { kind: 'disk', bus: 'virtio', name: 'disk', medium: disk },
         { kind: 'disk', bus: 'scsi', name: 'scsi disk', medium: scsiDisk },

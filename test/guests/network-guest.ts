@@ -1,13 +1,10 @@
-import { concatenate } from '../../src/base/bytes.ts';
 import type { NicModel, PcNetwork } from '../../src/boards/cards.ts';
 import { nodeTime } from '../../src/host/node/time.ts';
 import { Vm } from '../../src/vm/vm.ts';
-import { debianBusybox, debianKernel } from './debian.ts';
-import { packInitramfs } from './initramfs.ts';
 import { TestSerial } from './machine.ts';
-import { debianModules, LOAD_MODULES } from './modules.ts';
+import { moduleBoot } from './module-boot.ts';
+import { LOAD_MODULES } from './modules.ts';
 
-const KERNEL = 'linux-image-amd64';
 const MODULES = ['virtio_pci', 'virtio_net', 'e1000', '8139too', 'ne2k_pci', 'ipv6', 'af_packet'];
 
 /** What udhcpc does with a lease, as BusyBox's own example does. */
@@ -47,17 +44,11 @@ export async function makeNetworkGuest(
   networks: readonly PcNetwork[],
   memoryBytes: number = 256 << 20,
 ): Promise<NetworkGuest> {
-  const [kernel, busybox, modules] = await Promise.all([
-    debianKernel('amd64', KERNEL),
-    debianBusybox('amd64'),
-    debianModules('amd64', KERNEL, MODULES),
-  ]);
+  const boot = await moduleBoot(MODULES, `${LOAD_MODULES}\n${script}\npoweroff -f`);
   const serial = new TestSerial();
-  const initrd = concatenate([packInitramfs(busybox, `${LOAD_MODULES}\n${script}\npoweroff -f`), modules]);
   const vm = await Vm.create({
     memoryBytes,
-    kernel,
-    initrd,
+    ...boot,
     commandLine: 'console=ttyS0 quiet net.ifnames=0 no_timer_check panic=-1',
     clock: 'host',
     seed: 1n,

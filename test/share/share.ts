@@ -8,15 +8,12 @@ import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { concatenate } from '../../src/base/bytes.ts';
 import { finish, start } from '../../src/host/node/processes.ts';
-import { debianBusybox, debianKernel } from '../guests/debian.ts';
-import { packInitramfs } from '../guests/initramfs.ts';
-import { debianModules, LOAD_MODULES } from '../guests/modules.ts';
+import { moduleBoot } from '../guests/module-boot.ts';
+import { LOAD_MODULES } from '../guests/modules.ts';
 import { projectRoot } from '../source-files.ts';
 import { POSIX_CASES } from './posix-cases.ts';
 
-const KERNEL = 'linux-image-amd64';
 const PACKAGES = [
   'base-files',
   'dash',
@@ -127,9 +124,9 @@ async function makeGuest(folder: string): Promise<string[]> {
   const release = /^VERSION_CODENAME=(\w+)/m.exec(readFileSync('/etc/os-release', 'utf8'))?.[1] ?? 'stable';
   await finish(start('mmdebstrap', ['--quiet', ...settings, release, tree]));
   for (const name of ['proc', 'sys', 'dev', 'tmp', 'mnt']) mkdirSync(join(tree, name), { recursive: true });
-  const modules = await debianModules('amd64', KERNEL, ['virtio_pci', '9pnet_virtio', '9p']);
-  writeFileSync(join(folder, 'kernel'), await debianKernel('amd64', KERNEL));
-  writeFileSync(join(folder, 'initrd'), concatenate([packInitramfs(await debianBusybox('amd64'), INIT), modules]));
+  const { kernel, initrd } = await moduleBoot(['virtio_pci', '9pnet_virtio', '9p'], INIT);
+  writeFileSync(join(folder, 'kernel'), kernel);
+  writeFileSync(join(folder, 'initrd'), initrd);
   const boot = ['--kernel', join(folder, 'kernel'), '--initrd', join(folder, 'initrd')];
   const shares = ['--share', `${tree}:root`, '--share', `${join(folder, 'work')}:work`];
   return [...boot, '--append', 'quiet no_timer_check console=ttyS0', '--memory', '768M', '--net', 'none', ...shares];
