@@ -41,10 +41,7 @@ it('what guest code writes to video memory shows, and what it does not write is 
     JSON.stringify(parts),
   );
   assert.equal(red(screen), first + 250);
-  assert.deepEqual(
-    screen.frame.pixels.lastIndexOf(0xff0000ff),
-    first + 249,
-  );
+  assert.deepEqual(screen.frame.pixels.lastIndexOf(0xff0000ff), first + 249);
   assert.equal(machine.run(1_000_000).kind, 'halted');
   screen.refresh();
   assert.equal(red(screen), WIDTH * 64);
