@@ -148,8 +148,9 @@ describe('sockets between guest and host', { timeout: 1_200_000 }, () => {
     rmSync(folder, { recursive: true });
   });
 
-  tests('are for their owner alone', async () => {
+  tests('are for their owner alone, who is told where they are', async () => {
     assert.equal(statSync(path).mode & 0o777, 0o600);
+    assert.equal(JSON.parse((await vitrine.run(['info', '--json', 'guest'])).stdout.toString()).vsock, path);
   });
 
   tests('carry much from the guest, whose end of file is no end of the answer', async () => {

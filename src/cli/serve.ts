@@ -1,3 +1,4 @@
+import { resolve } from 'node:path';
 import type { SharedLine } from '../host/node/shared-line.ts';
 import type { QmpTarget } from '../vm/qmp.ts';
 import type { AgentChannels } from './agent.ts';
@@ -49,6 +50,7 @@ function describe(machine: Machine, options: RunOptions): Record<string, unknown
     guest: machine.describe(),
     disks: (machine.drives?.bays ?? []).flatMap(({ id, inserted }) => (inserted ? [{ id, name: inserted.name }] : [])),
     networks: options.networks.flatMap((network) => (network.kind === 'none' ? [] : [network.model])),
+    ...(options.vsock?.path !== undefined && { vsock: resolve(options.vsock.path) }),
     macs: machine.identity.macs.map(formatMac),
     uuid: formatUuid(machine.identity.uuid),
   };
