@@ -1,4 +1,4 @@
-import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Hash64 } from '../../base/hash64.ts';
@@ -7,7 +7,7 @@ import { cacheFolder } from './cache-folder.ts';
 
 /** The folders of our files that decide what handlers do. */
 const MAKERS = ['base', 'wasm', 'ir', 'isa', 'cpu'];
-/** Files that are kept: those of other versions of the program, and of other kinds of memory, go when there are more. */
+/** Files that are kept: those go that have not been used for longest, of other versions of the program and kinds of memory. */
 const MOST_FILES = 8;
 
 /** Handlers in files of the user's cache. A file serves the program whose own files have the same sizes and times of change. */
@@ -21,7 +21,10 @@ export class HandlerFiles implements HandlerStore {
 
   load(kind: string): Uint8Array | undefined {
     try {
-      return readFileSync(this.#path(kind));
+      const path = this.#path(kind);
+      const library = readFileSync(path);
+      markUsed(path);
+      return library;
     } catch {
       return undefined; // there is none
     }
@@ -50,6 +53,15 @@ export class HandlerFiles implements HandlerStore {
     const age = new Map(files.map((file) => [file, statSync(file).mtimeMs]));
     files.sort((a, b) => (age.get(b) ?? 0) - (age.get(a) ?? 0));
     for (const file of files.slice(MOST_FILES)) rmSync(file, { force: true });
+  }
+}
+
+function markUsed(path: string): void {
+  try {
+    const now = new Date();
+    utimesSync(path, now, now);
+  } catch {
+    // The file is not ours: it serves all the same.
   }
 }
 
