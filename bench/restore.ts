@@ -16,7 +16,7 @@ const PROMPT = /:\/root# /;
 const LINE = "echo ans''wer\n";
 const ECHO = "ans''wer";
 const ANSWER = /^answer/m;
-/** Starts that fill caches and are not counted. */
+/** Starts that fill caches, which those do that end in order, and are not counted. */
 const UNCOUNTED = 2;
 
 function start(args: readonly string[], env: NodeJS.ProcessEnv = process.env): ChildProcess {
@@ -36,9 +36,9 @@ function seen(machine: ChildProcess, wanted: RegExp | string): Promise<void> {
   return promise;
 }
 
-async function end(machine: ChildProcess): Promise<void> {
+async function end(machine: ChildProcess, signal: NodeJS.Signals = 'SIGKILL'): Promise<void> {
   const ended = once(machine, 'exit');
-  machine.kill('SIGKILL');
+  machine.kill(signal);
   await ended;
 }
 
@@ -62,7 +62,8 @@ interface Restore {
   readonly waited: number;
 }
 
-async function restore(file: string): Promise<Restore> {
+/** @param ending with which the machine is ended then */
+async function restore(file: string, ending?: NodeJS.Signals): Promise<Restore> {
   const began = performance.now();
   const machine = start(['run', '--snapshot', file]);
   machine.stdin?.write(LINE);
@@ -72,7 +73,7 @@ async function restore(file: string): Promise<Restore> {
     const [echo, answer] = await Promise.all([toEcho, seen(machine, ANSWER).then(passed)]);
     return { ...echo, answer };
   } finally {
-    await end(machine);
+    await end(machine, ending);
   }
 }
 
@@ -112,7 +113,7 @@ async function main(): Promise<void> {
   try {
     const file = values.snapshot ?? join(folder, 'saved');
     if (values.snapshot === undefined) await save(file, folder, values.memory);
-    for (let run = 0; run < UNCOUNTED; run++) await restore(file);
+    for (let run = 0; run < UNCOUNTED; run++) await restore(file, 'SIGTERM');
     const load = loadavg()[0]?.toFixed(1);
     const runs: Restore[] = [];
     for (let run = 0; run < Number(values.repetitions); run++) runs.push(await restore(file));

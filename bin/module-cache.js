@@ -189,6 +189,11 @@ function discard(path) {
   }
 }
 
+/** @throws {Error} */
+function inCircle(path) {
+  throw new Error(`${path} imports a module that imports it`);
+}
+
 /** What a module finds in `import.meta`. */
 class ModuleMeta {
   #path;
@@ -221,7 +226,7 @@ export function runFromCache(entry, sources, folder, kind) {
   const require = createRequire(entry);
   const modules = new Map();
   const load = (path) => {
-    if (modules.has(path)) return modules.get(path);
+    if (modules.has(path)) return modules.get(path) ?? inCircle(path);
     modules.set(path, undefined);
     const ours = (name) => load(join(path, '..', name));
     const exports = cache.load(path)(

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import module from 'node:module';
+import { posix } from 'node:path';
 import { describe, it } from 'node:test';
 import vm from 'node:vm';
 import { parseSync } from 'oxc-parser';
@@ -14,6 +15,14 @@ function run(source: string, modules: Record<string, Exports> = {}, meta: object
   const fallback = (exports: Exports) => exports.default ?? exports;
   const later = async (name: string) => imported(name);
   return vm.runInThisContext(moduleFunction(source))(imported, fallback, later, meta);
+}
+
+/** Paths of the modules that one imports when it runs. */
+function importedBy(path: string, text: string): string[] {
+  const { staticImports, staticExports } = parseSync(path, module.stripTypeScriptTypes(text)).module;
+  const again = staticExports.flatMap(({ entries }) => entries.map(({ moduleRequest }) => moduleRequest));
+  const names = [...staticImports.map(({ moduleRequest }) => moduleRequest), ...again].map((name) => name?.value ?? '');
+  return names.filter((name) => name.startsWith('.')).map((name) => posix.join(path, '..', name));
 }
 
 /** Names that a parser finds exported, with `*` for all of another module's. */
@@ -71,6 +80,17 @@ describe('a module as a function', () => {
     const source = `import {\n  a,\n  b,\n} from './a.ts';\nexport { a };\nthrow new Error('here');`;
     const { stack = '' } = assertThrown(() => vm.runInThisContext(moduleFunction(source), 'file.js')(() => ({})));
     assert.match(stack, /file\.js:6:/);
+  });
+
+  it('imports no module that imports it', () => {
+    const sources = new Map(readSources('src').map(({ path, text }) => [path, importedBy(path, text)]));
+    const done = new Set<string>();
+    const follow = (path: string, before: readonly string[]) => {
+      assert.ok(!before.includes(path), `${[...before, path].join(' imports ')}`);
+      if (!done.has(path)) for (const next of sources.get(path) ?? []) follow(next, [...before, path]);
+      done.add(path);
+    };
+    for (const path of sources.keys()) follow(path, []);
   });
 
   it('exports of every source what a parser finds', () => {

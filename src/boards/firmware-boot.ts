@@ -24,6 +24,11 @@ export interface FirmwareBoot {
   readonly files?: readonly (readonly [name: string, bytes: Uint8Array])[];
 }
 
+/** Whether a machine starts from its own BIOS. */
+export function startsFromBuiltin(boot: object): boot is FirmwareBoot & { readonly rom: 'builtin' } {
+  return 'rom' in boot && boot.rom === 'builtin';
+}
+
 /** What a PC without orders boots from. */
 export const DEFAULT_BOOT_ORDER: readonly BootMedium[] = ['disk', 'floppy', 'cd', 'net'];
 /** Codes of media in CMOS memory, where firmware finds the order (the convention of Bochs, taken over by QEMU). */

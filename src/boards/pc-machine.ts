@@ -22,9 +22,9 @@ import { type CardOptions, makeCards } from './cards.ts';
 import { configureFirmware } from './configuration.ts';
 import { directBoot } from './direct-boot.ts';
 import { DisplayCard, type DisplaySource } from './display-card.ts';
-import { BuiltinBios } from './firmware/builtin.ts';
+import type { BuiltinBios } from './firmware/builtin.ts';
 import { buildSmbios } from './firmware/smbios.ts';
-import { DEFAULT_BOOT_ORDER, optionRoms, prepareFirmware } from './firmware-boot.ts';
+import { DEFAULT_BOOT_ORDER, optionRoms, prepareFirmware, startsFromBuiltin } from './firmware-boot.ts';
 import { type BootOptions, loadKernel } from './loaders/index.ts';
 import { PcBoard, type Shutdown } from './pc.ts';
 import type { KernelBoot, PcMachineOptions } from './pc-options.ts';
@@ -424,9 +424,10 @@ export class PcMachine {
     return { ...kernel, name: 'kernel', ramBytes: this.#memoryBytes };
   }
 
-  #makeBios({ boot, memoryBytes }: PcMachineOptions): BuiltinBios | undefined {
-    if (!('rom' in boot) || boot.rom !== 'builtin') return undefined;
-    return new BuiltinBios({
+  #makeBios({ boot, memoryBytes, makeBios }: PcMachineOptions): BuiltinBios | undefined {
+    if (!startsFromBuiltin(boot)) return undefined;
+    if (makeBios === undefined) throw new TypeError('the machine starts from its own BIOS, which was not given');
+    return makeBios({
       board: () => this.board,
       vcpu: () => this.vcpus.current,
       memory: this.ram,

@@ -5,6 +5,7 @@ import type { PciCard } from '../machine/pci-slot.ts';
 import type { CardOptions } from './cards.ts';
 import type { VgaModel } from './display-card.ts';
 import type { PcDrive } from './drives.ts';
+import type { BiosMachine, BuiltinBios } from './firmware/builtin.ts';
 import type { FirmwareBoot } from './firmware-boot.ts';
 import type { BootOptions } from './loaders/index.ts';
 
@@ -30,6 +31,8 @@ export interface PcMachineOptions extends Omit<CardOptions, 'voice'> {
   readonly serial: readonly (CharPort | undefined)[];
   readonly debugExitPort?: number;
   readonly boot: KernelBoot | LateKernelBoot | FirmwareBoot;
+  /** Makes the machine's own BIOS, where it starts from that: others need not load its code. */
+  readonly makeBios?: (machine: BiosMachine) => BuiltinBios;
   /** Where messages on the debug ports go. */
   readonly debugOutput?: (byte: number) => void;
   /** Takes what is printed on LPT1; absent: there is no such port. */

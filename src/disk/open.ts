@@ -30,7 +30,8 @@ const MAX_CHAIN = 200;
 export async function openDisk(name: string, options: DiskOptions, host: DiskHost): Promise<DiskImage> {
   const { overlay = false } = options;
   if (overlay === false) return new DiskImage(await openDriver(name, options, host));
-  return new DiskImage(await openOverlay(name, overlay, options, host));
+  const below = await openDriver(name, { ...options, readOnly: true }, host);
+  return new DiskImage(await openOverlay(below, name, overlay, host));
 }
 
 /** Opens an image for what works on its format itself. Requests must be ordered by the caller.

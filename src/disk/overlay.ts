@@ -1,18 +1,17 @@
 import { BackingImage } from './backing.ts';
 import type { BackingReference, DiskHost, ImageDriver, ImageFile } from './interfaces.ts';
-import { type OpenOptions, openDriver } from './open.ts';
 import { createQcow2 } from './qcow2/create.ts';
 import { openQcow2On } from './qcow2/open.ts';
 
-/** Opens an image so that it is only read, and what is written goes to a qcow2 file over it.
+/** Has what is written go to a qcow2 file over an image, which is only read.
+ * @param below the image, which is closed where this fails  @param name of its file
  * @param overlay `true` for a temporary file, or the name of one that is kept and made where it is absent */
 export async function openOverlay(
+  below: ImageDriver,
   name: string,
   overlay: true | string,
-  options: OpenOptions,
   host: DiskHost,
 ): Promise<ImageDriver> {
-  const below = await openDriver(name, { ...options, readOnly: true }, host);
   try {
     const file = overlay === true ? await host.files.temporary() : await openKept(overlay, host);
     const reference = { name: host.files.absolute(name), format: below.format };

@@ -1,4 +1,5 @@
 import type { PcDrive } from '../boards/drives.ts';
+import { startsFromBuiltin } from '../boards/firmware-boot.ts';
 import { type KernelBoot, type MachineExit, PcMachine, type PcMachineOptions } from '../boards/pc-machine.ts';
 import { CapturableDisk } from '../machine/disk-capture.ts';
 import type { RunExit } from '../machine/interfaces.ts';
@@ -61,6 +62,13 @@ async function loadKernel(
   return { kernel: await readBootFile(kernel), initrd: initrd && (await readBootFile(initrd)), commandLine };
 }
 
+/** Loads the machine's own BIOS, a tenth of our code, where it starts from that. */
+async function loadBios(config: VmConfig): Promise<PcMachineOptions['makeBios']> {
+  if (!startsFromBuiltin(bootOf(config))) return undefined;
+  const { BuiltinBios } = await import('../boards/firmware/builtin.ts');
+  return (machine) => new BuiltinBios(machine);
+}
+
 /** Makes a disk that can be written one that snapshots can hold. */
 function withCapture(drive: PcDrive): PcDrive {
   return drive.medium.readOnly ? drive : { ...drive, medium: new CapturableDisk(drive.medium) };
@@ -88,7 +96,7 @@ export class Vm implements VmControl {
   /** The snapshot that is being made. */
   #snapshots: Promise<void> = Promise.resolve();
 
-  private constructor(given: VmConfig) {
+  private constructor(given: VmConfig, makeBios: PcMachineOptions['makeBios']) {
     const config = { ...given, drives: given.drives?.map(withCapture) };
     this.#config = config;
     if (config.statistics) this.#statistics = new SliceStatistics();
@@ -105,6 +113,7 @@ export class Vm implements VmControl {
       serial: config.serial,
       debugExitPort: config.debugExitPort,
       boot: this.#boot,
+      makeBios,
       debugOutput: config.debugOutput,
       drives: config.drives,
       networks: config.networks,
@@ -131,14 +140,14 @@ export class Vm implements VmControl {
     const early = readEarlyPages(config.snapshot); // which goes on while the machine is made
     early.catch(() => {});
     const lines = config.serial.map((line) => line && new HeldLine(line));
-    const vm = new Vm({ ...config, serial: lines });
+    const vm = new Vm({ ...config, serial: lines }, await loadBios(config));
     await restoreMachine(vm.#machine, config.snapshot, config.networks, await early);
     for (const line of lines) line?.release();
     return vm;
   }
 
   static async #start(config: VmConfig): Promise<Vm> {
-    const vm = new Vm(config);
+    const vm = new Vm(config, await loadBios(config));
     const kernel = await vm.#machine.prepareReset();
     if (kernel) vm.#machine.reset(kernel);
     return vm;

@@ -3,6 +3,7 @@ import type { BlockDevice } from '../../machine/interfaces.ts';
 import type { PcDrive } from '../drives.ts';
 import type { FirmwareBoot } from '../firmware-boot.ts';
 import { PcMachine } from '../pc-machine.ts';
+import { BuiltinBios } from './builtin.ts';
 
 /** Bytes of a sector. */
 export const SECTOR_BYTES = 512;
@@ -51,6 +52,7 @@ export async function boot(disk: Uint8Array, options: Partial<FirmwareBoot> = {}
     wake: () => {},
     drives: disk.length > 0 ? [driveOf('disk', disk), ...drives] : drives,
     boot: { rom: 'builtin', ...options },
+    makeBios: (bios) => new BuiltinBios(bios),
     debugExitPort: 0x501,
     debugOutput: (byte) => {
       output += String.fromCharCode(byte);
