@@ -51,7 +51,7 @@ export interface JitOptions {
 }
 
 /** Guest instructions between batches of translation while there is more to translate. */
-const BETWEEN_BATCHES = 100_000;
+const BETWEEN_BATCHES = 300_000;
 
 /** Helpers that TypeScript calls, compiled: functions of the state block's address. */
 export interface MmuFunctions {

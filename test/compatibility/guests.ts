@@ -126,7 +126,7 @@ export const GUESTS: readonly Guest[] = [
     firmware: BOTH,
     machine: async (workshop) => {
       const net = `user,tftp=${await netbootFolder(workshop)},bootfile=install.ipxe`;
-      return ['--boot', 'net', '--net', net, '--memory', '512M'];
+      return ['--boot', 'net', '--net', net, '--memory', '1G'];
     },
     steps: [{ screen: LANGUAGE, seconds: 240 }],
   },

@@ -23,8 +23,8 @@ const OUTWARD = ['slowLoad', 'slowStore', 'probeStore', 'physicalLoad', 'physica
 /** Bytes of WebAssembly that regions take at most. V8's own code becomes some twenty times larger. */
 const CACHE_BYTES = 16 << 20;
 
-/** Guest instructions after which a batch takes no more regions: some 10 ms of work. */
-const BATCH_INSTRUCTIONS = 400;
+/** Guest instructions after which a batch takes no more regions: some 5 ms of work. */
+const BATCH_INSTRUCTIONS = 250;
 /** Exits of a region, to other code, after which it is joined with what it is left to: fewer do not earn what that costs. */
 const JOIN_AFTER = 1_000_000;
 /** Most instructions in a joined region. */
