@@ -219,15 +219,20 @@ export class Builder {
     return this.get(result);
   }
 
+  /** A label for a block or loop that is added as a statement. */
+  newLabel(): Label {
+    return { id: this.#nextId++ };
+  }
+
   /** A block that `break` leaves. */
   block(body: (label: Label) => void): void {
-    const label = { id: this.#nextId++ };
+    const label = this.newLabel();
     this.add({ kind: 'block', label, body: this.nested(() => body(label)) });
   }
 
   /** A loop: `continue` starts it again, reaching its end leaves it. */
   loop(body: (label: Label) => void): void {
-    const label = { id: this.#nextId++ };
+    const label = this.newLabel();
     this.add({ kind: 'loop', label, body: this.nested(() => body(label)) });
   }
 

@@ -9,6 +9,7 @@ import { type Effects, stateOffset } from './helper-effects.ts';
 import type { ExitReason } from './probe.ts';
 import { type Promoted, PromotedState } from './promoted-state.ts';
 import { refill } from './refill.ts';
+import { SlotFlow } from './slot-flow.ts';
 
 const NARROW_MASK: Readonly<Record<number, bigint>> = { 1: 0xffn, 2: 0xffffn, 4: 0xffff_ffffn };
 
@@ -60,6 +61,8 @@ const target: BuilderTarget = {
 export class JitBuilder extends Builder {
   readonly promoted: PromotedState;
   readonly #bailing: Bailing;
+  /** What is loaded and stored where the region is entered and left. */
+  readonly flow: SlotFlow;
   /** How guest memory is reached. */
   readonly pages: GuestPages;
   /** Fields that this region relies upon to be zero. */
@@ -70,9 +73,10 @@ export class JitBuilder extends Builder {
   /** The operation that the flags come from, wherever the way led: see `JitFlags`. */
   flagSource: FlagSource | undefined;
 
-  constructor(bailing: Bailing, region: RegionTarget) {
+  constructor(bailing: Bailing, region: RegionTarget, blockCount: number) {
     super(target, ['i32', 'i32']);
     this.#bailing = bailing;
+    this.flow = new SlotFlow(blockCount);
     this.pages = new GuestPages(this, region, {
       tlb: () => this.get(this.#slotAt(STATE.tlb.offset).variable),
       refillOrBail: (address, bytes, forWrite, tag) => this.#refillOrBail(address, bytes, forWrite, tag),
@@ -99,14 +103,11 @@ export class JitBuilder extends Builder {
     return { addresses: this.pages.known, flags: this.#flags, flagSource: this.flagSource };
   }
 
-  /** As {@link break}, to where it goes on with what is known here. */
-  breakOnly(label: Label): void {
-    super.break(label);
-  }
-
   override get(variable: Variable): Val {
     const value = super.get(variable);
     this.pages.read(value, variable);
+    const slot = this.promoted.of(variable);
+    if (slot !== undefined) this.flow.read(slot.bit);
     return value;
   }
 
@@ -114,6 +115,8 @@ export class JitBuilder extends Builder {
     const value = this.coerce(variable.type, operand);
     super.set(variable, value);
     this.pages.write(variable, value);
+    const slot = this.promoted.of(variable);
+    if (slot !== undefined) this.flow.write(slot.bit);
   }
 
   /** Records the computation of the flags' words, which stays to be done elsewhere too. */
@@ -157,7 +160,6 @@ export class JitBuilder extends Builder {
       super.store(bytes, address, offset, value);
       return;
     }
-    slot.changed = true;
     // Refills look into the TLB that memory names.
     if (at === STATE.tlb.offset) {
       super.store(bytes, address, offset, value);
@@ -187,7 +189,10 @@ export class JitBuilder extends Builder {
     };
     const arms: Stmt[][] = [];
     const bodies = otherwise === undefined ? [then] : [then, otherwise];
-    this.pages.alternatives(bodies.map((body) => () => void arms.push(this.nested(arm(body)))));
+    this.flow.alternatives((way) => {
+      const record = (body: () => void) => () => way(() => void arms.push(this.nested(arm(body))));
+      this.pages.alternatives(bodies.map(record));
+    }, otherwise !== undefined);
     const [consequent, alternative = []] = arms;
     // An arm that has only computed them has left what is still to be done elsewhere as it was.
     const changed = this.#flagChanges !== changes;
@@ -211,20 +216,24 @@ export class JitBuilder extends Builder {
   override loop(body: Parameters<Builder['loop']>[0]): void {
     this.settleFlags();
     this.pages.forget();
-    super.loop((label) => {
-      body(label);
-      this.settleFlags();
-    });
+    this.flow.throughout(() =>
+      super.loop((label) => {
+        body(label);
+        this.settleFlags();
+      }),
+    );
     this.flagSource = undefined;
     this.pages.forget();
   }
 
   override block(body: Parameters<Builder['block']>[0]): void {
     this.settleFlags();
-    super.block((label) => {
-      body(label);
-      this.settleFlags();
-    });
+    this.flow.throughout(() =>
+      super.block((label) => {
+        body(label);
+        this.settleFlags();
+      }),
+    );
     this.flagSource = undefined;
     this.pages.forget();
   }
@@ -285,7 +294,6 @@ export class JitBuilder extends Builder {
     const result = this.pin(type, { kind: 'call', callee }, values);
     this.pages.forgetPages();
     for (const slot of written) this.readIn(slot);
-    for (const slot of written) slot.changed = true;
     if (slotsOf(effects.writes).some(({ offset }) => FLAG_WORDS.includes(offset))) this.#changeFlags(NOTHING);
     if (callee.mayFault) this.#returnIfPending();
     return result;

@@ -1,6 +1,7 @@
 import type { Access, Variable } from '../../ir/nodes.ts';
 import type { Type } from '../../ir/types.ts';
 import { GPR, STATE, VECTOR } from '../../isa/registers.ts';
+import type { SlotSet } from './slot-flow.ts';
 
 const GPR_BYTES = 8;
 const GPRS = 16;
@@ -15,8 +16,8 @@ export interface Promoted {
   /** How it lies in memory. */
   readonly memoryType: Type;
   readonly variable: Variable;
-  /** The region changes it somewhere: it is written back wherever the region is left. */
-  changed: boolean;
+  /** Its bit in sets of slots. */
+  readonly bit: SlotSet;
 }
 
 /** Named fields that regions keep in variables. */
@@ -33,15 +34,21 @@ export class PromotedState {
   /** The type of general registers: 32 bits suffice outside 64-bit mode, where the upper halves are zero. */
   readonly #gprType: 'i32' | 'i64';
   readonly #slots = new Map<number, Promoted>();
+  readonly #byVariable = new Map<Variable, Promoted>();
 
   constructor(make: (type: Type, name: string) => Variable, gprType: 'i32' | 'i64') {
     this.#make = make;
     this.#gprType = gprType;
   }
 
-  /** All that the region has used so far. */
-  get slots(): Iterable<Promoted> {
-    return this.#slots.values();
+  /** The slots of a set. */
+  in(slots: SlotSet): Promoted[] {
+    return [...this.#slots.values()].filter(({ bit }) => (slots & bit) !== 0n);
+  }
+
+  /** The slot that a variable holds. */
+  of(variable: Variable): Promoted | undefined {
+    return this.#byVariable.get(variable);
   }
 
   /** The slot that holds the byte at `offset` of the state block; undefined: it stays in memory. */
@@ -71,8 +78,10 @@ export class PromotedState {
   #slot(offset: number, bytes: 4 | 8 | 16, memoryType: Type, type: Type): Promoted {
     let slot = this.#slots.get(offset);
     if (slot === undefined) {
-      slot = { offset, bytes, memoryType, variable: this.#make(type, `s${offset}`), changed: false };
+      const bit = 1n << BigInt(this.#slots.size);
+      slot = { offset, bytes, memoryType, variable: this.#make(type, `s${offset}`), bit };
       this.#slots.set(offset, slot);
+      this.#byVariable.set(slot.variable, slot);
     }
     return slot;
   }

@@ -1,5 +1,5 @@
 import { declareHostFunction } from '../../ir/define.ts';
-import type { IrFunction, Label, Variable } from '../../ir/nodes.ts';
+import type { IrFunction, Label, Stmt, Variable } from '../../ir/nodes.ts';
 import type { Val } from '../../ir/val.ts';
 import { getField as get, putField as put } from '../../isa/fields.ts';
 import { STATE } from '../../isa/registers.ts';
@@ -8,12 +8,15 @@ import { continueAt, dispatch, enterBlock, lookUp } from '../dispatch.ts';
 import { shapeOf } from '../handlers.ts';
 import { BLOCK, JUMP_CACHE, RECORD_BYTES } from '../records.ts';
 import { holds, type Part, structure } from './control-flow.ts';
+import { type OpenExit, withStores } from './exit-stores.ts';
 import type { HelperEffects } from './helper-effects.ts';
 import { JitBuilder, type Known } from './jit-builder.ts';
 import { JitFlags } from './jit-flags.ts';
 import { JitLift } from './jit-lift.ts';
 import type { ExitReason, RegionProbe } from './probe.ts';
+import type { Promoted } from './promoted-state.ts';
 import type { Region, RegionBlock } from './region.ts';
+import { type Exit, NO_SLOTS, type SlotSet } from './slot-flow.ts';
 
 const NOWHERE = -1;
 
@@ -70,9 +73,22 @@ class RegionCompiler {
   readonly #arrivals = new Map<number, Known[]>();
   /** How many ways lead to blocks. */
   readonly #wayCounts = new Map<number, number>();
-  #bailLabel: Label | undefined;
-  #lookLabel: Label | undefined;
-  #leaveLabel: Label | undefined;
+  /**
+   * Control is likely to come back from where the region looks around: then all entries' variables are loaded where the
+   * region begins, and what has changed is stored where it is left for good. Else each entry has its loads, each exit its stores.
+   */
+  readonly #comesBack: boolean;
+  #loadedAtStart = NO_SLOTS;
+  #storedLate = NO_SLOTS;
+  /** Stand for the labels that exits get when it is known what they store. */
+  readonly #endLabel: Label = { id: -1 };
+  readonly #lookLabel: Label = { id: -2 };
+  /** Where loads go once it is known what is loaded, by entry. */
+  readonly #entryLoads: { readonly node: number; readonly statements: Stmt[] }[] = [];
+  /** Exits that look around. */
+  readonly #looks: OpenExit[] = [];
+  /** Exits to the interpreter and to the run loop. */
+  readonly #ends: OpenExit[] = [];
   /** The record of the instruction that is being recorded. */
   #recordAddress = 0;
   /** Instructions of its block from it on. */
@@ -85,12 +101,14 @@ class RegionCompiler {
     this.#b = new JitBuilder(
       {
         bail: (reason) => this.#bail(reason),
-        isBail: (label) => label === this.#bailLabel,
+        isBail: (label) => label === this.#endLabel,
         effectsOf: (callee) => effects.of(callee),
       },
       { registers: region.mode.bits === 64 ? 'i64' : 'i32', memory64 },
+      region.blocks.length,
     );
     this.#flags = new JitFlags(this.#b);
+    this.#comesBack = region.roots.length > 1 || region.blocks.some(callsOrJumpsInside);
     this.#target = this.#b.lastingVariable('i32', 'target');
     this.#record = this.#b.lastingVariable('i32', 'record');
   }
@@ -101,34 +119,81 @@ class RegionCompiler {
     for (const to of successors.flat()) this.#wayCounts.set(to, (this.#wayCounts.get(to) ?? 0) + 1);
     const parts = structure({ successors, entries });
     const body = b.apart(() =>
-      b.label((leave) => {
-        this.#leaveLabel = leave;
-        b.label((bail) => {
-          this.#bailLabel = bail;
-          b.loopOfRegion((again) => {
-            b.label((look) => {
-              this.#lookLabel = look;
-              this.#sequence(parts, entries);
-            });
-            this.#lookAround(again);
-          });
+      b.loopOfRegion((again) => {
+        b.label((look) => {
+          const blocks = b.apart(() => this.#sequence(parts, entries, true));
+          for (const statement of this.#withEnds(blocks, look)) b.add(statement);
         });
-        this.#restoreBudget();
-        this.#writeBack();
-        const record = b.get(this.#record);
-        this.#tellStraddle(record);
-        if (this.#probe?.resume === undefined) continueAt(b, record);
-        else b.continueIn(this.#probe.resume, record);
+        this.#lookAround(again);
       }),
     );
-    const ending = b.apart(() => {
-      this.#writeBack();
-      b.continueIn(this.#probe?.dispatch ?? dispatch);
-    });
     const prologue = b.apart(() => this.#prologue());
-    for (const statement of [...prologue, ...body, ...ending]) b.add(statement);
+    for (const statement of [...prologue, ...body]) b.add(statement);
     const { block } = this.#region.blocks[0];
     return b.finish(`region_${block.start.toString(16)}`, true);
+  }
+
+  /** Completes what could not be said before all blocks were recorded: what is loaded at entries, and stored at exits. */
+  #withEnds(blocks: readonly Stmt[], look: Label): readonly Stmt[] {
+    const b = this.#b;
+    const { flow } = b;
+    flow.start(undefined);
+    if (this.#comesBack) flow.join(this.#looks, this.#region.entries);
+    const dirty = flow.dirtyAtStart();
+    const needed = flow.neededAtStart(dirty);
+    const dirtyAt = ({ node, maybe }: Exit) => (dirty[node] | maybe) & ~this.#budget.bit;
+    if (this.#comesBack) {
+      this.#loadedAtStart = this.#region.entries.reduce((all, node) => all | needed[node], NO_SLOTS);
+      this.#storedLate = this.#looks.reduce((all, exit) => all | dirtyAt(exit), NO_SLOTS);
+    }
+    for (const { node, statements } of this.#entryLoads) {
+      statements.push(...this.#loads(needed[node] & ~this.#loadedAtStart));
+    }
+    const make = { newLabel: () => b.newLabel(), storesOf: (slots: SlotSet) => this.#stores(slots) };
+    const end = b.newLabel();
+    const looking = withStores(blocks, this.#looks, (exit) => dirtyAt(exit) & ~this.#storedLate, look, make);
+    const ending = withStores(looking, this.#ends, dirtyAt, end, make);
+    return [{ kind: 'block', label: end, body: ending }, ...b.apart(() => this.#end())];
+  }
+
+  /** Where the interpreter or the run loop goes on: all but the budget is stored. */
+  #end(): void {
+    const b = this.#b;
+    this.#restoreBudget();
+    b.writeBack(this.#budget);
+    const record = b.get(this.#record);
+    b.if(record.eqz(), () => b.continueIn(this.#probe?.dispatch ?? dispatch));
+    this.#tellStraddle(record);
+    if (this.#probe?.resume === undefined) continueAt(b, record);
+    else b.continueIn(this.#probe.resume, record);
+  }
+
+  /** Stores what exits that look around have not stored yet. */
+  #storeRest(): void {
+    const b = this.#b;
+    b.writeBack(this.#budget);
+    for (const slot of b.promoted.in(this.#storedLate)) b.writeBack(slot);
+  }
+
+  get #budget(): Promoted {
+    const slot = this.#b.promoted.at(STATE.budget.offset);
+    if (slot === undefined) throw new Error('the budget is not kept in a variable');
+    return slot;
+  }
+
+  /** Loads slots, but for the budget, which is loaded where the region begins. */
+  #loads(slots: SlotSet): Stmt[] {
+    const b = this.#b;
+    return b.apart(() => {
+      for (const slot of b.promoted.in(slots & ~this.#budget.bit)) b.readIn(slot);
+    });
+  }
+
+  #stores(slots: SlotSet): Stmt[] {
+    const b = this.#b;
+    return b.apart(() => {
+      for (const slot of b.promoted.in(slots)) b.writeBack(slot);
+    });
   }
 
   /** Where the way leads to `STATE.rip`: goes on in this region, in another block's code, or leaves. */
@@ -139,19 +204,24 @@ class RegionCompiler {
     b.if(sameRip, () => {
       b.if(sameKey, () => {
         const block = b.load('i32', 4, entry, JUMP_CACHE.block);
-        put(b, STATE.ripBase, b.load('i64', 8, entry, JUMP_CACHE.ripBase));
+        const value = b.load('i64', 8, entry, JUMP_CACHE.ripBase);
+        b.add({ kind: 'store', bytes: 8, address: b.cpu, offset: STATE.ripBase.offset, value });
+        if (this.#comesBack) put(b, STATE.ripBase, value);
         b.if(b.load('i32', 4, block, BLOCK.entry).eq(this.#slot), () => {
           b.set(this.#target, b.load('i32', 4, block, BLOCK.label));
           b.continue(again);
         });
         this.#countMeeting(block);
         // Probes are told before the next block is paid: dispatch pays later.
-        if (this.#probe === undefined) enterBlock(b, block, () => this.#writeBack());
+        if (this.#probe === undefined) enterBlock(b, block, () => this.#storeRest());
       });
     });
-    this.#leave('jump');
+    this.#probe?.leaving(b, 'jump', 0);
+    this.#storeRest();
+    b.continueIn(this.#probe?.dispatch ?? dispatch);
   }
 
+  /** Tells, where that is why the instruction is left to the interpreter, that what it reaches lies in two pages. */
   #tellStraddle(record: Val): void {
     const b = this.#b;
     b.ifRarely(get(b, STATE.straddled), () => {
@@ -177,7 +247,8 @@ class RegionCompiler {
       const value = b.pin('i32', { kind: 'load', bytes: 4, signed: false, offset }, [b.cpu]);
       b.ifRarely(value, () => continueAt(b, record));
     }
-    for (const slot of b.promoted.slots) b.readIn(slot);
+    b.readIn(this.#budget);
+    for (const statement of this.#loads(this.#loadedAtStart)) b.add(statement);
     const header = record.sub(RECORD_BYTES);
     put(b, STATE.budget, get(b, STATE.budget).add(b.load('i32', 4, header, BLOCK.count)));
     b.set(this.#target, b.load('i32', 4, header, BLOCK.label));
@@ -191,12 +262,8 @@ class RegionCompiler {
     put(b, STATE.budget, budget.not().selectIf(budget.ltS(0), budget));
   }
 
-  #writeBack(): void {
-    for (const slot of this.#b.promoted.slots) if (slot.changed) this.#b.writeBack(slot);
-  }
-
   /** Parts one after the other, each behind the end of the block that leads to it. */
-  #sequence(parts: readonly Part[], entries: readonly number[]): void {
+  #sequence(parts: readonly Part[], entries: readonly number[], outermost = false): void {
     const b = this.#b;
     const labels: Label[] = [];
     const frame: Sequence = { kind: 'sequence', parts, labels, at: -1 };
@@ -205,6 +272,7 @@ class RegionCompiler {
       b.label((label) => {
         labels[n] = label;
         if (n > 0) open(n - 1);
+        else if (outermost) this.#enter(entries, frame);
         else this.#chooseEntry(entries, frame);
       });
       frame.at = n;
@@ -213,6 +281,31 @@ class RegionCompiler {
     this.#frames.push(frame);
     open(parts.length - 1);
     this.#frames.pop();
+  }
+
+  /** Goes to the entry that the target variable names, through what loads what is needed from there on. */
+  #enter(entries: readonly number[], frame: Sequence): void {
+    const b = this.#b;
+    const labels: Label[] = [];
+    const open = (n: number) => {
+      b.label((label) => {
+        labels[n] = label;
+        if (n > 0) open(n - 1);
+        else if (entries.length > 1) this.#switchTo(entries, (at) => labels[at]);
+      });
+      const statements: Stmt[] = [];
+      this.#entryLoads.push({ node: entries[n], statements });
+      b.add({ kind: 'block', label: b.newLabel(), body: statements });
+      b.break(frame.labels[this.#partAt(frame, entries[n])]);
+    };
+    open(entries.length - 1);
+  }
+
+  /** Breaks to the label for the one of `nodes` that the target variable names; where it names none, to the first. */
+  #switchTo(nodes: readonly number[], labelFor: (at: number) => Label): void {
+    const targets = Array.from({ length: Math.max(...nodes) + 2 }, () => labelFor(0));
+    for (const [at, node] of nodes.entries()) targets[labelOf(node)] = labelFor(at);
+    this.#b.switch(this.#b.get(this.#target), targets);
   }
 
   /** Goes to the entry that the target variable names, if it names one. */
@@ -251,6 +344,7 @@ class RegionCompiler {
   #block(node: number): void {
     const b = this.#b;
     const block = this.#region.blocks[node];
+    b.flow.start(node);
     b.startBlock(this.#waysTo(node), !block.block.scattered);
     // From here on it names nothing; loops around other entries would take it for one of theirs.
     if (this.#named.has(node)) b.set(this.#target, 0);
@@ -320,18 +414,21 @@ class RegionCompiler {
     }
     const arrivals = this.#arrivals.get(to) ?? [];
     this.#arrivals.set(to, [...arrivals, b.known]);
+    const isOnlyWay = this.#wayCounts.get(to) === 1 && !this.#region.entries.includes(to);
+    if (!isOnlyWay) b.storeFlags();
     for (let n = this.#frames.length - 1; n >= 0; n--) {
       const frame = this.#frames[n];
       if (frame.kind === 'loop') {
         if (frame.header !== to) continue;
-        b.continue(frame.label);
+        b.flow.goTo(to);
+        b.add({ kind: 'continue', label: frame.label });
         return;
       }
       const at = this.#partAt(frame, to);
       if (at < 0 || at <= frame.at) continue;
       if (!entersStraight(frame, at, to)) b.set(this.#target, labelOf(to));
-      if (this.#wayCounts.get(to) === 1 && !this.#region.entries.includes(to)) b.breakOnly(frame.labels[at]);
-      else b.break(frame.labels[at]);
+      b.flow.goTo(to);
+      b.add({ kind: 'break', label: frame.labels[at] });
       return;
     }
     throw new Error(`no way from block ${from} to block ${to} of a region`);
@@ -344,12 +441,12 @@ class RegionCompiler {
   }
 
   #look(): void {
-    if (this.#lookLabel !== undefined) this.#b.break(this.#lookLabel);
+    this.#exit(this.#looks, this.#lookLabel);
   }
 
   #leave(reason: ExitReason): void {
     this.#probe?.leaving(this.#b, reason, 0);
-    if (this.#leaveLabel !== undefined) this.#b.break(this.#leaveLabel);
+    this.#exit(this.#ends, this.#endLabel);
   }
 
   /** Lets the interpreter execute the instruction that is being recorded. */
@@ -358,8 +455,23 @@ class RegionCompiler {
     if (this.#probe !== undefined) this.#restoreBudget();
     this.#probe?.leaving(b, reason, this.#unexecuted);
     b.set(this.#record, this.#recordAddress);
-    if (this.#bailLabel !== undefined) b.break(this.#bailLabel);
+    this.#exit(this.#ends, this.#endLabel);
   }
+
+  #exit(exits: OpenExit[], label: Label): void {
+    const b = this.#b;
+    b.storeFlags();
+    const statement = { kind: 'break' as const, label };
+    exits.push({ ...b.flow.leave(), statement });
+    b.add(statement);
+  }
+}
+
+/** Whether a block ends with a call inside the region, from which control will come back, or with a jump that may lead to any block. */
+function callsOrJumpsInside({ instructions, taken }: RegionBlock): boolean {
+  const last = instructions[instructions.length - 1].decoded;
+  if (last?.row.semantics === 'call') return taken !== NOWHERE;
+  return last?.row.semantics === 'jmp' && last.operands[0].kind !== 'rel';
 }
 
 /** Whether a part begins with the node, so that no target has to be named. */
