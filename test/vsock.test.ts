@@ -101,15 +101,7 @@ describe('sockets between guest and host', { timeout: 1_200_000 }, () => {
 
   async function startMachine(name: string, args: readonly string[]): Promise<void> {
     machines.push(await vitrine.startNamed(name, args));
-    await guestSays(name, 'true');
-  }
-
-  /** Runs a shell's command in a guest. @returns its output */
-  async function guestSays(name: string, script: string): Promise<string> {
-    const words = ['exec', '-n', '--wait', '600', name, '--', 'sh', '-c', script];
-    const { status, stdout, stderr } = await vitrine.run(words);
-    assert.equal(status, 0, stderr);
-    return stdout.toString();
+    await vitrine.guestSays(name, 'true');
   }
 
   async function serve(socketPath: string, take: (socket: Socket) => void): Promise<void> {
@@ -155,7 +147,10 @@ describe('sockets between guest and host', { timeout: 1_200_000 }, () => {
 
   tests('carry much from the guest, whose end of file is no end of the answer', async () => {
     const send = `socat -t60 STDIO VSOCK-CONNECT:2:${HOST_PORT.digest} < /tmp/file`;
-    const said = await guestSays('guest', `head -c ${BYTES} /dev/urandom > /tmp/file; ${send}; sha256sum < /tmp/file`);
+    const said = await vitrine.guestSays(
+      'guest',
+      `head -c ${BYTES} /dev/urandom > /tmp/file; ${send}; sha256sum < /tmp/file`,
+    );
     const [seen, sent] = [said.slice(0, 64), said.slice(64, 128)];
     assert.equal(seen, sent);
   });
@@ -173,7 +168,7 @@ describe('sockets between guest and host', { timeout: 1_200_000 }, () => {
   });
 
   tests(`carry ${CONNECTIONS} connections of the guest at the same time`, async () => {
-    assert.equal(await guestSays('guest', 'ulimit -n 4096; perl /many'), `${CONNECTIONS} whole\n`);
+    assert.equal(await vitrine.guestSays('guest', 'ulimit -n 4096; perl /many'), `${CONNECTIONS} whole\n`);
   });
 
   tests('hold up who sends more than is read, while others go on', async () => {
@@ -181,14 +176,17 @@ describe('sockets between guest and host', { timeout: 1_200_000 }, () => {
     const { socket } = await connectToGuest(path, PORT.late);
     socket.end(data);
     const send = `socat -t60 STDIO VSOCK-CONNECT:2:${HOST_PORT.late} < /tmp/late > /tmp/seen; touch /tmp/sent`;
-    await guestSays('guest', `head -c ${HELD_BYTES} /dev/urandom > /tmp/late; (${send}) > /dev/null 2>&1 &`);
+    await vitrine.guestSays('guest', `head -c ${HELD_BYTES} /dev/urandom > /tmp/late; (${send}) > /dev/null 2>&1 &`);
     assert.deepEqual(await echoesOf(path), new Array(CONNECTIONS).fill(true));
     assert.ok(socket.writableLength > HELD_BYTES / 2, `${socket.writableLength} bytes wait`);
-    assert.equal(await guestSays('guest', 'ls /tmp/sent 2>&1 || true'), 'ls: /tmp/sent: No such file or directory\n');
+    assert.equal(
+      await vitrine.guestSays('guest', 'ls /tmp/sent 2>&1 || true'),
+      'ls: /tmp/sent: No such file or directory\n',
+    );
     goOn.resolve();
-    assert.equal((await guestSays('guest', 'touch /tmp/go; echo gone')).trim(), 'gone');
+    assert.equal((await vitrine.guestSays('guest', 'touch /tmp/go; echo gone')).trim(), 'gone');
     assert.equal((await text(socket)).slice(0, 64), sha256(data));
-    const said = await guestSays(
+    const said = await vitrine.guestSays(
       'guest',
       'while ! [ -e /tmp/sent ]; do sleep 0.1; done; cat /tmp/seen; sha256sum < /tmp/late',
     );
@@ -197,7 +195,7 @@ describe('sockets between guest and host', { timeout: 1_200_000 }, () => {
 
   tests('end who writes to a program that is gone', async () => {
     const endless = `dd if=/dev/zero bs=64k 2>/dev/null | socat -u STDIN VSOCK-CONNECT:2:${HOST_PORT.rude} 2>&1; true`;
-    assert.match(await guestSays('guest', endless), /Broken pipe|Connection reset by peer/);
+    assert.match(await vitrine.guestSays('guest', endless), /Broken pipe|Connection reset by peer/);
     const { socket } = await connectToGuest(path, PORT.rude);
     const data = Buffer.alloc(MIB);
     const write = () => void (socket.writable && socket.write(data, write));
@@ -211,7 +209,7 @@ describe('sockets between guest and host', { timeout: 1_200_000 }, () => {
   });
 
   tests('refuse at once where nobody listens', async () => {
-    const refused = await guestSays('guest', `socat - VSOCK-CONNECT:2:${NOBODY} 2>&1 </dev/null || true`);
+    const refused = await vitrine.guestSays('guest', `socat - VSOCK-CONNECT:2:${NOBODY} 2>&1 </dev/null || true`);
     assert.match(refused, /Connection reset by peer/);
     const { said } = await connectToGuest(path, NOBODY);
     assert.equal(said, '');
@@ -219,20 +217,20 @@ describe('sockets between guest and host', { timeout: 1_200_000 }, () => {
 
   tests('break with a snapshot, and are there anew', async () => {
     const saved = join(folder, 'saved');
-    await guestSays(
+    await vitrine.guestSays(
       'guest',
       'perl -MIO::Handle /wait > /dev/null 2>&1 & while ! [ -e /tmp/waited ]; do sleep 0.1; done',
     );
     assert.equal((await vitrine.run(['snapshot', 'create', 'guest', saved])).status, 0);
-    assert.equal(await guestSays('guest', 'cat /tmp/waited'), '', 'the original goes on');
+    assert.equal(await vitrine.guestSays('guest', 'cat /tmp/waited'), '', 'the original goes on');
 
     const other = join(folder, 'other.sock');
     await serveAll(other);
     await startMachine('again', ['--snapshot', saved, '--vsock', `${other},cid=43`, '--net', 'none']);
-    const waited = await guestSays('again', 'while ! [ -s /tmp/waited ]; do sleep 0.1; done; cat /tmp/waited');
+    const waited = await vitrine.guestSays('again', 'while ! [ -s /tmp/waited ]; do sleep 0.1; done; cat /tmp/waited');
     assert.equal(waited, 'Connection reset by peer\n');
     assert.deepEqual(await echoesOf(other), new Array(CONNECTIONS).fill(true));
-    assert.equal(await guestSays('again', 'ulimit -n 4096; perl /many'), `${CONNECTIONS} whole\n`);
+    assert.equal(await vitrine.guestSays('again', 'ulimit -n 4096; perl /many'), `${CONNECTIONS} whole\n`);
     assert.deepEqual((await echoesOf(path)).length, CONNECTIONS, 'the original has its own');
 
     const taken = await vitrine.run(['run', '--snapshot', saved, '--net', 'none']);
@@ -242,7 +240,10 @@ describe('sockets between guest and host', { timeout: 1_200_000 }, () => {
 
   tests('are not those of the original in a fork', async () => {
     assert.equal((await vitrine.run(['fork', 'guest', 'copy'])).status, 0);
-    const refused = await guestSays('copy', `socat - VSOCK-CONNECT:2:${HOST_PORT.echo} 2>&1 </dev/null || true`);
+    const refused = await vitrine.guestSays(
+      'copy',
+      `socat - VSOCK-CONNECT:2:${HOST_PORT.echo} 2>&1 </dev/null || true`,
+    );
     assert.match(refused, /Connection reset by peer/);
     assert.equal((await vitrine.run(['stop', '--force', 'copy'])).status, 0);
   });
