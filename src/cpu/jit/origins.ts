@@ -17,9 +17,9 @@ export class Origins {
   /** Sums are modulo 2^32, so that what extends or truncates to 32 bits changes nothing. */
   readonly #modulo32: boolean;
   readonly #values = new Map<Val, Origin>();
-  #held = new Map<Variable, Origin>();
-  /** What has been set since everything was forgotten, in order. */
-  #written: Variable[] = [];
+  readonly #held = new Map<Variable, Origin>();
+  /** What has been set since everything was forgotten, in order, and what it held before. */
+  #written: { readonly variable: Variable; readonly before: Origin | undefined }[] = [];
   #roots = 0;
   /** How often everything was forgotten. */
   #forgotten = 0;
@@ -40,10 +40,8 @@ export class Origins {
 
   /** Notes that a variable is set to a value. */
   write(variable: Variable, value: Val): void {
-    const origin = this.of(value);
-    if (origin === undefined) this.#held.delete(variable);
-    else this.#held.set(variable, origin);
-    this.#written.push(variable);
+    this.#written.push({ variable, before: this.#held.get(variable) });
+    this.#hold(variable, this.of(value));
   }
 
   /** Undefined: not known to differ from anything by a constant. */
@@ -82,15 +80,27 @@ export class Origins {
 
   /** Records ways of which one is gone: what they set is unknown behind them. */
   alternatives(ways: readonly (() => void)[]): void {
-    const before = this.#held;
     const [from, forgotten] = [this.#written.length, this.#forgotten];
+    const changed: Variable[] = [];
     for (const way of ways) {
-      this.#held = new Map(before);
       way();
+      for (let i = this.#written.length - 1; i >= from; i--) {
+        const { variable, before } = this.#written[i];
+        this.#hold(variable, before);
+        changed.push(variable);
+      }
+      this.#written.length = Math.min(this.#written.length, from);
     }
-    this.#held = before;
     if (this.#forgotten !== forgotten) this.forget();
-    for (let i = from; i < this.#written.length; i++) before.delete(this.#written[i]);
+    for (const variable of changed) {
+      this.#written.push({ variable, before: this.#held.get(variable) });
+      this.#held.delete(variable);
+    }
+  }
+
+  #hold(variable: Variable, origin: Origin | undefined): void {
+    if (origin === undefined) this.#held.delete(variable);
+    else this.#held.set(variable, origin);
   }
 
   #sum({ root, offset }: Origin, added: number): Origin | undefined {
