@@ -67,12 +67,16 @@ function markUsed(path: string): void {
 
 /** What changes when a file changes that decides what handlers do. */
 function stampOf(root: string): string {
-  const hash = new Hash64();
-  for (const folder of MAKERS) {
-    for (const name of readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' }).sort()) {
-      const { mtimeMs, size } = statSync(join(root, folder, name));
-      hash.addText(`${folder}/${name} ${mtimeMs} ${size}\n`);
-    }
-  }
-  return hash.value.toString(16);
+  const states = MAKERS.flatMap((folder) => statesBelow(root, folder)).sort();
+  return new Hash64().addText(states.join('\n')).value.toString(16);
+}
+
+/** Path, time of change and size of each file in a folder and those in it. */
+function statesBelow(root: string, folder: string): string[] {
+  return readdirSync(join(root, folder), { withFileTypes: true }).flatMap((entry) => {
+    const path = `${folder}/${entry.name}`;
+    if (entry.isDirectory()) return statesBelow(root, path);
+    const { mtimeMs, size } = statSync(join(root, path));
+    return `${path} ${mtimeMs} ${size}`;
+  });
 }
