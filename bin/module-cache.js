@@ -12,20 +12,21 @@ import { moduleFunction } from './module-function.js';
 /** Names of files end somewhere. */
 const LONGEST_NAME = 200;
 const LENGTH_BYTES = 4;
+/** After this a start has compiled what starts of its kind do. */
+const ENOUGH_MILLIS = 10_000;
 /** What the texts of modules are kept in, those together of which each character is a byte; and what V8 compiled. */
 const PARTS = ['latin1', 'utf16le', 'code'];
 
 /**
  * Modules that are kept in a file: the length of its header, the header as JSON, and the parts with what all modules have
- * there. A module counts as the kept one while its own file has the same size and time of change.
+ * there. A module counts as the kept one while its own file has the same size and time of change. With it stands how long
+ * the starts lasted, by kind, that its code is from.
  */
 class ModuleCache {
   #kind;
   #tag = v8.cachedDataVersionTag();
   #name;
   #file;
-  /** By kind of start, how many modules that one loaded from which the code is. */
-  #starts = new Map();
   /** By part: where it begins, its bytes and their checksum. */
   #parts = {};
   #texts = {};
@@ -34,8 +35,6 @@ class ModuleCache {
   /** By path. */
   #kept = new Map();
   #loaded = new Map();
-  /** Whether something that was loaded is not kept as it is. */
-  #changed = false;
 
   /** @param folder where to keep the file  @param root the folder of the sources  @param kind what kind of start this is */
   constructor(folder, root, kind) {
@@ -55,18 +54,19 @@ class ModuleCache {
     const isKept = kept?.mtimeMs === mtimeMs && kept.size === size;
     const text = isKept ? this.#textOf(kept) : functionIn(path);
     const script = new vm.Script(text, { filename: path, cachedData: isKept ? this.#codeOf(kept) : undefined });
-    this.#changed ||= !isKept || script.cachedDataRejected;
-    this.#loaded.set(path, { path, mtimeMs, size, text, script });
+    const starts = isKept && !script.cachedDataRejected ? kept.starts : {};
+    this.#loaded.set(path, { path, mtimeMs, size, starts, text, script });
     return script.runInThisContext();
   }
 
   /** Keeps what has been loaded, where it is not kept. To be called at the process's end, when nobody waits for it any more. */
   save() {
-    // What a start compiles depends on its kind; one that loads more modules than those before has probably compiled more.
-    const before = this.#starts.get(this.#kind) ?? 0;
-    if (!this.#changed && this.#loaded.size <= before) return;
     if (v8.cachedDataVersionTag() !== this.#tag) return; // code made under other flags would be rejected
-    this.#starts.set(this.#kind, Math.max(this.#loaded.size, before));
+    // What a start compiles depends on its kind; one that lasts much longer than those before has probably compiled more.
+    const millis = Math.min(performance.now(), ENOUGH_MILLIS);
+    const all = [...this.#loaded.values()];
+    if (all.every(({ starts }) => 2 * (starts[this.#kind] ?? 0) >= millis)) return;
+    for (const entry of all) entry.starts = { ...entry.starts, [this.#kind]: millis };
     const temporary = `${this.#name}.${process.pid}`;
     try {
       mkdirSync(dirname(this.#name), { recursive: true });
@@ -80,7 +80,7 @@ class ModuleCache {
   #open() {
     this.#file = openSync(this.#name);
     const headerBytes = this.#read(0, LENGTH_BYTES).readUInt32LE();
-    const { starts, parts, modules } = JSON.parse(this.#read(LENGTH_BYTES, headerBytes).toString());
+    const { parts, modules } = JSON.parse(this.#read(LENGTH_BYTES, headerBytes).toString());
     let at = LENGTH_BYTES + headerBytes;
     for (const name of PARTS) {
       this.#parts[name] = { at, ...parts[name] };
@@ -88,7 +88,6 @@ class ModuleCache {
     }
     for (const name of ['latin1', 'utf16le']) this.#texts[name] = this.#readPart(name).toString(name);
     this.#code = new WeakRef(this.#readPart('code'));
-    this.#starts = new Map(starts);
     this.#kept = new Map(modules.map((kept) => [kept.path, kept]));
   }
 
@@ -113,9 +112,9 @@ class ModuleCache {
     ];
     const texts = { latin1: '', utf16le: '' };
     let codeBytes = 0;
-    const modules = all.map(({ path, mtimeMs, size, text, code }) => {
+    const modules = all.map(({ path, mtimeMs, size, starts, text, code }) => {
       const encoding = isAscii(text) ? 'latin1' : 'utf16le';
-      const entry = { path, mtimeMs, size, encoding, text: [texts[encoding].length, text.length] };
+      const entry = { path, mtimeMs, size, starts, encoding, text: [texts[encoding].length, text.length] };
       texts[encoding] += text;
       codeBytes += code.length;
       return { ...entry, code: [codeBytes - code.length, code.length] };
@@ -126,7 +125,7 @@ class ModuleCache {
       utf16le: Buffer.from(texts.utf16le, 'utf16le'),
       code,
     };
-    return packed({ starts: [...this.#starts], modules }, contents);
+    return packed(modules, contents);
   }
 
   /** @throws {Error} it is damaged */
@@ -145,10 +144,10 @@ class ModuleCache {
   }
 }
 
-function packed(header, contents) {
+function packed(modules, contents) {
   const parts = {};
   for (const name of PARTS) parts[name] = { length: contents[name].length, checksum: crc32(contents[name]) };
-  const text = Buffer.from(JSON.stringify({ ...header, parts }));
+  const text = Buffer.from(JSON.stringify({ parts, modules }));
   const length = Buffer.alloc(LENGTH_BYTES);
   length.writeUInt32LE(text.length);
   return Buffer.concat([length, text, ...PARTS.map((name) => contents[name])]);

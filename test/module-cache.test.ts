@@ -17,7 +17,7 @@ describe('the cache of modules', () => {
   });
   after(() => rmSync(folder, { recursive: true }));
 
-  const kept = () => join(folder, 'cache/vitrine/modules');
+  const kept = () => join(folder, 'cache/vitrine/compiled');
   const write = (text: string, seconds: number) => {
     const path = join(folder, 'src/cli/part.ts');
     writeFileSync(path, text);

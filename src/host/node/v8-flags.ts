@@ -8,6 +8,8 @@ const FLAGS: readonly (readonly [flag: string, back: string])[] = [
   ['--no-wasm-loop-unrolling', '--wasm-loop-unrolling'],
   // The heap grows by half before it is collected: V8 lets it grow four times as large where much is allocated.
   ['--heap-growing-percent=50', '--heap-growing-percent=0'],
+  // Functions that ran once are not forgotten, since they are kept for the next start (bin/module-cache.js).
+  ['--no-flush-bytecode', '--flush-bytecode'],
 ];
 
 /** V8's flags for a machine, for those who set them when they start Node. */
