@@ -19,6 +19,20 @@ test('hostile code breaks neither the processor nor the PC, and two engines agre
   );
 });
 
+/** Cases that once found something. */
+const KNOWN = [
+  // A switch of tasks that shuts the processor down counted when it had to wait for a page, and did not otherwise.
+  { seed: 20261123, only: 3446 },
+];
+
+for (const { seed, only } of KNOWN) {
+  test(`case ${only} of seed ${seed} finds nothing any more`, async () => {
+    const { findings, cases } = await runFuzz({ seconds: PLANT_SECONDS, seed, only });
+    assert.deepEqual(findings, []);
+    assert.equal(cases, 1);
+  });
+}
+
 test('an engine that adds wrongly is found', async () => {
   const { findings } = await runFuzz({ seconds: PLANT_SECONDS, seed: SEED, plant: 'adc', stopAtFinding: true });
   assert.match(findings[0]?.text ?? '', /interpreter .*\n.*evaluator/);

@@ -40,6 +40,8 @@ type Delivery =
 interface Undelivered extends DeliveryRest {
   /** Whether it counts as an instruction once it is done. */
   readonly counts: boolean;
+  /** Whether it is part of a switch of tasks that has been counted. */
+  readonly isCounted: boolean;
 }
 
 /** Instructions that the engine's budget can hold: guest code takes them off a signed number. */
@@ -370,7 +372,7 @@ export class Vcpu implements VirtualCpu {
       return this.system.call(name, a, b);
     } catch (error) {
       if (!(error instanceof DeliveryPageIn)) throw error;
-      this.#undelivered = { ...error.rest, counts: false };
+      this.#undelivered = { ...error.rest, counts: false, isCounted: true };
       this.engine.requestStop();
       return 0n;
     }
@@ -378,23 +380,31 @@ export class Vcpu implements VirtualCpu {
 
   /** A delivered exception counts as an instruction: where handlers do nothing but fault, time goes on and slices end. */
   #deliver(vector: number, errorCode: number, details: ExceptionDetails = {}): void {
-    this.#orWait(true, () => deliverException(this.system.context, vector, errorCode, details));
+    this.#orWait({ counts: true, isCounted: false }, () =>
+      deliverException(this.system.context, vector, errorCode, details),
+    );
     this.engine.retired++;
   }
 
   /** Delivers what had to wait for a page. @throws {GuestPageIn} it has to wait for another one */
   #deliverWaiting(waiting: Undelivered): void {
     this.#undelivered = undefined;
-    this.#orWait(waiting.counts, () => deliverRest(this.system.context, waiting));
+    try {
+      this.#orWait(waiting, () => deliverRest(this.system.context, waiting));
+    } catch (error) {
+      // A switch of tasks in which the processor shuts down does not count, whether it had to wait for a page or not.
+      if (error instanceof TripleFault && waiting.isCounted) this.engine.retired--;
+      throw error;
+    }
     if (waiting.counts) this.engine.retired++;
   }
 
   /** Remembers what of a delivery is left when it has to wait for a page. */
-  #orWait(counts: boolean, deliver: () => void): void {
+  #orWait({ counts, isCounted }: Pick<Undelivered, 'counts' | 'isCounted'>, deliver: () => void): void {
     try {
       deliver();
     } catch (error) {
-      if (error instanceof DeliveryPageIn) this.#undelivered = { ...error.rest, counts };
+      if (error instanceof DeliveryPageIn) this.#undelivered = { ...error.rest, counts, isCounted };
       throw error;
     }
   }
@@ -418,7 +428,7 @@ export class Vcpu implements VirtualCpu {
   /** Delivers what came between two instructions. */
   #deliverBetween(delivery: Delivery): void {
     const { context } = this.system;
-    this.#orWait(false, () => {
+    this.#orWait({ counts: false, isCounted: false }, () => {
       if (delivery.kind === 'nmi') deliverNmi(context);
       else if (delivery.kind === 'interrupt') deliverInterrupt(context, delivery.vector);
       else deliverException(context, VECTOR_OF.DB, 0, delivery);
