@@ -68,3 +68,10 @@ test('in 64-bit code, what is cut to 32 bits is something else', () => {
   assert.equal(origins.of(read().wrap().extU()), undefined);
   assert.equal(origins.of(read().and(0xffff_ffffn)), undefined);
 });
+
+test('constants of more than 32 bits are not added up: numbers might round them', () => {
+  const { origins, read } = prepare();
+  const far = read().add((1n << 62n) + 1n);
+  assert.equal(origins.of(far), undefined);
+  assert.equal(origins.of(far.sub(1n << 62n)), undefined);
+});

@@ -113,11 +113,12 @@ export class Origins {
     if (what.kind !== 'op') return undefined;
     const [to, other] = args;
     const constant = other?.what.kind === 'const' ? other.what.value : undefined;
+    const distance = constant === undefined ? undefined : signed32(constant, type);
     switch (what.name) {
       case `${type}.add`:
-        return constant === undefined ? undefined : { to, added: signed(constant, type) };
+        return distance === undefined ? undefined : { to, added: distance };
       case `${type}.sub`:
-        return constant === undefined ? undefined : { to, added: -signed(constant, type) };
+        return distance === undefined ? undefined : { to, added: -distance };
       case 'i64.and':
         return this.#modulo32 && constant === LOW_32 ? { to, added: 0 } : undefined;
       case 'i64.extend_i32_u':
@@ -129,6 +130,8 @@ export class Origins {
   }
 }
 
-function signed(value: bigint, type: Val['type']): number {
-  return Number(BigInt.asIntN(type === 'i64' ? 64 : 32, value));
+/** A constant as a signed number. Undefined: it takes more than 32 bits, and sums might not be exact. */
+function signed32(value: bigint, type: Val['type']): number | undefined {
+  const signed = BigInt.asIntN(type === 'i64' ? 64 : 32, value);
+  return signed === BigInt.asIntN(32, signed) ? Number(signed) : undefined;
 }
