@@ -99,6 +99,7 @@ export class JitBuilder extends Builder {
     );
   }
 
+  /** What is known here. */
   get known(): Known {
     return { addresses: this.pages.known, flags: this.#flags, flagSource: this.flagSource };
   }

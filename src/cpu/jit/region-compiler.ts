@@ -291,7 +291,7 @@ class RegionCompiler {
       b.label((label) => {
         labels[n] = label;
         if (n > 0) open(n - 1);
-        else if (entries.length > 1) this.#switchTo(entries, (at) => labels[at]);
+        else if (entries.length > 1) this.#switchTo(entries, (_, at) => labels[at], labels[0]);
       });
       const statements: Stmt[] = [];
       this.#entryLoads.push({ node: entries[n], statements });
@@ -301,11 +301,11 @@ class RegionCompiler {
     open(entries.length - 1);
   }
 
-  /** Breaks to the label for the one of `nodes` that the target variable names; where it names none, to the first. */
-  #switchTo(nodes: readonly number[], labelFor: (at: number) => Label): void {
-    const targets = Array.from({ length: Math.max(...nodes) + 2 }, () => labelFor(0));
-    for (const [at, node] of nodes.entries()) targets[labelOf(node)] = labelFor(at);
-    this.#b.switch(this.#b.get(this.#target), targets);
+  /** Breaks to the label for the one of `nodes` that the target variable names, or else to another. */
+  #switchTo(nodes: readonly number[], labelFor: (node: number, at: number) => Label, otherwise: Label): void {
+    const targets = Array.from({ length: Math.max(...nodes) + 2 }, () => otherwise);
+    for (const [at, node] of nodes.entries()) targets[labelOf(node)] = labelFor(node, at);
+    this.#b.switch(this.#b.get(this.#target), [...targets, otherwise]);
   }
 
   /** Goes to the entry that the target variable names, if it names one. */
@@ -314,15 +314,12 @@ class RegionCompiler {
     if (entries.length === 0) return;
     // All ways that lead here have stored their flags.
     b.startBlock();
-    const target = b.get(this.#target);
     const labelFor = (node: number) => frame.labels[this.#partAt(frame, node)];
     if (entries.length === 1) {
-      b.if(target.eq(labelOf(entries[0])), () => b.break(labelFor(entries[0])));
+      b.if(b.get(this.#target).eq(labelOf(entries[0])), () => b.break(labelFor(entries[0])));
       return;
     }
-    const targets = Array.from({ length: Math.max(...entries) + 2 }, () => frame.labels[0]);
-    for (const node of entries) targets[labelOf(node)] = labelFor(node);
-    b.switch(target, [...targets, frame.labels[0]]);
+    this.#switchTo(entries, labelFor, frame.labels[0]);
   }
 
   #partAt(frame: Frame, node: number): number {
