@@ -10,6 +10,7 @@ import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { after, before, describe, it } from 'node:test';
 import { makeAgentGuest, VitrineProgram } from './guests/agent-guest.ts';
+import { ECHO_LOOP } from './guests/echo-loop.ts';
 
 const MIB = 1 << 20;
 /** Connections that are open at the same time, and what each sends and gets back. */
@@ -26,22 +27,7 @@ use Socket;
 socket my $listener, PF_INET, SOCK_STREAM, 0 or die $!;
 bind $listener, sockaddr_in(${ECHO_PORT}, INADDR_ANY) or die $!;
 listen $listener, 4096 or die $!;
-my ($open, $bytes, %peers) = ('');
-vec($open, fileno $listener, 1) = 1;
-while (1) {
-  select my $readable = $open, undef, undef, undef;
-  if (vec $readable, fileno $listener, 1) {
-    accept my $peer, $listener or next;
-    $peers{fileno $peer} = $peer;
-    vec($open, fileno $peer, 1) = 1;
-  }
-  for my $number (grep { vec $readable, $_, 1 } keys %peers) {
-    next if sysread $peers{$number}, $bytes, 65536 and syswrite $peers{$number}, $bytes;
-    vec($open, $number, 1) = 0;
-    close delete $peers{$number};
-  }
-}
-`;
+${ECHO_LOOP}`;
 const NETWORK = `
 ip link set lo up; ip addr add 10.0.2.15/24 dev eth0; ip link set eth0 up; ip route add default via 10.0.2.2
 echo 4096 > /proc/sys/net/core/somaxconn

@@ -10,6 +10,7 @@ import { join } from 'node:path';
 import { buffer, text } from 'node:stream/consumers';
 import { after, before, describe, it } from 'node:test';
 import { makeAgentGuest, VitrineProgram } from './guests/agent-guest.ts';
+import { ECHO_LOOP } from './guests/echo-loop.ts';
 
 const MIB = 1 << 20;
 /** What goes each way at once, over one connection. */
@@ -39,22 +40,7 @@ const ECHO_SERVER = `${PERL_VSOCK}
 my $listener = vsock();
 bind $listener, address(0xffffffff, ${PORT.echo}) or die "bind: $!";
 listen $listener, 4096 or die "listen: $!";
-my ($open, $bytes, %peers) = ('');
-vec($open, fileno $listener, 1) = 1;
-while (1) {
-  select my $readable = $open, undef, undef, undef;
-  if (vec $readable, fileno $listener, 1) {
-    accept my $peer, $listener or next;
-    $peers{fileno $peer} = $peer;
-    vec($open, fileno $peer, 1) = 1;
-  }
-  for my $number (grep { vec $readable, $_, 1 } keys %peers) {
-    next if sysread $peers{$number}, $bytes, 65536 and syswrite $peers{$number}, $bytes;
-    vec($open, $number, 1) = 0;
-    close delete $peers{$number};
-  }
-}
-`;
+${ECHO_LOOP}`;
 /** Opens many connections to the host's echo at once, and says how many brought back what they were given. */
 const MANY_CLIENTS = String.raw`${PERL_VSOCK}
 my @peers = map { my $peer = vsock(); connect $peer, address(2, ${HOST_PORT.echo}) or die "connect: $!"; $peer } 1 .. ${CONNECTIONS};
