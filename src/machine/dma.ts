@@ -8,12 +8,24 @@ import { type DmaPort, type GuestMemory, NotRam, PageAbsent } from './interfaces
 export function readGuest(memory: GuestMemory, gpa: number, target: Uint8Array): void {
   const whole = unlessNotRam(() => memory.forRead(gpa, target.length));
   if (whole) target.set(whole);
-  else
-    for (const { at, from, to } of pieces(gpa, target.length)) {
-      const view = unlessNotRam(() => memory.forRead(at, to - from));
-      if (view) target.set(view, from);
-      else target.fill(0xff, from, to);
-    }
+  else readPieces(memory, gpa, target);
+}
+
+/**
+ * Bytes as {@link readGuest} reads them, to be looked at before anything else happens.
+ * @throws {PageAbsent} a page has not been brought in yet
+ */
+export function viewForRead(memory: GuestMemory, gpa: number, length: number): Uint8Array {
+  return unlessNotRam(() => memory.forRead(gpa, length)) ?? readPieces(memory, gpa, new Uint8Array(length));
+}
+
+function readPieces(memory: GuestMemory, gpa: number, target: Uint8Array): Uint8Array {
+  for (const { at, from, to } of pieces(gpa, target.length)) {
+    const view = unlessNotRam(() => memory.forRead(at, to - from));
+    if (view) target.set(view, from);
+    else target.fill(0xff, from, to);
+  }
+  return target;
 }
 
 /**
@@ -40,8 +52,18 @@ export function viewForWrite(memory: GuestMemory, gpa: number, length: number): 
  * @throws {PageAbsent} a page has not been brought in yet
  */
 export function requirePresent(memory: GuestMemory, gpa: number, length: number): void {
-  if (unlessNotRam(() => memory.forRead(gpa, length))) return;
-  for (const { at, from, to } of pieces(gpa, length)) unlessNotRam(() => memory.forRead(at, to - from));
+  if (isPresent(memory, gpa, length)) return;
+  for (const { at, from, to } of pieces(gpa, length)) isPresent(memory, at, to - from);
+}
+
+function isPresent(memory: GuestMemory, gpa: number, length: number): boolean {
+  try {
+    memory.requirePresent(gpa, length);
+    return true;
+  } catch (error) {
+    if (error instanceof NotRam) return false;
+    throw error;
+  }
 }
 
 /**

@@ -51,6 +51,7 @@ test('a range that leaves its region is not RAM', () => {
   ]) {
     assert.throws(() => memory.forRead(gpa, length), NotRam);
     assert.throws(() => memory.forWrite(gpa, length), NotRam);
+    assert.throws(() => memory.requirePresent(gpa, length), NotRam);
   }
   assert.equal(memory.forRead(4 * PAGE_BYTES - 1, 1).length, 1);
 });
@@ -61,6 +62,8 @@ test('the first absent page of a range is named and no hook has run', () => {
   const names2 = (error: unknown) => error instanceof PageAbsent && error.gpa === 2 * PAGE_BYTES;
   assert.throws(() => memory.forWrite(PAGE_BYTES, 3 * PAGE_BYTES), names2);
   assert.throws(() => memory.forRead(3 * PAGE_BYTES - 1, 1), names2);
+  assert.throws(() => memory.requirePresent(0, 3 * PAGE_BYTES), names2);
+  assert.doesNotThrow(() => memory.requirePresent(0, 2 * PAGE_BYTES));
   assert.deepEqual(log, []);
   assert.equal(memory.forRead(0, 2 * PAGE_BYTES).length, 2 * PAGE_BYTES);
 });

@@ -106,6 +106,11 @@ export class RamMemory implements GuestMemory {
     return view;
   }
 
+  requirePresent(gpa: number, length: number): void {
+    if (!this.#region(gpa, length)) throw new NotRam(gpa, length);
+    this.#flagsOf(gpa, length);
+  }
+
   /** Whether there is RAM at `gpa`. */
   isRam(gpa: number): boolean {
     return this.#region(gpa, 1) !== undefined;

@@ -47,6 +47,8 @@ export interface GuestMemory {
   forRead(gpa: number, length: number): Uint8Array;
   /** As {@link forRead}, for writing: translated code and dirty tracking of these pages are told before it returns. */
   forWrite(gpa: number, length: number): Uint8Array;
+  /** Does nothing but to throw what {@link forRead} would. */
+  requirePresent(gpa: number, length: number): void;
 }
 
 /** Thrown by {@link GuestMemory} when a page must be brought in first: wait for `pageIn(gpa)` and do the whole thing again. */

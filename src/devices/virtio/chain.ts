@@ -63,7 +63,8 @@ export class Chain {
     const views: Uint8Array[] = [];
     let start = 0;
     for (const { gpa, length: size } of this.#writable) {
-      const [from, end] = [Math.max(offset, start), Math.min(offset + length, start + size)];
+      const from = Math.max(offset, start);
+      const end = Math.min(offset + length, start + size);
       if (from < end) {
         const view = viewForWrite(this.#memory, gpa + from - start, end - from);
         if (!view) return undefined;
@@ -93,16 +94,16 @@ function transfer(
   buffer: Uint8Array,
   move: (gpa: number, part: Uint8Array) => void,
 ): number {
-  let [start, done] = [0, 0];
+  let start = 0;
+  let done = 0;
   for (const { gpa, length } of segments) {
-    const skip = Math.max(0, offset + done - start);
+    const skip = offset + done - start;
+    start += length;
+    if (skip >= length) continue;
     if (done === buffer.length) break;
     const count = Math.min(length - skip, buffer.length - done);
-    if (count > 0) {
-      move(gpa + skip, buffer.subarray(done, done + count));
-      done += count;
-    }
-    start += length;
+    move(gpa + skip, buffer.subarray(done, done + count));
+    done += count;
   }
   return done;
 }

@@ -1,5 +1,5 @@
 import { requireVersion } from '../../base/state-version.ts';
-import { readGuest, requirePresent, writeGuest } from '../../machine/dma.ts';
+import { readGuest, requirePresent, viewForRead, writeGuest } from '../../machine/dma.ts';
 import type { DeviceState, GuestMemory } from '../../machine/interfaces.ts';
 import { Chain, type Segment } from './chain.ts';
 
@@ -14,7 +14,8 @@ const RING_ENTRIES = 4;
 const USED_ENTRY_BYTES = 8;
 const AVAIL_F_NO_INTERRUPT = 1;
 
-/** What a chain may amount to: more than any driver asks for, and little enough to be gone through quickly. */
+/** What a chain may amount to, and the entries of an indirect table that are looked at: more than any driver asks for,
+ * and little enough to be gone through quickly. */
 const MOST_SEGMENTS = 1024;
 const MOST_CHAIN_BYTES = 64 << 20;
 /** An address that no RAM is at, for those too large for a number. */
@@ -58,7 +59,7 @@ export class Virtqueue {
   eventIndex = false;
   readonly #memory: GuestMemory;
   readonly #listener: QueueListener;
-  readonly #bytes = new Uint8Array(DESCRIPTOR_BYTES);
+  readonly #bytes = new Uint8Array(USED_ENTRY_BYTES);
   readonly #view = new DataView(this.#bytes.buffer);
   readonly #taken = new Set<Chain>();
   /** Heads that are taken before what is in the ring: given back unused, or taken before a restore. */
@@ -206,14 +207,16 @@ export class Virtqueue {
   }
 
   #walkTable(table: number, entries: number, first: number, parts: Parts, mayBeIndirect: boolean): void {
+    const { buffer, byteOffset, byteLength } = viewForRead(this.#memory, table, entries * DESCRIPTOR_BYTES);
+    const descriptors = new DataView(buffer, byteOffset, byteLength);
     let index = first;
     for (let steps = 0; ; steps++) {
-      if (steps >= Math.min(entries, MOST_SEGMENTS)) throw new BrokenQueue();
-      const { gpa, length, flags, next } = this.#descriptor(table + index * DESCRIPTOR_BYTES);
+      if (steps >= entries) throw new BrokenQueue();
+      const { gpa, length, flags, next } = descriptorAt(descriptors, index * DESCRIPTOR_BYTES);
       if (flags & DESC_F_INDIRECT) {
         const malformed = length === 0 || length % DESCRIPTOR_BYTES !== 0 || (flags & DESC_F_NEXT) !== 0;
         if (malformed || !mayBeIndirect) throw new BrokenQueue();
-        this.#walkTable(gpa, length / DESCRIPTOR_BYTES, 0, parts, false);
+        this.#walkTable(gpa, Math.min(length / DESCRIPTOR_BYTES, MOST_SEGMENTS), 0, parts, false);
         return;
       }
       addSegment(parts, { gpa, length }, (flags & DESC_F_WRITE) !== 0);
@@ -223,21 +226,10 @@ export class Virtqueue {
     }
   }
 
-  #descriptor(at: number) {
-    readGuest(this.#memory, at, this.#bytes);
-    const high = this.#view.getUint32(4, true);
-    return {
-      gpa: high < NOWHERE / 2 ** 32 ? high * 2 ** 32 + this.#view.getUint32(0, true) : NOWHERE,
-      length: this.#view.getUint32(8, true),
-      flags: this.#view.getUint16(12, true),
-      next: this.#view.getUint16(14, true),
-    };
-  }
-
   #putUsed(head: number, written: number): void {
     this.#view.setUint32(0, head, true);
     this.#view.setUint32(4, written, true);
-    writeGuest(this.#memory, this.#usedEntry(this.#nextUsed % this.size), this.#bytes.subarray(0, USED_ENTRY_BYTES));
+    writeGuest(this.#memory, this.#usedEntry(this.#nextUsed % this.size), this.#bytes);
     this.#nextUsed = (this.#nextUsed + 1) & 0xffff;
   }
 
@@ -262,6 +254,16 @@ export class Virtqueue {
     this.#view.setUint16(0, value, true);
     writeGuest(this.#memory, gpa, this.#bytes.subarray(0, 2));
   }
+}
+
+function descriptorAt(table: DataView, at: number) {
+  const high = table.getUint32(at + 4, true);
+  return {
+    gpa: high < NOWHERE / 2 ** 32 ? high * 2 ** 32 + table.getUint32(at, true) : NOWHERE,
+    length: table.getUint32(at + 8, true),
+    flags: table.getUint16(at + 12, true),
+    next: table.getUint16(at + 14, true),
+  };
 }
 
 interface Parts {
