@@ -33,7 +33,7 @@ function extents(...rows: readonly (readonly [sector: number, sectors: number])[
 test('the configuration has the capacity and the limits', () => {
   const { driver } = setUp();
   assert.equal(driver.read(0x2000, 4), 8192);
-  assert.equal(driver.read(0x2000 + 12, 4), 254);
+  assert.equal(driver.read(0x2000 + 12, 4), 510);
   assert.equal(driver.read(0x2000 + 20, 4), 512);
 });
 

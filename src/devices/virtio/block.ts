@@ -41,7 +41,8 @@ const CONFIG = {
   length: 60,
 } as const;
 
-const QUEUE_ENTRIES = 256;
+/** So many that 1 MiB of scattered pages is one request. */
+const QUEUE_ENTRIES = 512;
 const SERIAL_BYTES = 20;
 const STATE_VERSION = 1;
 

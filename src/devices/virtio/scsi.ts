@@ -30,7 +30,9 @@ const CONFIG = {
 
 /** Queues (virtio 1.2 section 5.6.2). Nothing happens here that the event queue would tell of. */
 const QUEUE = { control: 0, event: 1, request: 2 } as const;
-const QUEUE_ENTRIES = 256;
+/** So many that 1 MiB of scattered pages is one command. */
+const QUEUE_ENTRIES = 512;
+const COMMANDS_PER_UNIT = 128;
 /** Targets that the controller can have. */
 export const SCSI_TARGETS = 16;
 
@@ -165,7 +167,7 @@ export class VirtioScsi implements VirtioDevice {
     view.setUint32(CONFIG.queues, 1, true);
     view.setUint32(CONFIG.segmentMax, QUEUE_ENTRIES - 2, true);
     view.setUint32(CONFIG.sectorsMax, MOST_SECTORS, true);
-    view.setUint32(CONFIG.commandsPerUnit, QUEUE_ENTRIES / 2, true);
+    view.setUint32(CONFIG.commandsPerUnit, COMMANDS_PER_UNIT, true);
     view.setUint32(CONFIG.eventInfoSize, EVENT_BYTES, true);
     view.setUint32(CONFIG.senseSize, DEFAULT_SENSE_BYTES, true);
     view.setUint32(CONFIG.cdbSize, DEFAULT_CDB_BYTES, true);
