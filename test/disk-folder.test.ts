@@ -63,8 +63,9 @@ describe('a disc made from a folder', { skip: lacks('xorriso', 'isoinfo') }, () 
     );
     tool('xorriso', '-osirrox', 'on', '-indev', iso, '-extract', '/', inFolder('rock-back'));
     tool('diff', '-r', '--no-dereference', folder, inFolder('rock-back'));
+    // xorriso does not give links their times back.
     const list = (path: string) =>
-      tool('find', path, '-printf', '%P %m %l %Ts\n')
+      tool('find', path, '-type', 'l', '-printf', '%P %m %l\n', '-o', '-printf', '%P %m %Ts\n')
         .split('\n')
         .filter((line) => !/^ |^\d/.test(line));
     assert.deepEqual(list(inFolder('rock-back')).sort(), list(folder).sort());
