@@ -15,6 +15,7 @@ import type { BlockDevice, GuestMemory, IrqLine } from '../machine/interfaces.ts
 import { BusWindow } from '../machine/pci.ts';
 import type { PciCard } from '../machine/pci-slot.ts';
 import type { ScsiUnit } from '../machine/scsi.ts';
+import { CARD_DISK_PATH, floppyPath, idePath, scsiPath } from './firmware-paths.ts';
 import { PC_CARD_SLOTS, PC_IDE } from './pc-map.ts';
 
 /** A medium and where it is put: it belongs to the caller, who closes it after the machine has ended. */
@@ -34,6 +35,8 @@ export interface DriveBay {
   /** What QEMU calls it, such as `ide1-cd0`. */
   readonly id: string;
   readonly kind: PcDrive['kind'];
+  /** What firmware calls its place, in Open Firmware's notation. */
+  readonly firmwarePath: string;
   /** The medium and its name; undefined while there is none. */
   readonly inserted: Pick<PcDrive, 'name' | 'medium' | 'format'> | undefined;
   /** How the medium is taken out; undefined for a drive with a fixed one. */
@@ -94,17 +97,18 @@ export function makeDrives(drives: readonly PcDrive[], hostWork: HostWork): PcDr
     const [channel, place] = IDE_DISK_PLACES[index];
     const disk = new DiskQueue(inserted.medium, hostWork);
     cables[channel][place] = new AtaDisk({ disk, serial: serialNumber('VT', channel * 2 + place), sata: false });
-    bays.push({ id: `ide${channel}-hd${place}`, kind: 'disk', inserted, removable: undefined });
+    const firmwarePath = idePath(channel, place);
+    bays.push({ id: `ide${channel}-hd${place}`, kind: 'disk', firmwarePath, inserted, removable: undefined });
   }
   const cd = drives.find(({ kind, bus }) => kind === 'cdrom' && bus !== 'scsi');
   const [channel, place] = CD_PLACE;
   const cdDrive = new AtapiCdrom({ medium: queueOf(cd, hostWork), serial: serialNumber('VT', channel * 2 + place) });
   cables[channel][place] = cdDrive;
-  bays.push(removableBay(`ide${channel}-cd${place}`, 'cdrom', cd, cdDrive, hostWork));
+  bays.push(removableBay(`ide${channel}-cd${place}`, 'cdrom', idePath(channel, place), cd, cdDrive, hostWork));
   const disksInFloppyDrives = drives.filter(({ kind }) => kind === 'floppy');
   const floppies = [disksInFloppyDrives[0], ...disksInFloppyDrives.slice(1)].map((inserted, index) => {
     const drive = new FloppyDrive(queueOf(inserted, hostWork));
-    bays.push(removableBay(`floppy${index}`, 'floppy', inserted, drive, hostWork));
+    bays.push(removableBay(`floppy${index}`, 'floppy', floppyPath(index), inserted, drive, hostWork));
     return drive;
   });
   const scsi = makeScsiUnits(drives, hostWork);
@@ -142,6 +146,7 @@ interface MediumHolder {
 function removableBay(
   id: string,
   kind: PcDrive['kind'],
+  firmwarePath: string,
   first: DriveBay['inserted'],
   drive: MediumHolder,
   hostWork: HostWork,
@@ -150,6 +155,7 @@ function removableBay(
   return {
     id,
     kind,
+    firmwarePath,
     get inserted() {
       return inserted;
     },
@@ -177,12 +183,13 @@ function makeScsiUnits(drives: readonly PcDrive[], hostWork: HostWork): { units:
     .map((inserted, target): ScsiUnit => {
       if (target >= SCSI_TARGETS) throw new RangeError(`the SCSI controller takes ${SCSI_TARGETS} drives`);
       const disk = new DiskQueue(inserted.medium, hostWork);
+      const firmwarePath = scsiPath(target);
       if (inserted.kind === 'disk') {
-        bays.push({ id: `scsi0-hd${target}`, kind: 'disk', inserted, removable: undefined });
+        bays.push({ id: `scsi0-hd${target}`, kind: 'disk', firmwarePath, inserted, removable: undefined });
         return new ScsiDisk(disk, serialNumber('VTS', target));
       }
       const drive = new ScsiCdrom(disk);
-      bays.push(removableBay(`scsi0-cd${target}`, 'cdrom', inserted, drive, hostWork));
+      bays.push(removableBay(`scsi0-cd${target}`, 'cdrom', firmwarePath, inserted, drive, hostWork));
       return drive;
     });
   return { units, bays };
@@ -193,7 +200,10 @@ function baysOfCards(drives: readonly PcDrive[]): DriveBay[] {
   return (['ahci', 'virtio', 'nvme'] as const).flatMap((bus) =>
     drives
       .filter((drive) => drive.kind === 'disk' && drive.bus === bus)
-      .map((inserted, index) => ({ id: `${bus}${index}`, kind: 'disk', inserted, removable: undefined })),
+      .map((inserted, index) => {
+        const firmwarePath = CARD_DISK_PATH[bus](index);
+        return { id: `${bus}${index}`, kind: 'disk', firmwarePath, inserted, removable: undefined };
+      }),
   );
 }
 

@@ -2,7 +2,10 @@ import { ByteWriter } from '../base/bytes.ts';
 import type { FlashStore } from '../devices/cfi-flash/cfi-flash.ts';
 import { FW_CFG_KEY } from '../devices/fw-cfg/items.ts';
 import { cmosMemorySize, configureFirmware } from './configuration.ts';
+import type { DriveBay } from './drives.ts';
+import { networkPath } from './firmware-paths.ts';
 import type { PcBoard } from './pc.ts';
+import { PC_CARD_SLOTS } from './pc-map.ts';
 import type { SystemTables } from './system-tables.ts';
 
 /** Kinds of media to boot from, in the words of the command line. */
@@ -16,7 +19,7 @@ export interface FirmwareBoot {
   readonly variables?: FlashStore;
   /** What to boot from, best first. */
   readonly bootOrder?: readonly BootMedium[];
-  /** Milliseconds that the firmware waits for the key of its boot menu; without it there is no menu. */
+  /** Milliseconds, below 65,536, that the firmware waits for the key of its boot menu; without it there is no menu. */
   readonly bootMenuMillis?: number;
   /** Whether the firmware's screen is COM1, for a machine that nobody looks at. */
   readonly serialConsole?: boolean;
@@ -48,14 +51,31 @@ export function prepareFirmware(board: PcBoard, tables: SystemTables, ramBytes: 
   );
   board.setCmos(CMOS_BOOT_FIRST, first | (second << 4));
   board.setCmos(CMOS_BOOT_THIRD, third << 4);
+  if (boot.bootOrder) board.configuration.addFile('bootorder', bootOrderFile(boot.bootOrder, board.drives));
   addBootMenu(board, boot.bootMenuMillis);
   board.configuration.addItem(FW_CFG_KEY.noGraphic, new ByteWriter().u16(boot.serialConsole ? 1 : 0).finish());
   for (const [name, bytes] of boot.files ?? []) board.configuration.addFile(name, bytes);
 }
 
+/**
+ * The content of the file `bootorder`: paths of what to boot from, best first, a line each, and a NUL behind them.
+ * SeaBIOS and OVMF obey it; OVMF boots nothing that is not named but its shell.
+ */
+export function bootOrderFile(order: readonly BootMedium[], bays: readonly DriveBay[]): Uint8Array {
+  const paths = order.flatMap((medium) => pathsOf(medium, bays));
+  return new ByteWriter().text(`${paths.join('\n')}\0`).finish();
+}
+
+/** Slots for network cards are named whether there is a card or not. */
+function pathsOf(medium: BootMedium, bays: readonly DriveBay[]): string[] {
+  if (medium === 'net') return PC_CARD_SLOTS.network.map(networkPath);
+  const kind = medium === 'cd' ? 'cdrom' : medium;
+  return bays.filter((bay) => bay.kind === kind).map(({ firmwarePath }) => firmwarePath);
+}
+
 function addBootMenu({ configuration }: PcBoard, millis: number | undefined): void {
   configuration.addItem(FW_CFG_KEY.bootMenu, new ByteWriter().u16(millis === undefined ? 0 : 1).finish());
-  if (millis !== undefined) configuration.addFile('etc/boot-menu-wait', new ByteWriter().u32(millis).finish());
+  if (millis !== undefined) configuration.addFile('etc/boot-menu-wait', new ByteWriter().u16(millis).finish());
 }
 
 /** The option ROMs among the files for the firmware, by the names that SeaBIOS gives them. */

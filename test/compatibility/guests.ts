@@ -306,12 +306,13 @@ export const GUESTS: readonly Guest[] = [
     name: 'ovmf-http',
     title: 'OVMF, HTTP boot',
     source: 'ovmf, ipxe',
-    reaches: 'iPXE, started from a URL',
+    reaches: 'iPXE, started from a URL before a disk (`--boot net,disk`)',
     firmware: ['own'],
     machine: async (workshop) => {
       const { code, variables } = await ovmf(workshop);
       const net = `user,model=virtio,tftp=${await netbootFolder(workshop)},bootfile=http://10.0.2.4/snponly.efi`;
-      return ['--firmware', code, '--firmware-vars', variables, '--memory', '256M', '--net', net];
+      const firmware = ['--firmware', code, '--firmware-vars', variables, '--boot', 'net,disk'];
+      return [...firmware, '--disk', `${await gptDisk(workshop)},format=raw`, '--memory', '256M', '--net', net];
     },
     steps: [
       { serial: /Start HTTP Boot over IPv4/, seconds: 300 },
