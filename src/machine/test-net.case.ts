@@ -1,24 +1,24 @@
-import type { NetPort } from './interfaces.ts';
+import type { FrameReceiver, NetPort } from './interfaces.ts';
 
 /** The other end of a card's link in a test. */
 export class TestNet implements NetPort {
   readonly sent: Uint8Array[] = [];
   /** Whether frames are taken. */
   open = true;
-  #receive: (frame: Uint8Array) => void = () => {};
+  #receive: FrameReceiver = () => {};
 
   send(frame: Uint8Array): boolean {
     if (this.open) this.sent.push(frame.slice());
     return this.open;
   }
 
-  onFrame(receive: (frame: Uint8Array) => void): void {
+  onFrame(receive: FrameReceiver): void {
     this.#receive = receive;
   }
 
-  /** Has a frame arrive at the card. */
-  arrive(frame: Uint8Array): void {
-    this.#receive(frame);
+  /** Has a frame arrive at the card. @returns whether it was taken */
+  arrive(frame: Uint8Array): boolean {
+    return this.#receive(frame) !== false;
   }
 }
 

@@ -98,10 +98,9 @@ export class E1000 extends PciCard {
       slot.interrupt,
     );
     net.onFrame((frame) => {
-      const causes = this.#receiver.take(frame);
-      this.#raise(causes);
+      const isTaken = this.#receiver.take(frame);
       this.#receive();
-      return (causes & INT.rxo) === 0;
+      return isTaken;
     });
     this.#reset();
   }

@@ -35,19 +35,19 @@ export class Receiver {
     this.#memory = memory;
   }
 
-  /** Takes a frame from the link, if it is for this card. @returns the interrupt causes: an overrun when it is lost */
-  take(frame: Uint8Array): number {
+  /**
+   * Takes a frame from the link, if it is for this card.
+   * @returns false when there is no room: the other end holds it back, as flow control has it do, so nothing is missed
+   */
+  take(frame: Uint8Array): boolean {
     const registers = this.#registers;
     const rctl = registers.get(REG.rctl);
     const most = rctl & RCTL.longPackets ? MOST_LONG_BYTES : MOST_NORMAL_BYTES;
-    if (!(rctl & RCTL.enable) || frame.length > most || !this.#accepts(frame, rctl)) return 0;
+    if (!(rctl & RCTL.enable) || frame.length > most || !this.#accepts(frame, rctl)) return true;
+    if (this.#waiting.length >= MOST_WAITING) return false;
     registers.count(REG.tpr);
-    if (this.#waiting.length >= MOST_WAITING) {
-      registers.count(REG.mpc);
-      return INT.rxo;
-    }
     this.#waiting.push(this.#padded(frame));
-    return 0;
+    return true;
   }
 
   /** Writes waiting frames to memory while there are descriptors.

@@ -233,14 +233,11 @@ export class Rtl8139 extends PciCard {
     }
   }
 
-  /** @returns false when there is no room now */
+  /** @returns false when there is no room now: the other end holds the frame back, as flow control has it do, so nothing overflows */
   #arrived(frame: Uint8Array): boolean {
     const isWanted = (this.#bytes[REG.cr] & CR.receive) !== 0 && this.#receivedStatus(frame) !== 0;
     if (!isWanted || frame.length > MOST_FRAME_BYTES) return true;
-    if (this.#waiting.length >= MOST_WAITING || !this.#hasSpace(frame.length)) {
-      this.#raise(INT.rxovw);
-      return false;
-    }
+    if (this.#waiting.length >= MOST_WAITING || !this.#hasSpace(frame.length)) return false;
     const padded = new Uint8Array(Math.max(frame.length, SHORTEST_FRAME_BYTES));
     padded.set(frame);
     this.#waiting.push(padded);
