@@ -1,3 +1,4 @@
+import assert from 'node:assert/strict';
 import { PcBoard } from '../../src/boards/pc.ts';
 import { ClockTsc } from '../../src/boards/tsc.ts';
 import { Ahci } from '../../src/devices/ahci/ahci.ts';
@@ -16,8 +17,11 @@ import { IdeChannel, type RegisterBank } from '../../src/devices/piix3-ide/chann
 import { BUS_MASTER_PORTS, Piix3Ide } from '../../src/devices/piix3-ide/piix3-ide.ts';
 import { Piix4PmRegisters } from '../../src/devices/piix4-pm/pm-registers.ts';
 import { Uart16550 } from '../../src/devices/uart16550/uart16550.ts';
+import { DISPI, DISPI_ENABLED, DISPI_NO_CLEAR } from '../../src/devices/vga/dispi.ts';
 import { makeEdid } from '../../src/devices/vga/edid.ts';
 import { VgaAdapter } from '../../src/devices/vga/vga-adapter.ts';
+import type { Scanout } from '../../src/display/interfaces.ts';
+import { PIXEL_BYTES } from '../../src/display/linear.ts';
 import { Screen } from '../../src/display/screen.ts';
 import type { BusWidth } from '../../src/machine/bus.ts';
 import { DiskQueue } from '../../src/machine/disk-queue.ts';
@@ -101,7 +105,7 @@ function makeFloppy(slot: PciSlot) {
 
 /** A VGA with Bochs' modes, all of its memory within reach, and a screen that looks at it. */
 function vgaSubject(): HostileSubject {
-  let screen: Screen | undefined;
+  let shown: { vga: VgaAdapter; screen: Screen } | undefined;
   const make = (slot: PciSlot) => {
     const windows: Record<string, Registers> = {};
     const vga = new VgaAdapter({
@@ -113,7 +117,7 @@ function vgaSubject(): HostileSubject {
         return { place: () => {} };
       },
     });
-    screen = new Screen(vga);
+    shown = { vga, screen: new Screen(vga) };
     return new ChipCard(
       slot,
       [vga],
@@ -129,11 +133,39 @@ function vgaSubject(): HostileSubject {
   };
   const registers = [...upTo(48), ...upTo(11).map((n) => 0x500 + n * 2), 0, 0, 0, 0, 0x604];
   const poke = (below: Below) => {
+    if (!shown) return;
+    if (below(200) === 0) setBochsMode(shown.vga, below);
     if (below(50) > 0) return;
-    screen?.refresh();
-    screen?.text();
+    expectInMemory(shown.vga.scanout());
+    shown.screen.refresh();
+    shown.screen.text();
   };
   return { name: 'vga', make, registers, poke };
+}
+
+/** Switches a mode on, for which random numbers seldom are right. */
+function setBochsMode({ dispiIndex, dispiData, ports }: VgaAdapter, below: Below): void {
+  const bits = [4, 8, 15, 16, 24, 32][below(6)];
+  for (const [index, value] of [
+    [DISPI.enable, 0],
+    [DISPI.width, 8 * (1 + below(64))],
+    [DISPI.height, 1 + below(300)],
+    [DISPI.bitsPerPixel, bits],
+    [DISPI.enable, DISPI_ENABLED | DISPI_NO_CLEAR],
+  ]) {
+    dispiIndex.write(0, 2, index);
+    dispiData.write(0, 2, value);
+  }
+  ports.read(0x2a, 1); // 3DAh: what follows is an index of the attribute controller, and shows the picture
+  ports.write(0x10, 1, 0x20);
+}
+
+/** @throws {AssertionError} the picture lies outside of the memory */
+function expectInMemory(scanout: Scanout): void {
+  if (scanout.kind !== 'linear') return;
+  const { offset, pitch, width, height, format, memory } = scanout;
+  const end = offset + pitch * (height - 1) + width * PIXEL_BYTES[format];
+  assert.ok(end <= memory.length, `the picture ends at ${end} of ${memory.length} bytes`);
 }
 
 /** Registers of a chip that has fewer than the power of two that a base address register decodes. */

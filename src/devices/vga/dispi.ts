@@ -198,20 +198,28 @@ export class BochsDispi {
     return width * (FORMATS[this.#registers[DISPI.bitsPerPixel]]?.bytes ?? 1 / 8);
   }
 
+  /** A picture that longer lines would push out of the memory starts at its beginning again, as in QEMU. */
   #setVirtualWidth(width: number): void {
+    const registers = this.#registers;
     const pitch = this.#pitch(width);
     if (width < this.width || pitch === 0 || pitch * this.height > this.#planeBytes) return;
-    this.#registers[DISPI.virtualWidth] = width;
-    this.#registers[DISPI.virtualHeight] = Math.min(0xffff, Math.floor(this.#planeBytes / pitch));
-    this.#scroll(DISPI.xOffset, this.#registers[DISPI.xOffset]);
+    registers[DISPI.virtualWidth] = width;
+    registers[DISPI.virtualHeight] = Math.min(0xffff, Math.floor(this.#planeBytes / pitch));
+    if (this.#isInMemory) return;
+    registers[DISPI.xOffset] = 0;
+    registers[DISPI.yOffset] = 0;
   }
 
   /** Moves the picture over the memory; what would leave it does nothing. */
   #scroll(index: number, value: number): void {
     const before = this.#registers[index];
     this.#registers[index] = value;
-    const last = this.offset + this.pitch * (this.height - 1) + this.#pitch(this.width);
-    if (last > this.#planeBytes) this.#registers[index] = before;
+    if (!this.#isInMemory) this.#registers[index] = before;
+  }
+
+  get #isInMemory(): boolean {
+    const end = this.offset + this.pitch * (this.height - 1) + this.#pitch(this.width);
+    return end <= this.#planeBytes;
   }
 }
 

@@ -250,6 +250,17 @@ describe('the Bochs interface', () => {
     assert.deepEqual([scanout.pitch, scanout.offset, scanout.format], [2048, 2048 * 100 + 32, 'r5g6b5']);
   });
 
+  it('starts at the beginning again when longer lines would push the picture out of the memory', () => {
+    const bench = new VgaBench();
+    bench.bochsMode(64, 64, 32);
+    bench.dispi(9, 0xffc0);
+    bench.dispi(6, 128);
+    assert.deepEqual([bench.dispi(6), bench.dispi(9)], [128, 0]);
+    const scanout = bench.vga.scanout();
+    assert.ok(scanout.kind === 'linear');
+    assert.deepEqual([scanout.pitch, scanout.offset], [512, 0]);
+  });
+
   it('clears the memory unless told not to', () => {
     const bench = new VgaBench();
     bench.devices['video memory'].write(12345, 1, 7);
