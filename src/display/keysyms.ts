@@ -59,9 +59,8 @@ const KEYSYMS: readonly (readonly [keysym: number, name: string])[] = [
 ];
 const FIRST_FUNCTION_KEY = 0xffbe;
 const FIRST_KEYPAD_DIGIT = 0xffb0;
-/** Keysyms of other characters are their code points with this bit; those of Latin-1 are the code points themselves. */
+/** Keysyms of characters are their code points with this bit; those of Latin-1 and of the euro are the code points themselves, too. */
 const UNICODE = 0x0100_0000;
-const EURO = 0x20ac;
 
 /** The keys of keysyms on a keyboard with this layout: of characters, the key without its modifiers. */
 export function keysymsOf(layout: LayoutName): ReadonlyMap<number, Key> {
@@ -70,7 +69,6 @@ export function keysymsOf(layout: LayoutName): ReadonlyMap<number, Key> {
     const key = stroke.at(-1);
     const code = character.codePointAt(0) ?? 0;
     if (key) keys.set(code, key).set(UNICODE + code, key);
-    if (key && code === EURO) keys.set(code, key);
   }
   for (const [keysym, name] of KEYSYMS) keys.set(keysym, requireKey(name));
   for (let n = 0; n < 12; n++) keys.set(FIRST_FUNCTION_KEY + n, requireKey(`f${n + 1}`));
