@@ -1,7 +1,8 @@
 /**
  * Asks the host's processor about fresh cases and judges the engines by its answers:
- *   node test/oracle/record.ts [--seed N] [--per-form N] [--engines evaluator,interpreter] [--only families] [--write]
- * With --write the answers replace test/vectors, with --only those of these families. Skips, with the reason, what the host lacks.
+ *   node test/oracle/record.ts [--seed N] [--per-form N] [--engines evaluator,interpreter,translated] [--only families] [--write]
+ * The first two engines are asked unless told otherwise. With --write the answers replace test/vectors, with --only those
+ * of these families. Skips, with the reason, what the host lacks.
  */
 
 import { mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
@@ -31,6 +32,8 @@ const SHOWN = 10;
 const RUNNERS: Readonly<Record<string, () => CaseRunner>> = {
   evaluator: () => new EvaluatorRunner(),
   interpreter: () => new InterpreterRunner(),
+  /** Each case is compiled on its own, which takes long: for few cases. 16-bit code is interpreted, as its segments have bases. */
+  translated: () => new InterpreterRunner({ hotAfter: 0 }),
 };
 
 interface Options {
