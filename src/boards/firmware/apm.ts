@@ -26,14 +26,14 @@ type Entries = Pick<SystemFacts, 'apm16' | 'apm32'>;
 
 /** Functions of INT 15h, AH = 53h, by AL: whether they succeeded. */
 const FUNCTIONS: Readonly<Record<number, (c: Caller, entries: Entries) => boolean>> = {
-  0: (c) => {
+  0x00: (c) => {
     c.ax = VERSION;
     c.bx = SIGNATURE;
     c.cx = PROTECTED_MODE_ENTRIES;
     return true;
   },
-  1: () => true,
-  2: (c, { apm16 }) => {
+  0x01: () => true,
+  0x02: (c, { apm16 }) => {
     c.ax = BIOS_SEGMENT;
     c.bx = apm16;
     c.cx = BIOS_SEGMENT;
@@ -41,7 +41,7 @@ const FUNCTIONS: Readonly<Record<number, (c: Caller, entries: Entries) => boolea
     c.di = SEGMENT_BYTES;
     return true;
   },
-  3: (c, { apm32 }) => {
+  0x03: (c, { apm32 }) => {
     c.ax = BIOS_SEGMENT;
     c.ebx = apm32;
     c.cx = BIOS_SEGMENT;
@@ -50,28 +50,28 @@ const FUNCTIONS: Readonly<Record<number, (c: Caller, entries: Entries) => boolea
     c.di = SEGMENT_BYTES;
     return true;
   },
-  4: () => true,
-  5: () => true,
-  6: () => true,
-  7: (c) => {
+  0x04: () => true,
+  0x05: () => true,
+  0x06: () => true,
+  0x07: (c) => {
     if (c.bx !== ALL_DEVICES) return fail(c, ERROR.badDevice);
     if (c.cx === STATE_OFF) c.out(PM1_CONTROL, SLEEP_ENABLE_SOFT_OFF, 2);
     return true;
   },
-  8: () => true,
-  10: (c) => {
+  0x08: () => true,
+  0x0a: (c) => {
     c.bx = (AC_LINE << 8) | NO_BATTERY;
     c.cx = 0x80ff;
     c.dx = 0xffff;
     return true;
   },
-  11: (c) => fail(c, ERROR.noEvent),
-  14: (c) => {
+  0x0b: (c) => fail(c, ERROR.noEvent),
+  0x0e: (c) => {
     c.ax = VERSION;
     return true;
   },
-  15: () => true,
-  16: (c) => {
+  0x0f: () => true,
+  0x10: (c) => {
     c.bx = 0;
     c.cx = 0;
     return true;

@@ -73,28 +73,28 @@ function access(c: Caller, size: Size, isWrite: boolean): number {
 }
 
 const FUNCTIONS: Readonly<Record<number, (c: Caller) => number>> = {
-  1: (c) => {
+  0x01: (c) => {
     c.edx = SIGNATURE_PCI;
     c.bx = VERSION;
     c.cl = 0;
     c.al = MECHANISM_1;
     return RETURN.ok;
   },
-  2: (c) => {
+  0x02: (c) => {
     const wanted = (c.dx | (c.cx << 16)) >>> 0;
     return c.dx === 0xffff ? RETURN.badVendor : find(c, (place) => readConfig(c, place, 0, 4) === wanted);
   },
-  3: (c) => {
+  0x03: (c) => {
     const wanted = c.ecx & 0xffffff;
     return find(c, (place) => readConfig(c, place, CLASS, 4) >>> 8 === wanted);
   },
-  8: (c) => access(c, 1, false),
-  9: (c) => access(c, 2, false),
-  10: (c) => access(c, 4, false),
-  11: (c) => access(c, 1, true),
-  12: (c) => access(c, 2, true),
-  13: (c) => access(c, 4, true),
-  14: routingOptions,
+  0x08: (c) => access(c, 1, false),
+  0x09: (c) => access(c, 2, false),
+  0x0a: (c) => access(c, 4, false),
+  0x0b: (c) => access(c, 1, true),
+  0x0c: (c) => access(c, 2, true),
+  0x0d: (c) => access(c, 4, true),
+  0x0e: routingOptions,
 };
 
 /** AH = B1h with AL the function. Results are set; the carry flag is the caller's concern. @returns whether it has failed */

@@ -35,31 +35,31 @@ type Function = (c: Caller, facts: SystemFacts) => boolean;
 
 /** Functions of INT 15h by AH: whether they succeeded. */
 const FUNCTIONS: Readonly<Record<number, Function>> = {
-  36: a20,
-  83: (c, facts) => apm(c, facts),
-  128: (c) => succeed(c),
-  129: (c) => succeed(c),
-  130: (c) => succeed(c),
-  131: eventWait,
-  133: (c) => succeed(c),
-  135: blockMove,
-  136: (c, { lowRamEnd }) => {
+  0x24: a20,
+  0x53: (c, facts) => apm(c, facts),
+  0x80: (c) => succeed(c),
+  0x81: (c) => succeed(c),
+  0x82: (c) => succeed(c),
+  0x83: eventWait,
+  0x85: (c) => succeed(c),
+  0x87: blockMove,
+  0x88: (c, { lowRamEnd }) => {
     c.ax = Math.min((lowRamEnd - ONE_MIB) / KIB, 0xfc00);
     return true;
   },
-  144: (c) => succeed(c),
-  145: (c) => succeed(c),
-  192: (c) => {
+  0x90: (c) => succeed(c),
+  0x91: (c) => succeed(c),
+  0xc0: (c) => {
     c.es = 0xf000;
     c.bx = ROM_LAYOUT.systemConfiguration;
     return succeed(c);
   },
-  193: (c) => {
+  0xc1: (c) => {
     c.es = EBDA_SEGMENT;
     return true;
   },
-  194: (c) => mouse(c),
-  232: bigMemory,
+  0xc2: (c) => mouse(c),
+  0xe8: bigMemory,
 };
 
 function succeed(c: Caller): boolean {

@@ -34,25 +34,25 @@ type Function = (c: Caller) => void;
 
 /** Functions of INT 10h, AH = 10h, by AL. */
 const FUNCTIONS: Readonly<Record<number, Function>> = {
-  0: (c) => writeAttribute(c, c.bl & 0x1f, c.bh),
-  1: (c) => writeAttribute(c, OVERSCAN, c.bh),
-  2: (c) => {
+  0x00: (c) => writeAttribute(c, c.bl & 0x1f, c.bh),
+  0x01: (c) => writeAttribute(c, OVERSCAN, c.bh),
+  0x02: (c) => {
     const values = c.loadBytes(c.address('es', c.dx, PALETTE_REGISTERS + 1), PALETTE_REGISTERS + 1);
     values.forEach((value, i) => {
       writeAttribute(c, i === PALETTE_REGISTERS ? OVERSCAN : i, value);
     });
   },
-  3: (c) => {
+  0x03: (c) => {
     const mode = readAttribute(c, MODE_CONTROL);
     writeAttribute(c, MODE_CONTROL, c.bl & 1 ? mode | 8 : mode & ~8);
   },
-  7: (c) => {
+  0x07: (c) => {
     c.bh = readAttribute(c, c.bl & 0x1f);
   },
-  8: (c) => {
+  0x08: (c) => {
     c.bh = readAttribute(c, OVERSCAN);
   },
-  9: (c) => {
+  0x09: (c) => {
     const at = c.address('es', c.dx, PALETTE_REGISTERS + 1);
     const indices = Array.from({ length: PALETTE_REGISTERS }, (_, i) => i);
     c.storeBytes(
@@ -60,42 +60,42 @@ const FUNCTIONS: Readonly<Record<number, Function>> = {
       Uint8Array.from([...indices, OVERSCAN], (index) => readAttribute(c, index)),
     );
   },
-  16: (c) => {
+  0x10: (c) => {
     c.out(DAC_INDEX, c.bl);
     for (const part of [c.dh, c.ch, c.cl]) c.out(DAC_DATA, part);
   },
-  18: (c) => {
+  0x12: (c) => {
     const values = c.loadBytes(c.address('es', c.dx, 1), c.cx * 3);
     c.out(DAC_INDEX, c.bl);
     for (const part of values) c.out(DAC_DATA, part);
   },
-  19: (c) => {
+  0x13: (c) => {
     const mode = readAttribute(c, MODE_CONTROL);
     if (c.bl === 0) writeAttribute(c, MODE_CONTROL, (mode & 0x7f) | (c.bh << 7));
     else if (c.bl === 1) writeAttribute(c, COLOR_SELECT, mode & 0x80 ? c.bh & 0x0f : (c.bh << 2) & 0x0c);
   },
-  21: (c) => {
+  0x15: (c) => {
     c.out(DAC_READ_INDEX, c.bl);
     const [red, green, blue] = [c.in(DAC_DATA), c.in(DAC_DATA), c.in(DAC_DATA)];
     c.dh = red;
     c.cx = (green << 8) | blue;
   },
-  23: (c) => {
+  0x17: (c) => {
     const at = c.address('es', c.dx, 1);
     c.probe(at, c.cx * 3);
     c.out(DAC_READ_INDEX, c.bl);
     for (let n = 0; n < c.cx * 3; n++) c.store(at + n, 1, c.in(DAC_DATA));
   },
-  24: (c) => c.out(DAC_MASK, c.bl),
-  25: (c) => {
+  0x18: (c) => c.out(DAC_MASK, c.bl),
+  0x19: (c) => {
     c.bl = c.in(DAC_MASK);
   },
-  26: (c) => {
+  0x1a: (c) => {
     const isPaged = readAttribute(c, MODE_CONTROL) >> 7;
     const select = readAttribute(c, COLOR_SELECT);
     c.bx = isPaged | ((isPaged ? select & 0x0f : select >> 2) << 8);
   },
-  27: (c) => sumToGray(c, c.bl, c.cx),
+  0x1b: (c) => sumToGray(c, c.bl, c.cx),
 };
 
 /** INT 10h, AH = 0Bh and 10h. */

@@ -110,20 +110,20 @@ const MASKS: Readonly<Record<number, readonly number[]>> = {
 type Function = (c: Caller) => number;
 
 const FUNCTIONS: Readonly<Record<number, Function>> = {
-  0: controllerInformation,
-  1: modeInformation,
-  2: setVbeMode,
-  3: (c) => {
+  0x00: controllerInformation,
+  0x01: modeInformation,
+  0x02: setVbeMode,
+  0x03: (c) => {
     const { number, isLinear } = currentMode(c);
     c.bx = number | (isLinear ? USE_LFB : 0);
     return SUCCESS;
   },
-  5: bankSwitch,
-  6: scanLineLength,
-  7: displayStart,
-  8: dacWidth,
-  9: paletteData,
-  21: () => FAILED,
+  0x05: bankSwitch,
+  0x06: scanLineLength,
+  0x07: displayStart,
+  0x08: dacWidth,
+  0x09: paletteData,
+  0x15: () => FAILED,
 };
 
 /** INT 10h, AH = 4Fh (VESA VBE 3.0). */

@@ -21,45 +21,45 @@ type Function = (c: Caller) => void;
 
 /** Functions of INT 10h by AH. Those that are not there do nothing, as on an IBM VGA. */
 const FUNCTIONS: Readonly<Record<number, Function>> = {
-  0: (c) => {
+  0x00: (c) => {
     const mode = c.al;
     if (setMode(c, mode)) c.al = (mode & 0x7f) > 7 ? 0x20 : (mode & 0x7f) === 6 ? 0x3f : 0x30;
   },
-  1: (c) => setCursorShape(c, c.cx),
-  2: (c) => setCursor(c, c.bh, c.dx),
-  3: (c) => {
+  0x01: (c) => setCursorShape(c, c.cx),
+  0x02: (c) => setCursor(c, c.bh, c.dx),
+  0x03: (c) => {
     const page = c.bh;
     c.dx = c.load(BDA.cursor + (page & 7) * 2, 2);
     c.cx = c.load(BDA.cursorShape, 2);
   },
-  5: (c) => selectPage(c, c.al),
-  6: (c) => scrollWindow(c, c.al),
-  7: (c) => scrollWindow(c, -c.al),
-  8: (c) => {
+  0x05: (c) => selectPage(c, c.al),
+  0x06: (c) => scrollWindow(c, c.al),
+  0x07: (c) => scrollWindow(c, -c.al),
+  0x08: (c) => {
     const page = c.bh & 7;
     const at = c.load(BDA.cursor + page * 2, 2);
     const { character, attribute } = new Screen(c).readCell(page, at & 0xff, at >> 8);
     c.ax = character | (attribute << 8);
   },
-  9: (c) => writeCells(c, c.bl),
-  10: (c) => writeCells(c, undefined),
-  11: (c) => paletteFunction(c),
-  12: (c) => new Screen(c).setPixel(c.bh, c.cx, c.dx, c.al),
-  13: (c) => {
+  0x09: (c) => writeCells(c, c.bl),
+  0x0a: (c) => writeCells(c, undefined),
+  0x0b: (c) => paletteFunction(c),
+  0x0c: (c) => new Screen(c).setPixel(c.bh, c.cx, c.dx, c.al),
+  0x0d: (c) => {
     c.al = new Screen(c).pixel(c.bh, c.cx, c.dx);
   },
-  14: (c) => teletype(c, c.load(BDA.page, 1), c.al, undefined, c.bl),
-  15: (c) => {
+  0x0e: (c) => teletype(c, c.load(BDA.page, 1), c.al, undefined, c.bl),
+  0x0f: (c) => {
     c.ax = c.load(BDA.videoMode, 1) | (c.load(BDA.videoControl, 1) & 0x80) | (c.load(BDA.columns, 1) << 8);
     c.bh = c.load(BDA.page, 1);
   },
-  16: (c) => paletteFunction(c),
-  17: (c) => fontFunction(c),
-  18: (c) => alternateSelect(c),
-  19: (c) => writeString(c),
-  26: (c) => displayCombination(c),
-  27: (c) => stateInformation(c),
-  79: (c) => vbeFunction(c),
+  0x10: (c) => paletteFunction(c),
+  0x11: (c) => fontFunction(c),
+  0x12: (c) => alternateSelect(c),
+  0x13: (c) => writeString(c),
+  0x1a: (c) => displayCombination(c),
+  0x1b: (c) => stateInformation(c),
+  0x4f: (c) => vbeFunction(c),
 };
 
 /** INT 10h. */
