@@ -33,7 +33,7 @@ const PAGE1 = { par: 0x01, curr: 0x07, mar: 0x08 } as const;
 const REALTEK_ID = [0x50, 0x43] as const;
 
 const CR = { stop: 1, start: 2, transmit: 4, remoteRead: 0x08, remoteWrite: 0x10, abort: 0x20 } as const;
-const INT = { received: 1, transmitted: 2, overwrite: 0x10, remoteDone: 0x40, reset: 0x80 } as const;
+const INT = { received: 1, transmitted: 2, remoteDone: 0x40, reset: 0x80 } as const;
 const INT_CLEARABLE = 0x7f;
 const RCR = { broadcast: 4, multicast: 8, promiscuous: 0x10, monitor: 0x20 } as const;
 const TCR_LOOPBACK = 0x06;
@@ -225,7 +225,7 @@ export class Dp8390 implements Device {
     this.#driveIrq();
   }
 
-  /** @returns false when the ring is full, of which the driver is told too */
+  /** @returns false when the ring is full: the other end holds the frame back, so the ring's overwrite warning never comes */
   #arrived(frame: Uint8Array): boolean {
     const r = this.#r;
     const runs = (r.cr & (CR.start | CR.stop)) === CR.start && !(r.written[PAGE0.rcr] & RCR.monitor);
@@ -233,11 +233,10 @@ export class Dp8390 implements Device {
     const padded = new Uint8Array(Math.max(frame.length, SHORTEST_FRAME_BYTES));
     padded.set(frame);
     const pages = Math.ceil((padded.length + HEADER_BYTES) / PAGE_BYTES);
-    const hasRoom = this.#hasRoom(pages);
-    if (hasRoom) this.#store(padded, pages);
-    else r.isr |= INT.overwrite;
+    if (!this.#hasRoom(pages)) return false;
+    this.#store(padded, pages);
     this.#driveIrq();
-    return hasRoom;
+    return true;
   }
 
   #accepts(frame: Uint8Array): boolean {
