@@ -1,4 +1,6 @@
 import { parseArgs } from 'node:util';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { SplitMix64 } from '../../src/base/random.ts';
 import { ManualClock } from '../../src/machine/manual-clock.ts';
 import { BROADCAST_MAC, ETHERTYPE, putEthernetHeader } from '../../src/net/ethernet.ts';
@@ -9,6 +11,9 @@ import { FLAG, putTcpChecksum, putTcpHeader, tcpHeaderBytes } from '../../src/ne
 import { GUEST_MAC, ip, NETWORK_MAC } from '../../src/net/test-network.case.ts';
 import { makeUdp } from '../../src/net/udp.ts';
 import { UserNetwork } from '../../src/net/user-network.ts';
+
+/** Frames that are sent in one go. */
+const FRAMES_A_BATCH = 1000;
 
 /** What a run has done. */
 export interface FuzzReport {
@@ -163,14 +168,14 @@ export async function fuzzNetwork(
     return random() % 16 !== 0;
   });
   while (frames < most && !until()) {
-    for (let batch = 0; batch < 1000; batch++) {
+    for (let batch = 0; batch < FRAMES_A_BATCH; batch++) {
       const frame = mangle(seeds[random() % seeds.length], random, acknowledgment);
       const offload = random() % 4 ? { checksumStart: 34, checksumAt: 50, segmentBytes: 0 } : undefined;
       network.port.send(frame, offload);
       if (random() % 8 === 0) host.act();
       if (random() % 4 === 0) clock.advanceTo(clock.nowNanos() + BigInt(random() % 100_000_000));
     }
-    frames += 1000;
+    frames += FRAMES_A_BATCH;
     await Promise.resolve();
   }
   network.close();
@@ -201,7 +206,23 @@ function repairHeader(frame: Uint8Array): void {
   frame.set([(~sum >> 8) & 0xff, ~sum & 0xff], 24);
 }
 
-if (import.meta.main) {
+/** Frames between looks at memory, the first of which finds a network that is as busy as it will be. */
+const FRAMES_A_LOOK = 1_000_000;
+/** By how much memory may differ from the first look on. */
+const MAX_GROWTH_BYTES = 16 << 20;
+
+/** @returns a function that tells how many bytes are held when all garbage is collected */
+function makeHeldBytes(): () => number {
+  setFlagsFromString('--expose-gc');
+  const collect: () => void = runInNewContext('gc');
+  return () => {
+    collect();
+    const { heapUsed, external } = process.memoryUsage();
+    return heapUsed + external;
+  };
+}
+
+async function main(): Promise<void> {
   const { values } = parseArgs({
     options: {
       seconds: { type: 'string' },
@@ -211,9 +232,23 @@ if (import.meta.main) {
   });
   const { frames, seconds = frames === undefined ? '60' : 'Infinity' } = values;
   const end = performance.now() + Number(seconds) * 1000;
-  const report = await fuzzNetwork(BigInt(values.seed), () => performance.now() > end, Number(frames ?? 'Infinity'));
-  const megabytes = Math.round(process.memoryUsage().heapUsed / 2 ** 20);
+  const heldBytes = makeHeldBytes();
+  const held: number[] = [];
+  let sent = 0;
+  const isOver = () => {
+    if (sent > 0 && sent % FRAMES_A_LOOK === 0) held.push(heldBytes());
+    sent += FRAMES_A_BATCH;
+    return performance.now() > end;
+  };
+  const report = await fuzzNetwork(BigInt(values.seed), isOver, Number(frames ?? 'Infinity'));
+  console.log(`${report.frames} frames, ${report.answers} answers, ${report.streams} streams: nothing escaped`);
+  if (held.length === 0) return;
   console.log(
-    `${report.frames} frames, ${report.answers} answers, ${report.streams} streams, ${megabytes} MB in use: nothing escaped`,
+    `held after each ${FRAMES_A_LOOK} frames: ${held.map((bytes) => (bytes / 2 ** 20).toFixed(1)).join(', ')} MiB`,
   );
+  if (held.every((bytes) => bytes <= held[0] + MAX_GROWTH_BYTES)) return;
+  console.log('memory leaks');
+  process.exitCode = 1;
 }
+
+if (import.meta.main) await main();
