@@ -9,7 +9,7 @@ import { jumpCacheEntry, recordLink } from './dispatch.ts';
 import { type Handler, type HandlerFactory, writeOperands } from './handlers.ts';
 import type { MachineCode } from './machine-code.ts';
 import type { KeyedMode } from './mode.ts';
-import { JUMP_CACHE, LINK, MAX_BLOCK, RECORD, RECORD_BYTES } from './records.ts';
+import { BLOCK, JUMP_CACHE, LINK, MAX_BLOCK, RECORD, RECORD_BYTES } from './records.ts';
 import type { CpuState } from './state.ts';
 import { GuestFault } from './system/port.ts';
 
@@ -105,6 +105,9 @@ export class BlockDecoder {
     view.setUint32(entry + JUMP_CACHE.key, state.u32(STATE.codeKey), true);
     view.setUint32(entry + JUMP_CACHE.block, block, true);
     view.setBigUint64(entry + JUMP_CACHE.ripBase, BigInt.asUintN(64, rip - (linear & 0xfffn)), true);
+    view.setUint32(entry + JUMP_CACHE.entry, view.getUint32(block + BLOCK.entry, true), true);
+    view.setUint16(entry + JUMP_CACHE.count, view.getUint32(block + BLOCK.count, true), true);
+    view.setUint16(entry + JUMP_CACHE.label, view.getUint32(block + BLOCK.label, true), true);
   }
 
   #decode(start: Start): number {

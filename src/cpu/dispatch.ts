@@ -31,6 +31,17 @@ export function enterBlock(b: Builder, block: Val, before?: () => void): void {
   });
 }
 
+/** As {@link enterBlock}, for the block that an entry of the jump cache holds. */
+export function enterFound(b: Builder, entry: Val, before?: () => void): void {
+  const left = get(b, STATE.budget).sub(b.load('i32', 2, entry, JUMP_CACHE.count));
+  b.if(left.geS(0), () => {
+    put(b, STATE.budget, left);
+    before?.();
+    const record = b.load('i32', 4, entry, JUMP_CACHE.block).add(RECORD_BYTES);
+    b.tailCallSlot(b.load('i32', 4, entry, JUMP_CACHE.entry), record);
+  });
+}
+
 /** Linear address of `rip` in the current code segment. */
 function linearOf(b: Builder, rip: Val): Val {
   const base = b.load('i64', 8, b.cpu, SEGMENTS + SEG.CS * SEGMENT_BYTES + SEGMENT.base);
@@ -58,6 +69,9 @@ const findBlock = defineHelper('findBlock', { params: ['i64', 'i32'], result: 'i
       b.store(4, cacheEntry, JUMP_CACHE.key, get(b, STATE.codeKey));
       b.store(4, cacheEntry, JUMP_CACHE.block, block);
       b.store(8, cacheEntry, JUMP_CACHE.ripBase, rip.sub(linear.and(0xfff)));
+      b.store(4, cacheEntry, JUMP_CACHE.entry, b.load('i32', 4, block, BLOCK.entry));
+      b.store(2, cacheEntry, JUMP_CACHE.count, b.load('i32', 4, block, BLOCK.count));
+      b.store(2, cacheEntry, JUMP_CACHE.label, b.load('i32', 4, block, BLOCK.label));
       b.return(block);
     });
     b.if(found.eqz(), () => b.return(0));
@@ -95,7 +109,7 @@ export const dispatch = defineHelper('dispatch', { threaded: true }, (b) => {
     });
   });
   put(b, STATE.ripBase, b.load('i64', 8, entry, JUMP_CACHE.ripBase));
-  enterBlock(b, b.load('i32', 4, entry, JUMP_CACHE.block));
+  enterFound(b, entry);
   put(b, STATE.pending, b.i32(PENDING.event));
 });
 

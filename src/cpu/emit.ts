@@ -25,6 +25,7 @@ const OPCODE = {
   return: 0x0f,
   call: 0x10,
   returnCall: 0x12,
+  returnCallIndirect: 0x13,
   returnCallRef: 0x15,
   drop: 0x1a,
   localGet: 0x20,
@@ -196,6 +197,13 @@ class FunctionEmitter {
         this.#decodedCode();
         this.#value(s.index);
         this.#code.byte(...OPCODE.arrayGet, CODE_TYPE, OPCODE.returnCallRef, THREADED_TYPE);
+        return;
+      case 'tailCallSlot':
+        for (const arg of s.args) this.#value(arg);
+        this.#decodedCode();
+        this.#links();
+        this.#value(s.slot);
+        this.#code.byte(OPCODE.returnCallIndirect, THREADED_TYPE, 0);
         return;
       case 'memoryCopy':
         this.#bulk([s.target, s.source], s.length, [0xfc, 10, 0, 0]);

@@ -138,7 +138,17 @@ export class MachineCode {
     if (jit === undefined) return;
     this.cache.hotAfter = Math.max(1, jit.hotAfter);
     const countSlot = (bits: 16 | 32 | 64) => this.handlers.special(bits).count.slot;
-    this.translator = new Translator(linker, this.cache, this.decoded, layout, this.view, countSlot, jit);
+    const entriesChanged = () => this.#forgetJumps();
+    this.translator = new Translator(
+      linker,
+      this.cache,
+      this.decoded,
+      layout,
+      this.view,
+      countSlot,
+      entriesChanged,
+      jit,
+    );
   }
 
   /** Makes an engine known; they come in the order of their areas in the memory. @returns its number */
@@ -168,7 +178,11 @@ export class MachineCode {
 
   /** Drops code made from `length` bytes at `gpa`, which are about to change. */
   invalidate(gpa: number, length: number): void {
-    if (!this.cache.invalidate(gpa, length)) return;
+    if (this.cache.invalidate(gpa, length)) this.#forgetJumps();
+  }
+
+  /** Makes the jump caches of all processors invalid. */
+  #forgetJumps(): void {
     for (const owner of this.#owners) owner.codeInvalidated();
   }
 

@@ -56,8 +56,21 @@ export const BLOCK = {
 /** Most instructions in a block. */
 export const MAX_BLOCK = 64;
 
-/** One entry of the jump cache: RIP with the key under which it holds, block, and the RIP of the block's page. */
-export const JUMP_CACHE = { entries: 4096, bytes: 32, rip: 0, key: 8, block: 12, ripBase: 16 } as const;
+/**
+ * One entry of the jump cache: RIP with the key under which it holds, block, the RIP of the block's page, and what is needed of the
+ * block's header to go on there, so that it need not be read: `entry`, `count` (u16) and `label` (u16).
+ */
+export const JUMP_CACHE = {
+  entries: 4096,
+  bytes: 32,
+  rip: 0,
+  key: 8,
+  block: 12,
+  ripBase: 16,
+  entry: 24,
+  count: 28,
+  label: 30,
+} as const;
 
 /** The open hash table from (guest-physical address, mode) to block: `key` is address | mode << 48, 0 where free. */
 export const BLOCK_TABLE = { entries: 1 << 18, bytes: 16, key: 0, block: 8, probes: 16 } as const;

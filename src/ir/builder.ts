@@ -274,6 +274,10 @@ export class Builder {
   tailCallIndirect(index: Val, arg: Val): void {
     this.add({ kind: 'tailCallIndirect', index, args: [this.cpu, arg] });
   }
+  /** As {@link tailCallIndirect}, in the threaded function in a slot of the function table. */
+  tailCallSlot(slot: Val, arg: Val): void {
+    this.add({ kind: 'tailCallSlot', slot, args: [this.cpu, arg] });
+  }
 
   memoryCopy(target: Val, source: Val, length: Val): void {
     this.add({ kind: 'memoryCopy', target, source, length });

@@ -57,7 +57,8 @@ export type Stmt =
   | { readonly kind: 'switch'; readonly index: Val; readonly targets: readonly Label[] }
   | { readonly kind: 'return'; readonly value?: Val }
   | { readonly kind: 'tailCall'; readonly callee: FunctionRef; readonly args: readonly Val[] }
-  | { readonly kind: 'tailCallIndirect'; readonly index: Val; readonly args: readonly Val[] };
+  | { readonly kind: 'tailCallIndirect'; readonly index: Val; readonly args: readonly Val[] }
+  | { readonly kind: 'tailCallSlot'; readonly slot: Val; readonly args: readonly Val[] };
 
 /**
  * A function that IR can call: either recorded (`record`), or given by the host (`record` undefined) and imported under

@@ -4,7 +4,7 @@ import type { Val } from '../../ir/val.ts';
 import { getField as get, putField as put } from '../../isa/fields.ts';
 import { STATE } from '../../isa/registers.ts';
 import { SEMANTICS } from '../../isa/semantics/index.ts';
-import { continueAt, dispatch, enterBlock, lookUp } from '../dispatch.ts';
+import { continueAt, dispatch, enterFound, lookUp } from '../dispatch.ts';
 import { shapeOf } from '../handlers.ts';
 import { BLOCK, JUMP_CACHE, RECORD_BYTES } from '../records.ts';
 import { holds, type Part, structure } from './control-flow.ts';
@@ -203,17 +203,16 @@ class RegionCompiler {
     const { entry, sameRip, sameKey } = lookUp(b, get(b, STATE.rip));
     b.if(sameRip, () => {
       b.if(sameKey, () => {
-        const block = b.load('i32', 4, entry, JUMP_CACHE.block);
         const value = b.load('i64', 8, entry, JUMP_CACHE.ripBase);
         b.add({ kind: 'store', bytes: 8, address: b.cpu, offset: STATE.ripBase.offset, value });
         if (this.#comesBack) put(b, STATE.ripBase, value);
-        b.if(b.load('i32', 4, block, BLOCK.entry).eq(this.#slot), () => {
-          b.set(this.#target, b.load('i32', 4, block, BLOCK.label));
+        b.if(b.load('i32', 4, entry, JUMP_CACHE.entry).eq(this.#slot), () => {
+          b.set(this.#target, b.load('i32', 2, entry, JUMP_CACHE.label));
           b.continue(again);
         });
-        this.#countMeeting(block);
+        this.#countMeeting(b.load('i32', 4, entry, JUMP_CACHE.block));
         // Probes are told before the next block is paid: dispatch pays later.
-        if (this.#probe === undefined) enterBlock(b, block, () => this.#storeRest());
+        if (this.#probe === undefined) enterFound(b, entry, () => this.#storeRest());
       });
     });
     this.#probe?.leaving(b, 'jump', 0);

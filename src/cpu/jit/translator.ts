@@ -102,6 +102,7 @@ export class Translator {
   readonly #layout: MemoryLayout;
   readonly #view: DataView;
   readonly #countSlot: (bits: 16 | 32 | 64) => number;
+  readonly #entriesChanged: () => void;
   readonly #effects = new HelperEffects(helperTarget, OUTWARD);
   readonly #probe: RegionProbe | undefined;
   readonly #vectors: VectorPool;
@@ -118,7 +119,10 @@ export class Translator {
   #bytes = 0;
   #nextSlot = FIRST_SLOT;
 
-  /** @param countSlot the handler that counts entries into blocks of a mode */
+  /**
+   * @param countSlot the handler that counts entries into blocks of a mode
+   * @param entriesChanged told when blocks are entered by other functions than before: jump caches must forget them
+   */
   constructor(
     linker: Linker,
     cache: CodeCache,
@@ -126,6 +130,7 @@ export class Translator {
     layout: MemoryLayout,
     view: DataView,
     countSlot: (bits: 16 | 32 | 64) => number,
+    entriesChanged: () => void,
     options: JitOptions,
   ) {
     this.#linker = linker;
@@ -134,6 +139,7 @@ export class Translator {
     this.#layout = layout;
     this.#view = view;
     this.#countSlot = countSlot;
+    this.#entriesChanged = entriesChanged;
     this.#vectors = new VectorPool(view, layout);
     this.#cacheBytes = options.cacheBytes ?? CACHE_BYTES;
     this.#joinAfter = options.joinAfter ?? JOIN_AFTER;
@@ -227,6 +233,7 @@ export class Translator {
     const bytes = this.#linker.compile(functions, [], (value) => this.#vectors.addressOf(value));
     this.stats.bytes += bytes;
     for (const region of installed) this.#install(region);
+    this.#entriesChanged();
     this.#keep({ regions: new Set(installed), bytes });
     this.stats.batches.add(performance.now() - from);
   }
@@ -279,6 +286,7 @@ export class Translator {
     this.#installed.delete(region.slot);
     this.#linker.table.set(region.slot, null);
     this.#freeSlots.push(region.slot);
+    this.#entriesChanged();
     this.#forget(region);
   }
 
