@@ -164,6 +164,12 @@ describe('Fdc82078', () => {
     assert.equal(seen.irq, false);
   });
 
+  test('a transfer of both heads ends with the track of a disk that has one', async () => {
+    const { transfer, dma } = setUp({ sectors: 320, rate: 2 });
+    assert.deepEqual(await transfer(0xe6, [0, 0, 1, 8], 9 * 512), [0x40, 0x80, 0, 1, 0, 1, 2]);
+    assert.equal(dma.memory.length, 8 * 512);
+  });
+
   test('a read that ends with the cylinder names the next one', async () => {
     const { transfer, command, dma, senseInterrupt } = setUp();
     command(0x0f, 0, 5);

@@ -462,10 +462,10 @@ export class Fdc82078 implements Device {
 
   /** Goes on behind a chunk: to the second head, or to the end. Without TC it ends as an error. */
   #chunkDone(transfer: Transfer): void {
+    const format = this.#drives[transfer.drive]?.format;
     transfer.sector += Math.ceil(transfer.moved / SECTOR_BYTES);
-    const beyond =
-      transfer.sector > transfer.eot || transfer.sector > (this.#drives[transfer.drive]?.format?.sectors ?? 0);
-    const otherHead = transfer.multiTrack && transfer.head === 0;
+    const beyond = transfer.sector > transfer.eot || transfer.sector > (format?.sectors ?? 0);
+    const otherHead = transfer.multiTrack && transfer.head === 0 && format?.heads === 2;
     if (beyond && otherHead) {
       transfer.head = 1;
       transfer.sector = 1;
