@@ -39,6 +39,7 @@ mkdir /www
 say fetch 'wget -q -O /www/file http://10.0.2.2:${hostPort}/file; sha256sum < /www/file'
 say send 'head -c ${SENT_BYTES} /www/file | nc 10.0.2.2 ${sinkPort}'
 say ping6 'ping -6 -c 2 -i 0.1 fec0::2 | grep transmitted'
+say errors 'cd /sys/class/net/eth0/statistics; cat rx_errors rx_missed_errors tx_errors'
 httpd -p ${GUEST_PORT} -h /www
 say serving 'true'
 read finished
@@ -121,6 +122,7 @@ for (const model of MODELS) {
     says('downloads a file whole', 'fetch', () => new RegExp(sha256(data)));
     says('uploads a file whole', 'send', () => new RegExp(sha256(data.subarray(0, SENT_BYTES))));
     says('pings over IPv6 with an address of its own making', 'ping6', /2 packets transmitted, 2 packets received/);
+    says('counts no errors of its card', 'errors', /^0 0 0 /);
 
     it('serves many connections through a forwarded port', async (t) => {
       if (reason !== undefined) return t.skip(reason);
