@@ -26,8 +26,10 @@ export interface CpuEnvironment {
   random(): bigint;
   /** Nanoseconds since power-on; exact while guest code asks. */
   nowNanos(): bigint;
-  /** How that goes on while guest code runs, where this processor alone retires instructions; undefined: it must be asked. */
+  /** How that goes on while this processor runs guest code, by the instructions of all; undefined: it must be asked. */
   pace?(): ClockPace | undefined;
+  /** Instructions that the machine's other processors have retired; none without it. */
+  retiredElsewhere?(): number;
   /** An x87 instruction waits with FERR# asserted. `rises`: it was not before. @returns whether IGNNE# is asserted */
   fpuError?(rises: boolean): boolean;
   /** The guest has set its time-stamp counter. */

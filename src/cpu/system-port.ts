@@ -134,6 +134,7 @@ export class EnginePort implements SystemPort {
   keepTsc(): void {
     const pace = this.#environment.pace?.();
     const { state } = this;
+    if (pace) this.#engine.tscFrom = pace.instructions - (this.#environment.retiredElsewhere?.() ?? 0);
     const same = pace === this.#pace && this.tscOffset === this.#paceOffset;
     if (same && state.u32(STATE.quickTsc) !== 0) return;
     this.#pace = pace;
@@ -141,7 +142,6 @@ export class EnginePort implements SystemPort {
     const known = pace !== undefined && this.#tscHz === NANOS_PER_SECOND;
     state.setU32(STATE.quickTsc, known ? 1 : 0);
     if (!known) return;
-    this.#engine.tscFrom = pace.instructions;
     state.setU64(STATE.tscOrigin, BigInt.asUintN(64, pace.nanos + this.tscOffset));
     state.setU64(STATE.tscLeast, BigInt.asUintN(64, pace.leastNanos + this.tscOffset));
     state.view.setFloat64(STATE.tscRate.offset, pace.nanosPerInstruction, true);

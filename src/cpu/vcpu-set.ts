@@ -5,7 +5,11 @@ import type { Breakpoint, Watchpoint } from './debug-points.ts';
 import type { Vcpu } from './vcpu.ts';
 
 /** Instructions that a processor executes before another that has something to do gets its turn. */
-const TURN = 20_000;
+const TURN = 100_000;
+/** What is left of a turn at most once something has happened that another processor may wait for. */
+const EVENT_TURN = 20_000;
+/** A turn while no other processor has anything to do: it lasts until one has. */
+const UNLIMITED_TURN = Number.MAX_SAFE_INTEGER;
 const NOT_MONITORING = -1;
 const BUDGET: RunExit = { kind: 'budget' };
 const HALTED: RunExit = { kind: 'halted' };
@@ -22,6 +26,8 @@ export class VcpuSet {
   #current = 0;
   #turnLeft = TURN;
   #endRequested = false;
+  /** Instructions that the processor whose turn it is had retired when it was last told to run; undefined while none runs. */
+  #runsFrom: number | undefined;
   /** The processor that executes one instruction for a debugger. */
   #stepping: number | undefined;
   /** The page that each processor monitors. */
@@ -32,7 +38,6 @@ export class VcpuSet {
     this.all = all;
     this.#isAwake = isAwake;
     this.#monitored = all.map(() => NOT_MONITORING);
-    for (const { state } of all) state.setU32(STATE.pauseYields, all.length > 1 ? 1 : 0);
   }
 
   /** The processor whose turn it is. */
@@ -68,15 +73,27 @@ export class VcpuSet {
       if (!this.#chooseCurrent()) return HALTED;
       const vcpu = this.current;
       const before = vcpu.retired;
-      const exit = vcpu.run(Math.min(left, this.#turnLeft));
+      const exit = this.#runCurrent(Math.min(left, this.#turnLeft));
       const used = vcpu.retired - before;
       left -= used;
-      this.#turnLeft -= used;
       if (exit.kind === 'halted') this.#turnLeft = 0;
       else if (exit.kind !== 'budget') return exit;
       fruitless = used === 0 ? fruitless + 1 : 0;
     }
     return fruitless > this.all.length ? HALTED : BUDGET;
+  }
+
+  /** Takes what is executed off the turn, unless that is unlimited; where it becomes limited meanwhile, from there on. */
+  #runCurrent(instructions: number): RunExit {
+    const { current } = this;
+    current.state.setU32(STATE.pauseYields, this.#turnLeft === UNLIMITED_TURN ? 0 : 1);
+    this.#runsFrom = current.retired;
+    try {
+      return current.run(instructions);
+    } finally {
+      if (this.#turnLeft !== UNLIMITED_TURN) this.#turnLeft -= current.retired - this.#runsFrom;
+      this.#runsFrom = undefined;
+    }
   }
 
   /** Has the next {@link run} execute one instruction of one processor. */
@@ -111,6 +128,29 @@ export class VcpuSet {
   /** Something that a processor may wait for has happened: it looks before its next instruction. */
   requestEvent(number: number): void {
     if (number === this.#current) this.current.requestStop();
+    else this.#shortenTurn();
+  }
+
+  /** The INIT that a processor's local APIC receives. */
+  init(number: number): void {
+    this.all[number].init();
+    if (number !== this.#current) this.#shortenTurn();
+  }
+
+  /** A start-up IPI. @param vector the page to start at, 0 to 255 */
+  startUp(number: number, vector: number): void {
+    this.all[number].startUp(vector);
+    if (number !== this.#current) this.#shortenTurn();
+  }
+
+  /** Another processor may have something to do now. Depends on the guest alone, as it must. */
+  #shortenTurn(): void {
+    const { current } = this;
+    const used = this.#runsFrom === undefined ? 0 : current.retired - this.#runsFrom;
+    const left = this.#turnLeft === UNLIMITED_TURN ? this.#turnLeft : this.#turnLeft - used;
+    if (left <= EVENT_TURN) return;
+    this.#turnLeft = EVENT_TURN + used;
+    current.requestEnd();
   }
 
   /** PAUSE of the processor whose turn it is: those others that are awake run now. */
@@ -133,6 +173,7 @@ export class VcpuSet {
       if (monitored !== page) return;
       this.#monitored[number] = NOT_MONITORING;
       this.all[number].monitorTriggered();
+      if (number !== this.#current) this.#shortenTurn();
     });
   }
 
@@ -222,9 +263,13 @@ export class VcpuSet {
       while (next !== this.#current && !this.#isAwake(next));
       if (!this.#isAwake(next)) return false;
       this.#current = next;
-      this.#turnLeft = TURN;
+      this.#turnLeft = this.#othersAwake(next) ? TURN : UNLIMITED_TURN;
     }
     return true;
+  }
+
+  #othersAwake(number: number): boolean {
+    return this.all.some((_, other) => other !== number && this.#isAwake(other));
   }
 
   #watch(page: number): void {
