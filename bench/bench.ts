@@ -37,7 +37,8 @@ async function main(): Promise<void> {
   const { scale, runs, memoryBytes } = options;
   const comparisons = reports.map((report) => ({ bits: report.bits, with: comparisonsOf(report).map(plain) }));
   const host = { ...describeHost(), load };
-  save(started, { started, host, scale, runs, memoryBytes, comparisons, widths: reports }, reports);
+  if (!options.save) return;
+  save(started, options.partial, { started, host, scale, runs, memoryBytes, comparisons, widths: reports }, reports);
 }
 
 async function measureWidth(options: BenchOptions, bits: Bits, folder: string): Promise<WidthReport> {
@@ -99,9 +100,9 @@ function plain({ rows, ...rest }: Comparison) {
   return { ...rest, rows: Object.fromEntries(rows) };
 }
 
-function save(started: string, results: object, reports: readonly WidthReport[]): void {
+function save(started: string, partial: boolean, results: object, reports: readonly WidthReport[]): void {
   mkdirSync(RESULTS, { recursive: true });
-  const name = join(RESULTS, `${started.slice(0, 19).replaceAll(':', '')}Z`);
+  const name = join(RESULTS, `${started.slice(0, 19).replaceAll(':', '')}Z${partial ? '-partial' : ''}`);
   const write = (file: string, text: string) => {
     writeFileSync(file, text);
     console.error(`written: ${file}`);

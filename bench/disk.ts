@@ -5,12 +5,12 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { loadavg, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { parseArgs } from 'node:util';
 import { concatenate } from '../src/base/bytes.ts';
 import { FILE_TYPE } from '../src/base/cpio.ts';
 import { debianBusybox, debianKernel } from '../test/guests/debian.ts';
 import { packInitramfs } from '../test/guests/initramfs.ts';
 import { debianModules, LOAD_MODULES } from '../test/guests/modules.ts';
+import { scriptOptions } from '../test/script-options.ts';
 
 const KERNEL = 'linux-image-amd64';
 const MODULES = ['virtio_pci', 'virtio_blk', 'virtio_scsi', 'ata_piix', 'ahci', 'sd_mod'];
@@ -109,16 +109,21 @@ function describe({ length, order, reads, seconds }: Row): string {
   return `${order} reads of ${length / 1024} KiB: ${speed}`;
 }
 
+const USAGE = {
+  command: 'npm run bench:disk',
+  about: 'how fast a guest reads its disk',
+  example: '--buses virtio --machines vitrine --scale 0.1',
+};
+const OPTIONS = {
+  machines: { value: 'LIST', about: 'what runs the guest', default: Object.keys(MACHINES).join() },
+  buses: { value: 'LIST', about: 'controllers', default: Object.keys(BUSES).join() },
+  format: { value: 'NAME', about: "the disk image's format", default: 'raw' },
+  scale: { value: 'N', about: 'how much is read, 1 being 1 GiB in a row and 10,000 small reads', default: '1' },
+  timeout: { value: 'SECONDS', about: 'for each guest', default: '300' },
+};
+
 async function main(): Promise<void> {
-  const { values } = parseArgs({
-    options: {
-      machines: { type: 'string', default: Object.keys(MACHINES).join() },
-      buses: { type: 'string', default: Object.keys(BUSES).join() },
-      format: { type: 'string', default: 'raw' },
-      scale: { type: 'string', default: '1' },
-      timeout: { type: 'string', default: '300' },
-    },
-  });
+  const values = scriptOptions(USAGE, OPTIONS);
   const folder = mkdtempSync(join(tmpdir(), 'vitrine-disk-bench-'));
   try {
     const [kernel, raw, image] = ['kernel', 'raw', 'image'].map((name) => join(folder, name));

@@ -7,14 +7,26 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { parseArgs } from 'node:util';
 import { multibootKernel } from '../test/guests/multiboot.ts';
+import { scriptOptions } from '../test/script-options.ts';
 import { median } from './median.ts';
 
 const LAUNCHER = fileURLToPath(new URL('../bin/vitrine', import.meta.url));
 const PROMPT = /:\/root# /;
 const MEBIBYTE = 1 << 20;
 const STOPPED_KERNEL = multibootKernel('  cli\n  hlt');
+
+const USAGE = {
+  command: 'npm run bench:forks',
+  about: 'what memory forks of a machine cost',
+  example: '--forks 3 --idle 5',
+};
+const OPTIONS = {
+  memory: { value: 'SIZE', about: 'of each machine', default: '256M' },
+  forks: { value: 'N', about: 'how many', default: '10' },
+  idle: { value: 'SECONDS', about: 'for which they run before they are looked at', default: '10' },
+};
+const values = scriptOptions(USAGE, OPTIONS);
 
 const folder = mkdtempSync(join(tmpdir(), 'vitrine-forks-'));
 const env = { ...process.env, XDG_RUNTIME_DIR: folder };
@@ -73,13 +85,6 @@ async function emptyBytes(memory: string, idleMillis: number): Promise<number> {
 }
 
 async function main(): Promise<void> {
-  const { values } = parseArgs({
-    options: {
-      memory: { type: 'string', default: '256M' },
-      forks: { type: 'string', default: '10' },
-      idle: { type: 'string', default: '10' },
-    },
-  });
   const idleMillis = Number(values.idle) * 1000;
   const empty = await emptyBytes(values.memory, idleMillis);
   const original = start(['run', '--name', 'original', '--memory', values.memory]);

@@ -7,13 +7,13 @@ import { loadavg, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { parseArgs } from 'node:util';
 import { concatenate } from '../src/base/bytes.ts';
 import { debianKernel } from '../test/guests/debian.ts';
 import { makeDebianRoot, packRoot } from '../test/guests/debian-root.ts';
 import { freePort } from '../test/guests/free-port.ts';
 import { debianModules, LOAD_MODULES } from '../test/guests/modules.ts';
 import { GET_LEASE } from '../test/guests/network-guest.ts';
+import { scriptOptions } from '../test/script-options.ts';
 import { processorSeconds } from './processor-time.ts';
 
 const KERNEL = 'linux-image-amd64';
@@ -83,15 +83,20 @@ async function measure(name: string, [program, args]: [string, string[]], timeou
   clearTimeout(timer);
 }
 
+const USAGE = {
+  command: 'npm run bench:net',
+  about: "how fast a guest's TCP is through the user-mode network",
+  example: '--cards virtio,e1000 --machines vitrine --seconds 3',
+};
+const OPTIONS = {
+  machines: { value: 'LIST', about: 'what runs the guest', default: Object.keys(MACHINES).join() },
+  cards: { value: 'LIST', about: `of ${Object.keys(CARDS).join()}`, default: 'virtio' },
+  seconds: { value: 'N', about: 'for each direction', default: '10' },
+  timeout: { value: 'SECONDS', about: 'for each guest', default: '300' },
+};
+
 async function main(): Promise<void> {
-  const { values } = parseArgs({
-    options: {
-      machines: { type: 'string', default: Object.keys(MACHINES).join() },
-      cards: { type: 'string', default: 'virtio' },
-      seconds: { type: 'string', default: '10' },
-      timeout: { type: 'string', default: '300' },
-    },
-  });
+  const values = scriptOptions(USAGE, OPTIONS);
   const folder = mkdtempSync(join(tmpdir(), 'vitrine-net-bench-'));
   const root = join(folder, 'root');
   await makeDebianRoot('amd64', PACKAGES, root);

@@ -21,6 +21,10 @@ export interface BenchOptions {
   readonly timeoutSeconds: number;
   /** Paths of kernels to use in place of Debian's. */
   readonly kernels: Readonly<Record<Bits, string | undefined>>;
+  /** Whether less is measured than there is. */
+  readonly partial: boolean;
+  /** Whether the results are kept. */
+  readonly save: boolean;
 }
 
 const DEFAULT_PEERS = ['vitrine', 'qemu', 'v86'];
@@ -37,18 +41,21 @@ export const HELP = `node bench/bench.ts [options]
   --quick              a tenth of each row, once
   --memory MIB         of each guest (768)
   --timeout SECONDS    for each guest (1800)
+  --save               keep the results of less than a whole run too, under bench/results with "partial" in their names
   --kernel64 FILE, --kernel32 FILE    Linux kernels in place of those of Debian's packages
-Runs one guest after the other, never two at once: leave the machine alone meanwhile.`;
+Runs one guest after the other, never two at once: leave the machine alone meanwhile.
+Example: npm run bench -- --quick --bits 64 --only sieve,shell-loop`;
 
 /** What `--quick` stands for. */
 const QUICK_SCALE = 0.1;
 const DEFAULT_REPETITIONS = 3;
 const DEFAULT_SOURCE = fileURLToPath(new URL('../../shared/bench/bench.c', import.meta.url));
+const WHOLE = { bits: '64,32', peers: DEFAULT_PEERS.join(',') };
 const OPTIONS = {
   help: { type: 'boolean', default: false },
   'bench-source': { type: 'string', default: process.env.VITRINE_BENCH_SOURCE ?? DEFAULT_SOURCE },
-  bits: { type: 'string', default: '64,32' },
-  peers: { type: 'string', default: DEFAULT_PEERS.join(',') },
+  bits: { type: 'string', default: WHOLE.bits },
+  peers: { type: 'string', default: WHOLE.peers },
   browser: { type: 'boolean', default: false },
   only: { type: 'string' },
   scale: { type: 'string' },
@@ -56,6 +63,7 @@ const OPTIONS = {
   quick: { type: 'boolean', default: false },
   memory: { type: 'string', default: '768' },
   timeout: { type: 'string', default: '1800' },
+  save: { type: 'boolean', default: false },
   kernel64: { type: 'string' },
   kernel32: { type: 'string' },
 } as const;
@@ -65,6 +73,8 @@ const OPTIONS = {
 export function parseOptions(args: readonly string[]): BenchOptions | undefined {
   const { values } = parseArgs({ args: [...args], options: OPTIONS });
   if (values.help) return undefined;
+  const { only, scale, repetitions, quick, bits, peers } = values;
+  const partial = quick || [only, scale, repetitions].some(Boolean) || bits !== WHOLE.bits || peers !== WHOLE.peers;
   return {
     source: values['bench-source'],
     widths: values.bits.split(',').map(parseBits),
@@ -75,6 +85,8 @@ export function parseOptions(args: readonly string[]): BenchOptions | undefined 
     memoryBytes: Math.ceil(parsePositive('--memory', values.memory)) * 2 ** 20,
     timeoutSeconds: parsePositive('--timeout', values.timeout),
     kernels: { 32: values.kernel32, 64: values.kernel64 },
+    partial,
+    save: values.save || !partial,
   };
 }
 

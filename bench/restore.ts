@@ -6,7 +6,7 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { loadavg, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { parseArgs } from 'node:util';
+import { scriptOptions } from '../test/script-options.ts';
 import { median } from './median.ts';
 
 const LAUNCHER = fileURLToPath(new URL('../bin/vitrine', import.meta.url));
@@ -101,14 +101,19 @@ function tell(name: string, values: readonly number[]): void {
   console.log(`${name}: ${median(values).toFixed(0)} ms (${all})`);
 }
 
+const USAGE = {
+  command: 'npm run bench:restore',
+  about: 'how long it takes to go on from a snapshot',
+  example: '--memory 512M --repetitions 5',
+};
+const OPTIONS = {
+  snapshot: { value: 'FILE', about: 'a saved machine; one is made without it' },
+  memory: { value: 'SIZE', about: 'of the machine that is made', default: '256M' },
+  repetitions: { value: 'N', about: 'how often', default: '9' },
+} as const;
+
 async function main(): Promise<void> {
-  const { values } = parseArgs({
-    options: {
-      snapshot: { type: 'string' },
-      memory: { type: 'string', default: '256M' },
-      repetitions: { type: 'string', default: '9' },
-    },
-  });
+  const values = scriptOptions(USAGE, OPTIONS);
   const folder = mkdtempSync(join(tmpdir(), 'vitrine-restore-bench-'));
   try {
     const file = values.snapshot ?? join(folder, 'saved');

@@ -10,10 +10,10 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import type { Readable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
-import { parseArgs } from 'node:util';
 import { NODE_ENVIRONMENT, START_V8_FLAGS } from '../bin/v8-flags.js';
 import { packCpio } from '../src/base/cpio.ts';
 import { entriesBelow } from '../test/guests/debian-root.ts';
+import { scriptOptions } from '../test/script-options.ts';
 import { findKernel } from './kernels.ts';
 import { median } from './median.ts';
 import { makeProgramRoot } from './programs/root.ts';
@@ -38,9 +38,13 @@ while true; do
 done
 `;
 
-const { values } = parseArgs({
-  options: { minutes: { type: 'string', default: '60' }, memory: { type: 'string', default: '512' } },
-});
+const values = scriptOptions(
+  { command: 'npm run soak', about: 'watches the memory of a machine under mixed load', example: '--minutes 5' },
+  {
+    minutes: { value: 'N', about: 'how long', default: '60' },
+    memory: { value: 'MIB', about: 'of the guest', default: '512' },
+  },
+);
 
 /** A sample of the process. */
 interface Sample {

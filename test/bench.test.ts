@@ -126,3 +126,16 @@ test('rows are chosen by name or by kind', () => {
   assert.deepEqual(rowsOf('--only', 'programs')[0], []);
   assert.equal(rowsOf()[0], undefined);
 });
+
+test('less than a whole run is kept only where that is asked for, and is called so', () => {
+  const keptOf = (...args: string[]) => {
+    const options = parseOptions(args);
+    return [options?.partial, options?.save];
+  };
+  assert.deepEqual(keptOf(), [false, true]);
+  assert.deepEqual(keptOf('--peers', 'vitrine,qemu,v86', '--memory', '512'), [false, true]);
+  for (const less of [['--only', 'sieve'], ['--quick'], ['--bits', '64'], ['--repetitions', '1']]) {
+    assert.deepEqual(keptOf(...less), [true, false]);
+    assert.deepEqual(keptOf(...less, '--save'), [true, true]);
+  }
+});

@@ -4,17 +4,22 @@
  * guest's or make the device's state grow without bound.
  */
 
-import { parseArgs } from 'node:util';
+import { scriptOptions } from '../script-options.ts';
 import { DEVICE_SUBJECTS } from './device-subjects.ts';
 import { fuzzDevice } from './hostile-device.ts';
 
-const { values } = parseArgs({
-  options: {
-    steps: { type: 'string', default: '1000000' },
-    seed: { type: 'string', default: '1' },
-    device: { type: 'string' },
+const values = scriptOptions(
+  {
+    command: 'npm run fuzz:devices',
+    about: 'uses devices as no driver would',
+    example: '--device ahci --steps 100000',
   },
-});
+  {
+    steps: { value: 'N', about: 'for each device', default: '1000000' },
+    seed: { value: 'N', about: 'which steps', default: '1' },
+    device: { value: 'NAME', about: 'one device alone' },
+  } as const,
+);
 const subjects = DEVICE_SUBJECTS.filter(({ name }) => values.device === undefined || name === values.device);
 if (subjects.length === 0)
   throw new RangeError(`--device is one of ${DEVICE_SUBJECTS.map(({ name }) => name).join(', ')}`);

@@ -6,16 +6,17 @@
  * --case K runs one case of the seed alone, --from J the cases from J to it; --plant adc breaks something on purpose.
  */
 
-import { parseArgs } from 'node:util';
+import { scriptOptions } from '../script-options.ts';
 import { PLANTS } from './plant.ts';
 import { type FuzzResult, runFuzz } from './run-fuzz.ts';
 
+const USAGE = { command: 'npm run fuzz', about: 'executes hostile code', example: '--seconds 600 --seed 7' };
 const OPTIONS = {
-  seconds: { type: 'string', default: '60' },
-  seed: { type: 'string', default: '1' },
-  case: { type: 'string' },
-  from: { type: 'string' },
-  plant: { type: 'string' },
+  seconds: { value: 'N', about: 'how long', default: '60' },
+  seed: { value: 'N', about: 'which cases', default: '1' },
+  case: { value: 'N', about: 'one case alone' },
+  from: { value: 'N', about: 'the cases from this one to that of --case' },
+  plant: { value: 'NAME', about: `breaks something on purpose: ${PLANTS.join(', ')}` },
 } as const;
 
 function number(text: string | undefined): number | undefined {
@@ -39,7 +40,7 @@ function printResult(result: FuzzResult): void {
   console.log(`at most ${result.mostHandlers} handlers in a processor, ${mebibytes} MiB resident`);
 }
 
-const { values } = parseArgs({ options: OPTIONS });
+const values = scriptOptions(USAGE, OPTIONS);
 const plant = PLANTS.find((name) => name === values.plant);
 if (values.plant !== undefined && plant === undefined) throw new RangeError(`--plant is one of ${PLANTS.join(', ')}`);
 const result = await runFuzz({

@@ -1,4 +1,3 @@
-import { parseArgs } from 'node:util';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { SplitMix64 } from '../../src/base/random.ts';
@@ -11,6 +10,7 @@ import { FLAG, putTcpChecksum, putTcpHeader, tcpHeaderBytes } from '../../src/ne
 import { GUEST_MAC, ip, NETWORK_MAC } from '../../src/net/test-network.case.ts';
 import { makeUdp } from '../../src/net/udp.ts';
 import { UserNetwork } from '../../src/net/user-network.ts';
+import { scriptOptions } from '../script-options.ts';
 
 /** Frames that are sent in one go. */
 const FRAMES_A_BATCH = 1000;
@@ -223,13 +223,14 @@ function makeHeldBytes(): () => number {
 }
 
 async function main(): Promise<void> {
-  const { values } = parseArgs({
-    options: {
-      seconds: { type: 'string' },
-      frames: { type: 'string' },
-      seed: { type: 'string', default: '1' },
-    },
-  });
+  const values = scriptOptions(
+    { command: 'npm run fuzz:net', about: 'sends mangled frames to the network', example: '--frames 100000 --seed 7' },
+    {
+      seconds: { value: 'N', about: 'how long; 60 where no number of frames is given' },
+      frames: { value: 'N', about: 'how many frames' },
+      seed: { value: 'N', about: 'which frames', default: '1' },
+    } as const,
+  );
   const { frames, seconds = frames === undefined ? '60' : 'Infinity' } = values;
   const end = performance.now() + Number(seconds) * 1000;
   const heldBytes = makeHeldBytes();

@@ -2,30 +2,29 @@
  * Boots Debian's Linux on both engines side by side and compares them wherever a translated region is left:
  * `npm run lockstep -- --instructions 500000000`. Ends with status 1 at the first difference.
  */
-import { parseArgs } from 'node:util';
+import { scriptOptions } from '../script-options.ts';
 import { bootingLinux } from './linux.ts';
 import { Difference, type InjectedError, LockStep } from './lock-step.ts';
 
-const HELP = `node test/lockstep/run.ts [options]
-  --instructions N       how far to go (500000000)
-  --architecture A       amd64 or i386 (amd64)
-  --hot-after N          entries after which code is translated; 0: at first sight (1000)
-  --inject COUNT[:NAME]  turn a bit over after so many instructions: of a register (rbx), xmm0, "x87 register 0",
-                         flags or memory; the run must end there`;
 const STEP = 25_000_000;
 
-const { values } = parseArgs({
-  options: {
-    help: { type: 'boolean', default: false },
-    instructions: { type: 'string', default: '500000000' },
-    architecture: { type: 'string', default: 'amd64' },
-    'hot-after': { type: 'string', default: '1000' },
-    inject: { type: 'string' },
+const values = scriptOptions(
+  {
+    command: 'npm run lockstep',
+    about: 'compares both engines while Linux boots',
+    example: '--instructions 50000000 --hot-after 20',
   },
-});
-
-if (values.help) console.log(HELP);
-else await main();
+  {
+    instructions: { value: 'N', about: 'how far to go', default: '500000000' },
+    architecture: { value: 'NAME', about: 'amd64 or i386', default: 'amd64' },
+    'hot-after': { value: 'N', about: 'entries after which code is translated; 0: at first sight', default: '1000' },
+    inject: {
+      value: 'COUNT[:NAME]',
+      about: 'turn a bit over then, of rbx, xmm0, "x87 register 0", flags or memory: the run must end there',
+    },
+  } as const,
+);
+await main();
 
 async function main(): Promise<void> {
   const instructions = Number(values.instructions);
