@@ -10,17 +10,17 @@ const STARTED = 0x200000;
 const COUNTER = 0x200040;
 const GUARDED = 0x200080;
 const LOCK = 0x2000c0;
+/** Under the lock too: the time-stamp counter as it was read last, and how often it was less than that. */
+const TIME = 0x200100;
+const BACKWARDS = 0x200140;
 /** What an idle processor monitors, and where it says that it has seen it. */
 const DOORBELL = 0x210000;
 const ANSWERED = 0x220000;
 const ROUNDS = 3000;
 const CPUS = 3;
 
-/**
- * The first processor starts the others by INIT and start-up IPIs; all count, with LOCK and under a lock. Then they wait
- * by MWAIT until the first one writes, and answer with an NMI-free interrupt message to it.
- */
-const SOURCE = `
+/** A guest whose first processor starts the others by INIT and start-up IPIs, and what they then do. */
+const guest = (first: string, others: string) => `
   mov esp, 0x7000
   lgdt [gdt_pointer]
   mov esi, trampoline                 ; to 8000h, where start-up vector 8 leads
@@ -31,6 +31,59 @@ const SOURCE = `
   mov dword [${APIC} + 0x300], 0xc4500   ; INIT to all others
   mov dword [${APIC} + 0x300], 0xc4608   ; start-up at 8000h
   mov dword [${APIC} + 0x300], 0xc4608
+${first}
+other:
+  mov ax, 16
+  mov ds, ax
+  mov es, ax
+  mov ss, ax
+  mov eax, [${APIC} + 0x20]
+  shr eax, 24
+  shl eax, 12
+  lea esp, [eax + 0x9000]
+${others}
+align 8
+gdt:
+  dq 0, 0x00cf9b000000ffff, 0x00cf93000000ffff
+gdt_pointer:
+  dw 23
+  dd gdt
+bits 16
+trampoline:
+  lgdt [cs:trampoline_pointer - trampoline]
+  mov eax, 0x11
+  mov cr0, eax
+  db 0x66, 0xea                       ; jmp dword 8:other
+  dd other
+  dw 8
+trampoline_pointer:
+  dw 23
+  dd gdt
+trampoline_end:
+bits 32
+`;
+
+/** Waits by MWAIT until the doorbell is rung, and answers. */
+const ANSWER = `
+sleep:
+  mov eax, ${DOORBELL}
+  mov ecx, 0
+  mov edx, 0
+  monitor
+  cmp dword [${DOORBELL}], 0
+  jne rung
+  mov eax, 0
+  mwait
+  jmp sleep
+rung:
+  lock inc dword [${ANSWERED}]
+  cli
+  hlt
+`;
+
+/** All count, with LOCK and under a lock. Then the others wait until the first one rings. */
+const SOURCE = guest(
+  `
 waiting:
   pause
   cmp dword [${STARTED}], ${CPUS - 1}
@@ -63,63 +116,27 @@ acquire:
   jmp acquire
 acquired:
   inc dword [${GUARDED}]
+  rdtsc
+  cmp eax, [${TIME}]
+  mov [${TIME}], eax
+  jae later
+  inc dword [${BACKWARDS}]
+later:
   mov dword [${LOCK}], 0
   dec ecx
   jne again
-  ret
-
-other:
-  mov ax, 16
-  mov ds, ax
-  mov es, ax
-  mov ss, ax
-  mov eax, [${APIC} + 0x20]
-  shr eax, 24
-  shl eax, 12
-  lea esp, [eax + 0x9000]
+  ret`,
+  `
   lock inc dword [${STARTED}]
   call work
-sleep:
-  mov eax, ${DOORBELL}
-  mov ecx, 0
-  mov edx, 0
-  monitor
-  cmp dword [${DOORBELL}], 0
-  jne rung
-  mov eax, 0
-  mwait
-  jmp sleep
-rung:
-  lock inc dword [${ANSWERED}]
-  cli
-  hlt
-
-align 8
-gdt:
-  dq 0, 0x00cf9b000000ffff, 0x00cf93000000ffff
-gdt_pointer:
-  dw 23
-  dd gdt
-bits 16
-trampoline:
-  lgdt [cs:trampoline_pointer - trampoline]
-  mov eax, 0x11
-  mov cr0, eax
-  db 0x66, 0xea                       ; jmp dword 8:other
-  dd other
-  dw 8
-trampoline_pointer:
-  dw 23
-  dd gdt
-trampoline_end:
-bits 32
-`;
+${ANSWER}`,
+);
 
 const boot = { kernel: multibootKernel(SOURCE), commandLine: '' };
 const END = 400_000;
 
-function make(jit?: { hotAfter: number }): PcMachine {
-  return makeTestMachine({ boot, cpuCount: CPUS, jit }).machine;
+function make(jit?: { hotAfter: number }, given: Parameters<typeof makeTestMachine>[0]['boot'] = boot): PcMachine {
+  return makeTestMachine({ boot: given, cpuCount: CPUS, jit }).machine;
 }
 
 function word(machine: PcMachine, gpa: number): number {
@@ -132,6 +149,7 @@ test('processors start by IPI, count atomically, and wake by a write to what the
   assert.equal(word(machine, STARTED), CPUS - 1);
   assert.equal(word(machine, COUNTER), CPUS * ROUNDS);
   assert.equal(word(machine, GUARDED), CPUS * ROUNDS);
+  assert.equal(word(machine, BACKWARDS), 0);
   assert.equal(word(machine, ANSWERED), CPUS - 1);
   const asleep = machine.vcpus.all.map(({ halted }) => halted);
   assert.deepEqual(asleep, [false, true, true]);
@@ -159,3 +177,22 @@ test('several processors go on from where they were saved', () => {
   }
   assert.throws(() => makeTestMachine({ boot }).machine.restore(whole.save()), /3 processors/);
 });
+
+test('who has been woken runs soon, though the one that woke it goes on', () => {
+  const first = `
+  mov ecx, 300000
+alone:
+  loop alone
+  mov dword [${DOORBELL}], 1
+busy: jmp busy`;
+  const machine = make(undefined, { kernel: multibootKernel(guest(first, ANSWER)), commandLine: '' });
+  const rungAt = advanceUntil(machine, DOORBELL);
+  assert.ok(rungAt > 300_000);
+  assert.ok(advanceUntil(machine, ANSWERED) - rungAt < 25_000);
+});
+
+/** Runs until a word is not 0 any more. @returns the instructions retired since power-on */
+function advanceUntil(machine: PcMachine, gpa: number): number {
+  while (word(machine, gpa) === 0) runTo(machine, machine.retired + 500);
+  return machine.retired;
+}
