@@ -213,6 +213,7 @@ export class Engine implements CodeOwner {
   /** To be called when everything else, guest memory included, has been restored and nothing is translated. */
   restoreTranslations(saved: TranslationsRecord): void {
     restoreTlb(this.state, this.view, this.#memory.layout, saved.data);
+    this.machineCode.translationsRestored();
     this.code.restore(saved.code);
   }
 

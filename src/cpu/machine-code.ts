@@ -19,11 +19,21 @@ import { Straddles } from './jit/straddles.ts';
 import { type Meeting, Translator } from './jit/translator.ts';
 import { Linker, type NativeFunction } from './linker.ts';
 import type { MemoryLayout } from './memory-layout.ts';
-import { flushPage, flushTlbs, probeStore, slowLoad, slowStore, storePlace, translateCode, watchPages } from './mmu.ts';
+import {
+  flushPage,
+  flushTlbs,
+  probeStore,
+  slowLoad,
+  slowStore,
+  storePlace,
+  translateCode,
+  watchPageAgain,
+  watchPages,
+} from './mmu.ts';
 import { hostAddress, physicalLoad, physicalStore } from './physical.ts';
 import { deliverQuickly } from './quick-delivery.ts';
 import { RECORD, RECORD_BYTES } from './records.ts';
-import { ACCESS } from './tlb.ts';
+import { ACCESS, FILL_LOG } from './tlb.ts';
 
 /** The memory of a machine and how it is divided. */
 export interface MachineMemory {
@@ -50,6 +60,9 @@ export interface JitOptions {
   readonly onRegionLeft?: (exit: RegionExit) => void;
 }
 
+/** Pages for which it is remembered when they were watched. */
+const MOST_WATCHED_AGAIN = 64;
+
 /** Guest instructions between batches of translation while there is more to translate. */
 const BETWEEN_BATCHES = 300_000;
 
@@ -66,6 +79,7 @@ export interface MmuFunctions {
   readonly flushTlbs: (cpu: number, keepGlobal: number) => void;
   readonly flushPage: (cpu: number, address: bigint) => void;
   readonly watchPages: (cpu: number, first: number, count: number) => void;
+  readonly watchPageAgain: (cpu: number, page: number, since: number) => void;
   readonly deliverQuickly: (cpu: number, vector: number, error: bigint, flags: number) => number;
   readonly dispatch: (cpu: number, code: unknown, links: unknown) => void;
 }
@@ -115,6 +129,8 @@ export class MachineCode {
   /** Headers of blocks whose accesses often lie in two pages. */
   #scattered: number[] = [];
   readonly #straddles = new Straddles();
+  /** The processors' counts of TLB fills when a page was last watched by {@link watchPageAgain}. */
+  readonly #watchedAt = new Map<number, readonly number[]>();
 
   /** @param jit when given, hot code is translated  @param store when given, handlers come from there and can be kept there */
   constructor(machine: MachineMemory, jit?: JitOptions, store?: HandlerStore) {
@@ -192,6 +208,25 @@ export class MachineCode {
     for (let n = 0; n < this.#owners.length; n++) this.mmu.watchPages(cpus[n].state, first, count);
   }
 
+  /** As {@link watchPages} for a page, soon after it was watched by this before. */
+  watchPageAgain(page: number): void {
+    const { cpus } = this.machine.layout;
+    const before = this.#watchedAt.get(page);
+    if (this.#watchedAt.size >= MOST_WATCHED_AGAIN) this.#watchedAt.clear();
+    const counts = this.#owners.map((_, n) => {
+      const { state, tlbs } = cpus[n];
+      if (before === undefined) this.mmu.watchPages(state, page, 1);
+      else this.mmu.watchPageAgain(state, page, before[n]);
+      return this.view.getUint32(tlbs + FILL_LOG.offset + FILL_LOG.count, true);
+    });
+    this.#watchedAt.set(page, counts);
+  }
+
+  /** To be called when TLBs have been filled from outside. */
+  translationsRestored(): void {
+    this.#watchedAt.clear();
+  }
+
   /**
    * Says how guest code reaches RAM from `gpa` on. Code made from these pages is dropped; the caller flushes the TLBs.
    * @returns whether anything has changed
@@ -256,7 +291,7 @@ export class MachineCode {
 /** Helpers that TypeScript or every handler calls. */
 const CALLED_HELPERS: readonly IrHelper[] = [
   ...[slowLoad, slowStore, probeStore, storePlace, translateCode, physicalLoad, physicalStore, hostAddress],
-  ...[flushTlbs, flushPage, watchPages, deliverQuickly, dispatch],
+  ...[flushTlbs, flushPage, watchPages, watchPageAgain, deliverQuickly, dispatch],
 ];
 
 function compileHelpers(linker: Linker): MmuFunctions {
@@ -274,6 +309,7 @@ function compileHelpers(linker: Linker): MmuFunctions {
     flushTlbs: helper(flushTlbs),
     flushPage: helper(flushPage),
     watchPages: helper(watchPages),
+    watchPageAgain: helper(watchPageAgain),
     deliverQuickly: helper(deliverQuickly),
     dispatch: helper(dispatch),
   };

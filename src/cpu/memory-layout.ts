@@ -1,7 +1,7 @@
 import { STATE_BYTES } from '../isa/registers.ts';
 import { PAGE_BYTES, type RamRegion } from '../machine/guest-memory.ts';
 import { BLOCK_TABLE, JUMP_CACHE } from './records.ts';
-import { ALL_TLB_BYTES } from './tlb.ts';
+import { TLB_AREA_BYTES } from './tlb.ts';
 
 const WASM_PAGE = 65536;
 /** Where video memory ends at the latest. */
@@ -57,7 +57,7 @@ export function layOutMemory(
   const ramBytes = Math.max(...regions.map((r) => r.hostOffset + r.length));
   const cpus = Array.from({ length: cpuCount }, () => ({
     state: area(STATE_BYTES, 4096),
-    tlbs: area(ALL_TLB_BYTES, 4096),
+    tlbs: area(TLB_AREA_BYTES, 4096),
     jumpCache: area(JUMP_CACHE.entries * JUMP_CACHE.bytes, 4096),
   }));
   const blockTable = area(BLOCK_TABLE.entries * BLOCK_TABLE.bytes, 4096);

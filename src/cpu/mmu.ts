@@ -12,6 +12,7 @@ import {
   ACCESS,
   CONTEXT,
   entryOffset,
+  FILL_LOG,
   PAGE_MASK,
   TLB,
   TLB_BYTES,
@@ -45,6 +46,24 @@ export function tlbFor(b: Builder, access: Val): Val {
   return supervisor.selectIf(access.and(ACCESS.system), get(b, STATE.tlb));
 }
 
+/** Where the log of fills lies. */
+function fillLog(b: Builder): Val {
+  return get(b, STATE.tlbArea).add(FILL_LOG.offset);
+}
+
+/** Where the log has what happened when `count` things had happened before. */
+function logged(log: Val, count: Val): Val {
+  return log.add(count.and(FILL_LOG.entries - 1).mul(4));
+}
+
+/** Remembers that an entry has been filled, or made writable. */
+function logFill(b: Builder, entry: Val): void {
+  const log = fillLog(b);
+  const count = b.load('i32', 4, log, FILL_LOG.count);
+  b.store(4, logged(log, count), FILL_LOG.ring, entry);
+  b.store(4, log, FILL_LOG.count, count.add(1));
+}
+
 /** Enters a translation into a TLB's entry, as far as the page's flags let guest code at it directly. */
 const fillTlb = defineHelper('fillTlb', { params: ['i64', 'i64', 'i32'] }, (b, address, translation, entry) => {
   const gpa = translation.and(PAGE_MASK);
@@ -64,6 +83,7 @@ const fillTlb = defineHelper('fillTlb', { params: ['i64', 'i64', 'i32'] }, (b, a
   b.store(8, entry, TLB.readTag, page);
   b.store(8, entry, TLB.writeTag, page.selectIf(bits.and(TRANSLATION.writable).and(flags.eqz()), b.i64(1)));
   b.store(4, entry, TLB.flags, bits.and(TRANSLATION.writable | TRANSLATION.global));
+  logFill(b, entry);
 });
 
 /**
@@ -82,7 +102,10 @@ export const translate = defineHelper(
     const denied = write.and(b.load('i32', 4, entry, TLB.flags).xor(TLB_FLAG.writable));
     b.if(b.load('i64', 8, entry, TLB.readTag).eq(page).and(denied.eqz()), () => {
       const gpa = b.load('i64', 4, entry, TLB.page).shl(12);
-      b.if(write.and(b.call(flagsOf, gpa).eqz()), () => b.store(8, entry, TLB.writeTag, page));
+      b.if(write.and(b.call(flagsOf, gpa).eqz()), () => {
+        b.store(8, entry, TLB.writeTag, page);
+        logFill(b, entry);
+      });
       b.return(gpa.or(address.and(0xfffn)));
     });
     put(b, STATE.tlbMisses, get(b, STATE.tlbMisses).add(1n));
@@ -199,14 +222,16 @@ export const storePlace = defineHelper(
 
 /** Empties all TLBs, or keeps global entries. */
 export const flushTlbs = defineHelper('flushTlbs', { params: ['i32'] }, (b, keepGlobal) => {
-  const start = get(b, STATE.tlbArea);
+  const log = fillLog(b);
+  const since = b.load('i32', 4, log, FILL_LOG.flushed);
+  b.store(4, log, FILL_LOG.flushed, b.load('i32', 4, log, FILL_LOG.count));
   b.if(keepGlobal.eqz(), () => {
-    b.memoryFill(start, b.i32(TLB_EMPTY_BYTE), b.i32(CONTEXT.slow * TLB_BYTES));
+    b.memoryFill(get(b, STATE.tlbArea), b.i32(TLB_EMPTY_BYTE), b.i32(CONTEXT.slow * TLB_BYTES));
     put(b, STATE.largeLow, b.i64(-1));
     put(b, STATE.largeHigh, b.i64(0));
     b.return();
   });
-  forEachEntry(b, start, (entry) => {
+  forEachSince(b, since, (entry) => {
     b.if(b.load('i32', 4, entry, TLB.flags).and(TLB_FLAG.global).eqz(), () => invalidate(b, entry));
   });
 });
@@ -230,8 +255,16 @@ export const flushPage = defineHelper('flushPage', { params: ['i64'] }, (b, addr
 
 /** Makes guest code take the slow path when it next writes to one of `count` guest-physical pages from number `first` on. */
 export const watchPages = defineHelper('watchPages', { params: ['i32', 'i32'] }, (b, first, count) => {
-  forEachEntry(b, get(b, STATE.tlbArea), (entry) => {
+  forEachEntry(b, (entry) => {
     const isWatched = b.load('i32', 4, entry, TLB.page).sub(first).ltU(count);
+    b.if(isWatched, () => b.store(8, entry, TLB.writeTag, b.i64(1)));
+  });
+});
+
+/** As {@link watchPages} for one page that no entry let be written to when the log of fills had the count `since`. */
+export const watchPageAgain = defineHelper('watchPageAgain', { params: ['i32', 'i32'] }, (b, page, since) => {
+  forEachSince(b, since, (entry) => {
+    const isWatched = b.load('i32', 4, entry, TLB.page).eq(page);
     b.if(isWatched, () => b.store(8, entry, TLB.writeTag, b.i64(1)));
   });
 });
@@ -242,7 +275,25 @@ function invalidate(b: Builder, entry: Val): void {
   b.store(4, entry, TLB.flags, b.i32(0));
 }
 
-function forEachEntry(b: Builder, start: Val, visit: (entry: Val) => void): void {
+/** Visits the entries that were filled or made writable since the log's count was `since`; all where it does not say which. */
+function forEachSince(b: Builder, since: Val, visit: (entry: Val) => void): void {
+  const log = fillLog(b);
+  const count = b.load('i32', 4, log, FILL_LOG.count);
+  b.if(count.sub(since).gtU(FILL_LOG.entries), () => {
+    forEachEntry(b, visit);
+    b.return();
+  });
+  const n = b.variable('i32', since, 'n');
+  b.loop((again) => {
+    b.if(b.get(n).eq(count), () => b.return());
+    visit(b.load('i32', 4, logged(log, b.get(n)), FILL_LOG.ring));
+    b.set(n, b.get(n).add(1));
+    b.continue(again);
+  });
+}
+
+function forEachEntry(b: Builder, visit: (entry: Val) => void): void {
+  const start = get(b, STATE.tlbArea);
   const entry = b.variable('i32', start, 'entry');
   const end = start.add(CONTEXT.slow * TLB_BYTES);
   b.loop((again) => {

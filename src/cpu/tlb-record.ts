@@ -2,7 +2,7 @@ import type { Field } from '../isa/layout.ts';
 import { STATE } from '../isa/registers.ts';
 import type { MemoryLayout } from './memory-layout.ts';
 import type { CpuState } from './state.ts';
-import { CONTEXT, TLB, TLB_BYTES, TLB_FLAG } from './tlb.ts';
+import { CONTEXT, FILL_LOG, TLB, TLB_BYTES, TLB_FLAG } from './tlb.ts';
 
 /** The TLBs for data, as they are saved. */
 export interface TlbRecord {
@@ -54,4 +54,7 @@ export function restoreTlb(state: CpuState, view: DataView, layout: MemoryLayout
   }
   state.setU64(STATE.largeLow, saved.largeLow);
   state.setU64(STATE.largeHigh, saved.largeHigh);
+  // The log says nothing of these entries: as if it were full.
+  const log = tlbs + FILL_LOG.offset;
+  view.setUint32(log + FILL_LOG.flushed, view.getUint32(log + FILL_LOG.count, true) - FILL_LOG.entries - 1, true);
 }

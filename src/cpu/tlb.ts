@@ -53,6 +53,15 @@ export const CODE_TLB_OFFSET = CONTEXTS * TLB_BYTES;
 /** Bytes of all TLBs. */
 export const ALL_TLB_BYTES = 2 * CONTEXTS * TLB_BYTES;
 
+/**
+ * Which entries of the TLBs for data were filled lately, or made writable, behind the TLBs: so that who empties some need
+ * not look at all. `count` is how often that happened, of which the ring holds the addresses of the last `entries`;
+ * `flushed` is the count when entries that are not global were last dropped. All are u32 and wrap.
+ */
+export const FILL_LOG = { offset: ALL_TLB_BYTES, count: 0, flushed: 4, ring: 8, entries: 256 } as const;
+/** Bytes of all TLBs and the log of what fills them. */
+export const TLB_AREA_BYTES = FILL_LOG.offset + FILL_LOG.ring + FILL_LOG.entries * 4;
+
 /** Kinds of access, as bits of the `access` argument of MMU helpers. */
 export const ACCESS = {
   write: 1,

@@ -276,8 +276,10 @@ export class VcpuSet {
     const { machine, view } = this.#code;
     const { pageFlags, pageCount } = machine.layout;
     if (page >= pageCount) return;
-    view.setUint8(pageFlags + page, view.getUint8(pageFlags + page) | PAGE_MONITORED);
-    this.watchPages(page, 1);
+    const flags = view.getUint8(pageFlags + page);
+    if ((flags & PAGE_MONITORED) !== 0) return;
+    view.setUint8(pageFlags + page, flags | PAGE_MONITORED);
+    this.#code.watchPageAgain(page);
   }
 
   #forgetTranslations(): void {
