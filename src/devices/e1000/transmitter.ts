@@ -40,8 +40,8 @@ export class Transmitter {
   readonly #descriptor = new DataView(new ArrayBuffer(DESCRIPTOR_BYTES));
   /** The last context descriptor: offsets of checksums, sizes of segments. */
   #context = new DataView(new ArrayBuffer(CONTEXT_BYTES));
-  /** The packet so far. */
-  #packet: Uint8Array[] = [];
+  /** The packet so far: the first bytes of this. */
+  readonly #packet = new Uint8Array(MOST_PACKET_BYTES);
   #packetBytes = 0;
   /** Bytes read in this run. */
   #bytesDone = 0;
@@ -77,12 +77,7 @@ export class Transmitter {
   }
 
   save(): DeviceState {
-    const packet = new Uint8Array(this.#packetBytes);
-    let at = 0;
-    for (const part of this.#packet) {
-      packet.set(part, at);
-      at += part.length;
-    }
+    const packet = this.#packet.slice(0, this.#packetBytes);
     const context = new Uint8Array(this.#context.buffer).slice();
     return { version: STATE_VERSION, context, packet, options: this.#options };
   }
@@ -91,7 +86,7 @@ export class Transmitter {
     requireVersion('Transmitter', state.version, STATE_VERSION);
     this.#context = new DataView((state.context as Uint8Array<ArrayBuffer>).slice().buffer);
     const packet = state.packet as Uint8Array;
-    this.#packet = packet.length > 0 ? [packet.slice()] : [];
+    this.#packet.set(packet);
     this.#packetBytes = packet.length;
     this.#options = Number(state.options);
   }
@@ -117,15 +112,13 @@ export class Transmitter {
 
   /** Adds a buffer to the packet, as much as a packet may have, and sends it at its end. */
   #addData(descriptor: DataDescriptor): void {
-    const part = new Uint8Array(Math.min(descriptor.length, MOST_PACKET_BYTES - this.#packetBytes));
+    const part = this.#packet.subarray(this.#packetBytes, this.#packetBytes + descriptor.length);
     readGuest(this.#memory, descriptor.gpa, part);
     this.#bytesDone += part.length;
     if (this.#packetBytes === 0) this.#options = descriptor.options;
-    this.#packet.push(part);
     this.#packetBytes += part.length;
     if (!(descriptor.command & CMD.eop)) return;
-    const frame = (this.save().packet as Uint8Array).slice();
-    this.#packet = [];
+    const frame = this.#packet.slice(0, this.#packetBytes);
     this.#packetBytes = 0;
     for (const finished of this.#finish(frame, descriptor)) this.#sendFrame(finished);
   }
