@@ -69,3 +69,13 @@ export function senseData({ key, asc, ascq }: Sense): Uint8Array {
   bytes[13] = ascq;
   return bytes;
 }
+
+/** The bytes of a number of 16 bits in data of a unit, which has the most significant one first (SPC-3 section 3.4). */
+export function be16(value: number): [number, number] {
+  return [(value >> 8) & 0xff, value & 0xff];
+}
+
+/** As {@link be16}, of 32 bits. */
+export function be32(value: number): [number, number, number, number] {
+  return [value >>> 24, (value >> 16) & 0xff, (value >> 8) & 0xff, value & 0xff];
+}

@@ -1,4 +1,5 @@
 import { putAtaText } from '../../machine/ata.ts';
+import { be16, be32 } from '../../machine/scsi.ts';
 
 /** What replies of the drive depend on. */
 export interface DriveFacts {
@@ -192,14 +193,6 @@ function minutes(lba: number): [m: number, s: number, f: number] {
 
 function withLength(body: readonly number[]): Uint8Array {
   return Uint8Array.from([...be16(body.length), ...body]);
-}
-
-function be16(value: number): [number, number] {
-  return [(value >> 8) & 0xff, value & 0xff];
-}
-
-function be32(value: number): [number, number, number, number] {
-  return [value >>> 24, (value >> 16) & 0xff, (value >> 8) & 0xff, value & 0xff];
 }
 
 function ascii(text: string): number[] {

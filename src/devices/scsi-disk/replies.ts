@@ -1,3 +1,4 @@
+import { be16, be32 } from '../../machine/scsi.ts';
 import { BLOCK_BYTES } from './commands.ts';
 
 /** What replies depend on. */
@@ -93,14 +94,6 @@ export function modeSense(page: number, { readOnly }: DiskFacts, long: boolean):
   const specific = (readOnly ? 0x80 : 0) | 0x10; // WP, DPOFUA
   if (long) return Uint8Array.from([...be16(caching.length + 6), 0, specific, 0, 0, 0, 0, ...caching]);
   return Uint8Array.from([caching.length + 3, 0, specific, 0, ...caching]);
-}
-
-function be16(value: number): [number, number] {
-  return [(value >> 8) & 0xff, value & 0xff];
-}
-
-function be32(value: number): [number, number, number, number] {
-  return [value >>> 24, (value >> 16) & 0xff, (value >> 8) & 0xff, value & 0xff];
 }
 
 function ascii(text: string): number[] {
