@@ -3,6 +3,7 @@ import { totalmem } from 'node:os';
 import type { HostCharPort } from '../host/node/char-ports.ts';
 import type { FlashFile } from '../host/node/flash-file.ts';
 import { HandlerFiles } from '../host/node/handler-files.ts';
+import { collectWhenIdle } from '../host/node/idle-collection.ts';
 import { randomSeed } from '../host/node/random.ts';
 import { SharedLine } from '../host/node/shared-line.ts';
 import { nodeTime } from '../host/node/time.ts';
@@ -75,6 +76,7 @@ async function runGuest(
   const variables = await openFirmwareVariables(options);
   let networks: OpenNetworks | undefined;
   let vsock: OpenVsock | undefined;
+  let stopCollecting: (() => void) | undefined;
   try {
     const serial = lines.serial.map((line, index) => (line && index === 0 ? progress.watch(line) : line));
     const debugOutput = lines.debugConsole && ((byte: number) => lines.debugConsole?.send(byte));
@@ -97,12 +99,14 @@ async function runGuest(
     });
     progress.reached('machine ready');
     setMachineFlags();
+    stopCollecting = collectWhenIdle();
     const sampling = options.stats ? await sampleHost() : undefined;
     const startMillis = millisSinceStart();
     const ending = await runToEnd(machine, options, outside, { ...lines, audio }, agent);
     const hostMillis = millisSinceStart() - startMillis;
     return { ending, stats: machine.stats, startMillis, hostMillis, hostLines: (await sampling?.finish()) ?? [] };
   } finally {
+    stopCollecting?.();
     for (const line of [...lines.serial, lines.debugConsole, lines.printer]) line?.close();
     audio?.close();
     networks?.close();
