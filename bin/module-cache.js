@@ -1,6 +1,17 @@
 // Loads our modules from one file, where they stand as functions without types, and with what V8 has compiled of them: to
 // load and compile some hundred modules anew would be half of a start. Plain JavaScript.
-import { mkdirSync, openSync, readFileSync, readSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  futimesSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  readSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import module, { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
@@ -16,6 +27,8 @@ const LENGTH_BYTES = 4;
 const ENOUGH_MILLIS = 10_000;
 /** What the texts of modules are kept in, those together of which each character is a byte; and what V8 compiled. */
 const PARTS = ['latin1', 'utf16le', 'code'];
+/** What all files may take: each place of the sources and each Node's V8 has one of its own, of 6 to 9 MB. */
+const MOST_BYTES = 64 * 2 ** 20;
 
 /**
  * Modules that are kept in a file: the length of its header, the header as JSON, and the parts with what all modules have
@@ -72,6 +85,7 @@ class ModuleCache {
       mkdirSync(dirname(this.#name), { recursive: true });
       writeFileSync(temporary, this.#content());
       renameSync(temporary, this.#name);
+      removeOld(dirname(this.#name));
     } catch {
       discard(temporary); // what cannot be kept is made again
     }
@@ -79,6 +93,7 @@ class ModuleCache {
 
   #open() {
     this.#file = openSync(this.#name);
+    markUsed(this.#file);
     const headerBytes = this.#read(0, LENGTH_BYTES).readUInt32LE();
     const { parts, modules } = JSON.parse(this.#read(LENGTH_BYTES, headerBytes).toString());
     let at = LENGTH_BYTES + headerBytes;
@@ -176,6 +191,29 @@ function withoutTypes(source) {
     return module.stripTypeScriptTypes(source);
   } finally {
     process.emitWarning = emitWarning;
+  }
+}
+
+/** Those files go that have not been used for longest. */
+function removeOld(folder) {
+  const files = readdirSync(folder).flatMap((name) => {
+    const path = join(folder, name);
+    const state = statSync(path, { throwIfNoEntry: false }); // another process may have removed it
+    return state === undefined ? [] : [{ path, bytes: state.size, usedMillis: state.mtimeMs }];
+  });
+  let bytes = 0;
+  for (const file of files.sort((a, b) => b.usedMillis - a.usedMillis)) {
+    bytes += file.bytes;
+    if (bytes > MOST_BYTES) discard(file.path);
+  }
+}
+
+function markUsed(file) {
+  try {
+    const now = new Date();
+    futimesSync(file, now, now);
+  } catch {
+    // The file is not ours: it serves all the same.
   }
 }
 

@@ -1,6 +1,16 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { cpSync, mkdirSync, mkdtempSync, readdirSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
+import {
+  cpSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  rmSync,
+  statSync,
+  truncateSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
@@ -51,6 +61,29 @@ describe('the cache of modules', () => {
     write(`export const said: string = 'two';\n`, 4000);
     assert.equal(run(), 'two\n');
     assert.equal(run(), 'two\n');
+  });
+
+  it('takes no more room than it may: what was not used for longest goes', () => {
+    const others = ['first', 'second', 'third'];
+    for (const [n, name] of others.entries()) {
+      writeFileSync(join(kept(), name), '');
+      truncateSync(join(kept(), name), 24 * 2 ** 20);
+      utimesSync(join(kept(), name), 100 + n, 100 + n);
+    }
+    write(`export const said: string = 'new';\n`, 4200);
+    assert.equal(run(), 'new\n');
+    assert.deepEqual(
+      others.filter((name) => readdirSync(kept()).includes(name)),
+      ['second', 'third'],
+    );
+    for (const name of others) rmSync(join(kept(), name), { force: true });
+  });
+
+  it('knows what was used last', () => {
+    const [name] = readdirSync(kept());
+    utimesSync(join(kept(), name), 1, 1);
+    run();
+    assert.ok(statSync(join(kept(), name)).mtimeMs > 1000);
   });
 
   it('is silently done without where nothing can be kept', () => {
