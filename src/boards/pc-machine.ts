@@ -46,7 +46,7 @@ export type MachineExit = RunExit | { readonly kind: 'hostWork' };
 const TSC_HZ = 1_000_000_000;
 const APIC_TIMER_HZ = 1_000_000_000;
 /** Room for decoded code. */
-const RECORD_BYTES = 64 << 20;
+const RECORD_BYTES = 32 << 20;
 /** Memory of the display adapter. */
 const VIDEO_BYTES = 16 << 20;
 /** RAM up to which a machine uses 32-bit addresses: a WebAssembly memory of that kind ends at 4 GiB. */

@@ -2,14 +2,14 @@ import { tryDecode } from '../isa/decode.ts';
 import type { Decoded } from '../isa/operands.ts';
 import { SEG, SEGMENT, SEGMENT_BYTES, SEGMENTS, STATE, VECTOR_OF } from '../isa/registers.ts';
 import { PAGE_BYTES } from '../machine/guest-memory.ts';
-import type { Block, CodeCache } from './code-cache.ts';
+import type { BlockLinks, CodeCache } from './code-cache.ts';
 import type { DebugPoints } from './debug-points.ts';
 import type { DecodedCode } from './decoded-code.ts';
-import { jumpCacheEntry, recordLink } from './dispatch.ts';
+import { jumpCacheEntry } from './dispatch.ts';
 import { type Handler, type HandlerFactory, writeOperands } from './handlers.ts';
 import type { MachineCode } from './machine-code.ts';
 import type { KeyedMode } from './mode.ts';
-import { BLOCK, JUMP_CACHE, LINK, MAX_BLOCK, RECORD, RECORD_BYTES } from './records.ts';
+import { BLOCK, JUMP_CACHE, MAX_BLOCK, RECORD, RECORD_BYTES } from './records.ts';
 import type { CpuState } from './state.ts';
 import { GuestFault } from './system/port.ts';
 
@@ -77,19 +77,19 @@ export class BlockDecoder {
     const gpa = this.#reader.translate(linear);
     if (!mode.single && this.#debug.mayStopAt(gpa % PAGE_BYTES)) throw BREAKPOINT;
     const start = { rip, linear, gpa, mode };
-    const block = this.#known(start)?.address ?? this.#decode(start);
+    const block = this.#known(start) ?? this.#decode(start);
     this.#remember(rip, linear, block);
     return block;
   }
 
   /** The block at `start` that is decoded already, unless its end is outside the segment now or in another page than it was. */
-  #known({ rip, linear, gpa, mode }: Start): Block | undefined {
-    const block = this.#cache.anyAt(gpa, mode.key);
-    if (block === undefined) return undefined;
-    const inPage = block.end - block.start;
-    if (rip + BigInt(inPage + (block.tail?.bytes ?? 0) - 1) > this.#state.u64(STATE.codeLimit)) return undefined;
-    if (block.tail === undefined) return block;
-    return this.#reader.translate(this.#linear(linear, inPage)) === block.tail.gpa ? block : undefined;
+  #known({ rip, linear, gpa, mode }: Start): number | undefined {
+    const place = this.#cache.placeOf(gpa, mode.key);
+    if (place === undefined) return undefined;
+    const { address, bytesInPage, tail } = place;
+    if (rip + BigInt(bytesInPage + (tail?.bytes ?? 0) - 1) > this.#state.u64(STATE.codeLimit)) return undefined;
+    if (tail === undefined) return address;
+    return this.#reader.translate(this.#linear(linear, bytesInPage)) === tail.gpa ? address : undefined;
   }
 
   /** Linear address `offset` bytes behind `linear`. */
@@ -136,8 +136,8 @@ export class BlockDecoder {
       staleHandler: special.stale.slot,
       countHandler: this.#canBeTranslated(start.mode) ? special.count.slot : undefined,
       count,
+      links: start.mode.flatCode ? this.#linksOf(placed[count - 1], offset, start.mode) : undefined,
     });
-    if (start.mode.flatCode) this.#link(start, placed[count - 1], end, offset);
     return address;
   }
 
@@ -202,19 +202,13 @@ export class BlockDecoder {
     if (placed.decoded !== undefined) writeOperands(view, at, placed.decoded);
   }
 
-  /** Links the block's branch and its way out to blocks of the same page. */
-  #link(start: Start, last: Placed, end: number, nextOffset: number): void {
-    const page = start.gpa - (start.gpa % PAGE_BYTES);
-    const link = (record: number, link: number, offset: number) => {
-      if (offset < 0 || offset >= PAGE_BYTES) return;
-      this.#cache.link(recordLink(record, link), page + offset, start.mode.key);
-    };
-    if (this.#tailGpa !== undefined) return;
-    link(end, LINK.next, nextOffset);
+  /** What blocks of its page a block may be linked to. */
+  #linksOf(last: Placed, nextOffset: number, { bits }: KeyedMode): BlockLinks | undefined {
+    if (this.#tailGpa !== undefined) return undefined;
     const target = last.decoded?.operands[0];
-    const narrow = start.mode.bits !== 64 && last.decoded?.operandSize === 16;
-    if (target?.kind !== 'rel') return;
-    link(end - RECORD_BYTES, LINK.next, nextOffset);
-    if (!narrow) link(end - RECORD_BYTES, LINK.taken, nextOffset + target.disp);
+    const branches = target?.kind === 'rel';
+    const narrow = bits !== 64 && last.decoded?.operandSize === 16;
+    const offset = branches && !narrow ? nextOffset + target.disp : -1;
+    return { branches, taken: offset >= 0 && offset < PAGE_BYTES ? offset : undefined };
   }
 }

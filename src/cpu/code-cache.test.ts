@@ -1,11 +1,15 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { PAGE_CODE } from '../machine/guest-memory.ts';
 import { CodeCache, type NewBlock } from './code-cache.ts';
+import { recordLink } from './dispatch.ts';
 import { layOutMemory, type MemoryLayout } from './memory-layout.ts';
-import { JUMP_CACHE, RECORD_BYTES } from './records.ts';
+import { JUMP_CACHE, LINK, RECORD, RECORD_BYTES } from './records.ts';
 
-const RECORDS = 8;
+/** Room for as many, in 16 parts. */
+const RECORDS = 16 * 128;
 const PAGE = 4096;
+const MODE = 256;
 
 interface Bench {
   readonly cache: CodeCache;
@@ -14,6 +18,8 @@ interface Bench {
   readonly watched: number[];
   /** Links by number. */
   readonly links: Map<number, number>;
+  /** Inserts blocks of one instruction that are one byte long. @returns the address of the last one */
+  insert(...blocks: readonly NewBlock[]): number;
 }
 
 function bench(): Bench {
@@ -24,54 +30,138 @@ function bench(): Bench {
   const links = new Map<number, number>();
   const setLink = (link: number, block: number) => void links.set(link, block);
   const code = { reserve: nothing, clear: nothing, setHandler: nothing, setEntry: nothing, setLink };
-  return { cache: new CodeCache(layout, view, code, (page) => watched.push(page)), layout, view, watched, links };
+  const cache = new CodeCache(layout, view, code, (page) => watched.push(page));
+  const insert = (...blocks: readonly NewBlock[]) => {
+    const addresses = blocks.map((made) => {
+      const address = cache.allocate(2);
+      view.setUint16(address + 2 * RECORD_BYTES + RECORD.nextOffset, (made.gpa % PAGE) + made.bytes, true);
+      cache.insert(address, made);
+      return address;
+    });
+    return addresses[addresses.length - 1];
+  };
+  return { cache, layout, view, watched, links, insert };
 }
 
-function block(gpa: number): NewBlock {
-  return { gpa, bytes: 1, modeKey: 256, tailGpa: undefined, staleHandler: 1, countHandler: undefined, count: 1 };
+/** @param taken offset in the page to which its branch leads */
+function block(gpa: number, taken?: number): NewBlock {
+  const links = { branches: taken !== undefined, taken };
+  return {
+    ...{ gpa, bytes: 1, modeKey: MODE, tailGpa: undefined },
+    staleHandler: 1,
+    countHandler: undefined,
+    count: 1,
+    links,
+  };
+}
+
+/** The links of a block of one instruction, as they are set. */
+function linksOf({ links }: Bench, address: number) {
+  const [branch, last] = [address + RECORD_BYTES, address + 2 * RECORD_BYTES];
+  const [taken, notTaken, behind] = [
+    recordLink(branch, LINK.taken),
+    recordLink(branch, LINK.next),
+    recordLink(last, LINK.next),
+  ];
+  return { taken: links.get(taken), notTaken: links.get(notTaken), behind: links.get(behind) };
 }
 
 test('code outside RAM has no page flags that could be set or cleared', () => {
-  const { cache, layout, view, watched } = bench();
+  const { cache, layout, view, watched, insert } = bench();
   new Uint8Array(view.buffer).fill(0xff, layout.pageFlags);
-  for (const gpa of [layout.pageCount * PAGE, 2 ** 40 - PAGE]) cache.insert(cache.allocate(2), block(gpa));
+  insert(block(layout.pageCount * PAGE), block(2 ** 40 - PAGE));
   cache.flush();
   assert.deepEqual(watched, []);
   assert.ok(new Uint8Array(view.buffer, layout.pageFlags).every((byte) => byte === 0xff));
 });
 
-test('when the room for code is used up the jump cache forgets what lay there', () => {
-  const { cache, layout, view } = bench();
+test('a page is flagged and watched while it has code', () => {
+  const { cache, layout, view, watched, insert } = bench();
+  insert(block(PAGE), block(PAGE + 8));
+  assert.deepEqual(watched, [1]);
+  cache.invalidate(PAGE, 1);
+  assert.equal(view.getUint8(layout.pageFlags + 1), PAGE_CODE);
+  cache.invalidate(PAGE + 8, 1);
+  assert.equal(view.getUint8(layout.pageFlags + 1), 0);
+});
+
+test('when the room for code is used up the oldest goes, and the jump cache forgets what lay there', () => {
+  const { cache, layout, view, insert } = bench();
   const entry = layout.cpus[0].jumpCache + 5 * JUMP_CACHE.bytes;
-  const first = cache.allocate(2);
-  cache.insert(first, block(0));
+  const first = insert(block(0));
   view.setUint32(entry + JUMP_CACHE.key, 1, true);
   view.setUint32(entry + JUMP_CACHE.block, first, true);
-  while (cache.flushes === 0) cache.allocate(2);
+  let inserted = 0;
+  while (cache.evictions === 0) insert(block(PAGE + ++inserted));
   assert.equal(view.getUint32(entry + JUMP_CACHE.key, true), 0);
-  assert.equal(cache.blockAt(0, 256), undefined);
+  assert.equal(cache.blockAt(0, MODE), undefined);
+  assert.equal(cache.blocksNear(0).length, 0);
+  const left = cache.blocksNear(PAGE).length;
+  assert.ok(left >= (inserted * 14) / 16 && left < inserted, `${left} of ${inserted} blocks are left`);
+});
+
+test('what was made from a block that makes room goes with it', () => {
+  const { cache, insert } = bench();
+  const made = cache.at(insert(block(0)));
+  assert.ok(made);
+  let dropped = 0;
+  made.derived = [{ drop: () => void dropped++ }];
+  for (let n = 1; cache.evictions === 0; n++) insert(block(PAGE + n));
+  assert.equal(dropped, 1);
+});
+
+test('what a block waited for is not linked to what lies in its place now', () => {
+  const all = bench();
+  const { cache, insert } = all;
+  const first = insert(block(PAGE, 8));
+  for (let n = 0, address = 0; address !== first; n++) address = insert(block(2 * PAGE + n));
+  assert.deepEqual(cache.blocksNear(PAGE), []);
+  insert(block(PAGE + 8));
+  assert.equal(linksOf(all, first).taken, 0);
 });
 
 test('a link is made when its block is decoded, and cut when the block goes', () => {
-  const { cache, links } = bench();
-  cache.link(3, PAGE, 256);
-  assert.equal(links.get(3), undefined);
-  const address = cache.allocate(2);
-  cache.insert(address, block(PAGE));
-  cache.link(4, PAGE, 256);
-  assert.deepEqual([links.get(3), links.get(4)], [address, address]);
-  assert.ok(cache.invalidate(PAGE, 1));
-  assert.deepEqual([links.get(3), links.get(4)], [0, 0]);
+  const all = bench();
+  const { cache, insert } = all;
+  const from = insert(block(PAGE, 8));
+  assert.deepEqual(linksOf(all, from), { taken: 0, notTaken: 0, behind: 0 });
+  const to = insert(block(PAGE + 8, 0));
+  const behind = insert(block(PAGE + 1));
+  assert.deepEqual(linksOf(all, from), { taken: to, notTaken: behind, behind });
+  assert.deepEqual(linksOf(all, to), { taken: from, notTaken: 0, behind: 0 });
+  assert.deepEqual(linksOf(all, behind), { taken: 0, notTaken: 0, behind: 0 });
+  assert.ok(cache.invalidate(PAGE + 8, 1));
+  assert.deepEqual(linksOf(all, from), { taken: 0, notTaken: behind, behind });
+});
+
+test('blocks are linked within their page and mode alone', () => {
+  const all = bench();
+  const from = all.insert(block(PAGE, 8));
+  all.insert(block(2 * PAGE + 8), { ...block(PAGE + 8), modeKey: MODE + 1 });
+  all.insert({ ...block(PAGE + 8), bytes: PAGE - 7, tailGpa: 3 * PAGE });
+  assert.equal(linksOf(all, from).taken, 0);
+});
+
+test('a block that leads to itself is linked', () => {
+  const all = bench();
+  const address = all.insert(block(PAGE, 0));
+  assert.equal(linksOf(all, address).taken, address);
 });
 
 test('a block decoded again takes the place of the one that was there', () => {
-  for (const tailGpa of [undefined, 3 * PAGE]) {
-    const { cache } = bench();
-    const again = { ...block(PAGE), bytes: PAGE + 1, tailGpa };
-    for (let n = 0; n < 3; n++) cache.insert(cache.allocate(2), again);
-    assert.equal(cache.blocksNear(PAGE).length, 1);
-    assert.equal(cache.anyAt(PAGE, 256), cache.blocksNear(PAGE)[0]);
-    assert.equal(cache.blockAt(PAGE, 256), tailGpa === undefined ? cache.blocksNear(PAGE)[0] : undefined);
-    assert.equal(cache.blocksNear(3 * PAGE).length, tailGpa === undefined ? 0 : 1);
+  for (const tailGpa of [undefined, 3 * PAGE, 0]) {
+    const { cache, insert } = bench();
+    const again = { ...block(PAGE / 2), bytes: tailGpa === undefined ? 1 : PAGE / 2 + 1, tailGpa };
+    const address = insert(again, again, again);
+    assert.equal(cache.blocksNear(0).length, 1);
+    assert.equal(cache.placeOf(PAGE / 2, MODE)?.address, address);
+    assert.deepEqual(
+      cache.placeOf(PAGE / 2, MODE)?.tail,
+      tailGpa === undefined ? undefined : { gpa: tailGpa, bytes: 1 },
+    );
+    assert.equal(cache.blockAt(PAGE / 2, MODE), tailGpa === undefined ? cache.blocksNear(0)[0] : undefined);
+    assert.equal(cache.blocksNear(3 * PAGE).length, tailGpa === 3 * PAGE ? 1 : 0);
+    assert.ok(cache.invalidate(tailGpa ?? PAGE / 2, 1));
+    assert.equal(cache.blocksNear(0).length, 0);
   }
 });

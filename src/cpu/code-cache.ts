@@ -1,33 +1,22 @@
 import { PAGE_BYTES, PAGE_CODE } from '../machine/guest-memory.ts';
+import { BlockNotes } from './block-notes.ts';
+import { BlockTable } from './block-table.ts';
 import type { CodeFunctions } from './decoded-code.ts';
-import { blockTableSlot } from './dispatch.ts';
+import { recordLink } from './dispatch.ts';
 import type { MemoryLayout } from './memory-layout.ts';
-import { BLOCK, BLOCK_TABLE, JUMP_CACHE, RECORD, RECORD_BYTES } from './records.ts';
+import { BLOCK, JUMP_CACHE, LINK, NOTE, NOTED, RECORD, RECORD_BYTES } from './records.ts';
 
-/** A decoded block, as the cache keeps account of it. */
+/** A decoded block, as those see it who make something from it. While something is made from it there is one object for it. */
 export interface Block {
   /** Address of its header. */
   readonly address: number;
-  /** Guest-physical address of its first byte, and of the byte behind its last. */
+  /** Guest-physical address of its first byte. */
   readonly start: number;
-  readonly end: number;
-  readonly modeKey: number;
-  /** For a block that crosses into another page: that page's guest-physical address and how many bytes lie there. */
-  readonly tail: { readonly gpa: number; readonly bytes: number } | undefined;
-  /** Slot of the block table that names it, or -1. */
-  readonly tableSlot: number;
-  readonly records: number;
-  readonly staleHandler: number;
-  /** Numbers of the links that lead to it; undefined: none. */
-  incoming: Numbers;
   /** What was made from it and must go with it. */
   derived: readonly Derived[];
   /** What its accesses look up at once was often found in two pages. Few blocks have this. */
   scattered?: true;
 }
-
-/** None, one, or many: of the first two kinds there are hundreds of thousands, for which arrays would be large. */
-type Numbers = number | number[] | undefined;
 
 /** Something made from decoded blocks. */
 export interface Derived {
@@ -35,13 +24,20 @@ export interface Derived {
   drop(): void;
 }
 
-/** Most blocks are never translated: they share this. */
 const NOTHING_DERIVED: readonly Derived[] = [];
 
 /** What is left without one that is gone. */
 export function withoutDerived(all: readonly Derived[], gone: Derived): readonly Derived[] {
   const left = all.filter((other) => other !== gone);
   return left.length > 0 ? left : NOTHING_DERIVED;
+}
+
+/** What blocks of its page a block may be linked to, beside the one behind it. */
+export interface BlockLinks {
+  /** Whether the instruction before its last record is a branch, which may be linked to the block behind it, too. */
+  readonly branches: boolean;
+  /** Offset in the page to which the branch leads otherwise; undefined: elsewhere. */
+  readonly taken: number | undefined;
 }
 
 /** What a block is made of, as the decoder hands it over. */
@@ -57,7 +53,13 @@ export interface NewBlock {
   readonly countHandler: number | undefined;
   /** Instructions, without the record that ends the block. */
   readonly count: number;
+  /** Undefined: it is linked to none. */
+  readonly links: BlockLinks | undefined;
 }
+
+/** The room for records is used in turn, and given up, by parts: as many, but none smaller than a page. */
+const PARTS = 16;
+const LEAST_PART_BYTES = 4096;
 
 /** Owns the decoded code: where records lie, which block comes from which bytes, and what must go when these change. */
 export class CodeCache {
@@ -65,13 +67,18 @@ export class CodeCache {
   readonly #view: DataView;
   readonly #code: CodeFunctions;
   readonly #watchPage: (page: number) => void;
-  /** Few enough in each page that looking through them is no slower than one map of them all, which would be large. */
-  readonly #byPage = new Map<number, Block[]>();
-  /** Links waiting for a block: mode key, then guest-physical address. */
-  readonly #wanted = new Map<number, Map<number, Numbers>>();
+  readonly #notes: BlockNotes;
+  readonly #table: BlockTable;
+  /** Objects for blocks that something was made from, or may soon be, by address. */
+  readonly #objects = new Map<number, Block>();
+  readonly #partBytes: number;
+  /** Where the part begins that is filled now. */
+  #part: number;
   #next: number;
-  /** Times that everything was thrown away. */
-  flushes = 0;
+  /** Where blocks end in parts that were filled, by the address of the part. */
+  readonly #ends = new Map<number, number>();
+  /** Times that code was thrown away to make room. */
+  evictions = 0;
   /** Entries after which a counted block is hot. */
   hotAfter = 0;
 
@@ -81,62 +88,45 @@ export class CodeCache {
     this.#view = view;
     this.#code = code;
     this.#watchPage = watchPage;
+    this.#notes = new BlockNotes(view);
+    this.#table = new BlockTable(view, layout.blockTable);
+    const bytes = (layout.recordsEnd - layout.records) / PARTS;
+    this.#partBytes = Math.max(LEAST_PART_BYTES, Math.floor(bytes / RECORD_BYTES) * RECORD_BYTES);
+    this.#part = layout.records;
     this.#next = layout.records;
   }
 
-  /** Room for a block of `records` records behind its header. Throws everything away when there is none left: no guest code may be running. */
+  /** Room for a block of `records` records behind its header. Throws the oldest code away where there is none left: no guest code may be running. */
   allocate(records: number): number {
     const bytes = (records + 1) * RECORD_BYTES;
-    if (this.#next + bytes > this.#layout.recordsEnd) this.flush();
+    while (this.#next + bytes > this.#partEnd) this.#nextPart();
     const address = this.#next;
     this.#next += bytes;
     this.#code.reserve(this.#next);
     return address;
   }
 
-  /** Gives back what {@link allocate} gave last beyond the records that were used. */
-  trim(address: number, records: number): void {
-    this.#next = address + (records + 1) * RECORD_BYTES;
-  }
-
   /** Makes a written block known. */
   insert(address: number, block: NewBlock): void {
-    const view = this.#view;
-    view.setUint32(address + BLOCK.count, block.count, true);
-    view.setUint32(address + BLOCK.page, Math.floor(block.gpa / PAGE_BYTES), true);
-    view.setUint32(address + BLOCK.start, block.gpa % PAGE_BYTES, true);
-    view.setUint32(address + BLOCK.modeKey, block.modeKey, true);
-    view.setUint32(address + BLOCK.extent, block.bytes, true);
-    const first = view.getUint32(address + RECORD_BYTES + RECORD.handler, true);
-    this.#code.setEntry(address, block.countHandler ?? first);
-    view.setUint32(address + BLOCK.countdown, this.hotAfter, true);
-    view.setUint32(address + BLOCK.label, 0, true);
-    const inPage = block.tailGpa === undefined ? block.bytes : PAGE_BYTES - (block.gpa % PAGE_BYTES);
-    const entry: Block = {
-      address,
-      start: block.gpa,
-      end: block.gpa + inPage,
-      modeKey: block.modeKey,
-      tail: block.tailGpa === undefined ? undefined : { gpa: block.tailGpa, bytes: block.bytes - inPage },
-      tableSlot: block.tailGpa === undefined ? this.#enterInTable(block.gpa, block.modeKey, address) : -1,
-      records: block.count + 1,
-      staleHandler: block.staleHandler,
-      incoming: undefined,
-      derived: NOTHING_DERIVED,
-    };
-    // One that was there could not be reached any more.
-    const known = this.anyAt(block.gpa, block.modeKey);
-    if (known !== undefined) this.#remove(known);
-    this.#register(block.gpa, entry);
-    if (block.tailGpa !== undefined) this.#register(block.tailGpa, entry);
-    if (block.tailGpa === undefined) this.#answerWanted(block.modeKey, block.gpa, entry);
+    const { gpa, modeKey, tailGpa } = block;
+    this.#writeHeader(address, block);
+    const known = this.#find(gpa, modeKey); // it could not be reached any more
+    if (known !== 0) this.#remove(known);
+    const tableSlot = tailGpa === undefined ? this.#table.enter(gpa, modeKey, address) : 0;
+    this.#writeNotes(address, block, tableSlot);
+    const page = pageOf(gpa);
+    this.#enlist(address, page);
+    if (tailGpa === undefined) this.#linkAll(address);
+    else if (pageOf(tailGpa) !== page) this.#enlist(address, pageOf(tailGpa));
   }
 
   /** The block whose header is at `address`, while it is valid. */
   at(address: number): Block | undefined {
-    const view = this.#view;
-    const page = view.getUint32(address + BLOCK.page, true);
-    return this.#byPage.get(page)?.find((block) => block.address === address);
+    const page = this.#notes.page(address);
+    for (let block = this.#notes.first(page); block !== 0; block = this.#notes.next(block, page)) {
+      if (block === address) return this.#objectOf(block);
+    }
+    return undefined;
   }
 
   /** Whether the block with this header has a counting handler before it. */
@@ -148,29 +138,25 @@ export class CodeCache {
 
   /** The block at an address and mode that can be linked to. */
   blockAt(gpa: number, modeKey: number): Block | undefined {
-    const block = this.anyAt(gpa, modeKey);
-    return block?.tail === undefined ? block : undefined;
-  }
-
-  /** The block at an address and mode, which may be one instruction that crosses into another page. */
-  anyAt(gpa: number, modeKey: number): Block | undefined {
-    for (const block of this.blocksNear(gpa)) if (block.start === gpa && block.modeKey === modeKey) return block;
-    return undefined;
+    const block = this.#find(gpa, modeKey);
+    return block === 0 || this.#notes.hasTail(block) ? undefined : this.#objectOf(block);
   }
 
   /** The blocks that have bytes in the page of an address. */
   blocksNear(gpa: number): readonly Block[] {
-    return this.#byPage.get(pageOf(gpa)) ?? [];
+    const page = pageOf(gpa);
+    const blocks: Block[] = [];
+    for (let block = this.#notes.first(page); block !== 0; block = this.#notes.next(block, page)) {
+      blocks.push(this.#objectOf(block));
+    }
+    return blocks;
   }
 
-  /** Sets a link to the block at (gpa, mode), now or when it is decoded. */
-  link(link: number, gpa: number, modeKey: number): void {
-    const block = this.blockAt(gpa, modeKey);
-    if (block !== undefined) this.#setLink(link, block);
-    else {
-      const wanted = entryOf(this.#wanted, modeKey, () => new Map<number, Numbers>());
-      wanted.set(gpa, withNumber(wanted.get(gpa), link));
-    }
+  /** The block at an address and mode, which may be one instruction that crosses into another page: where that is, and how many bytes are in the first. */
+  placeOf(gpa: number, modeKey: number) {
+    const address = this.#find(gpa, modeKey);
+    if (address === 0) return undefined;
+    return { address, bytesInPage: this.#notes.bytesInPage(address), tail: this.#notes.tail(address) };
   }
 
   /**
@@ -181,9 +167,10 @@ export class CodeCache {
     let any = false;
     const last = gpa + length - 1;
     for (let page = pageOf(gpa); page <= pageOf(last); page++) {
-      const blocks = this.#byPage.get(page);
-      if (blocks === undefined) continue;
-      for (const block of blocks.filter((candidate) => overlaps(candidate, gpa, last))) {
+      let next = 0;
+      for (let block = this.#notes.first(page); block !== 0; block = next) {
+        next = this.#notes.next(block, page);
+        if (!this.#notes.overlaps(block, gpa, last)) continue;
         this.#remove(block);
         any = true;
       }
@@ -193,123 +180,157 @@ export class CodeCache {
 
   /** Forgets everything. No guest code may be running. */
   flush(): void {
-    const view = this.#view;
-    const { blockTable, cpus, pageFlags, pageCount } = this.#layout;
-    new Uint8Array(view.buffer, blockTable, BLOCK_TABLE.entries * BLOCK_TABLE.bytes).fill(0);
-    for (const { jumpCache } of cpus) {
-      new Uint8Array(view.buffer, jumpCache, JUMP_CACHE.entries * JUMP_CACHE.bytes).fill(0);
-    }
-    for (const page of this.#byPage.keys()) {
-      if (page < pageCount) view.setUint8(pageFlags + page, view.getUint8(pageFlags + page) & ~PAGE_CODE);
-    }
-    for (const blocks of this.#byPage.values()) {
-      for (const block of blocks) for (const derived of block.derived) derived.drop();
-    }
-    this.#byPage.clear();
-    this.#wanted.clear();
+    this.#table.clear();
+    this.#clearJumpCaches();
+    for (const page of this.#notes.pages()) this.#flagCode(page, false);
+    for (const { derived } of this.#objects.values()) for (const one of derived) one.drop();
+    this.#objects.clear();
+    this.#notes.clear();
     this.#code.clear();
+    this.#ends.clear();
+    this.#part = this.#layout.records;
     this.#next = this.#layout.records;
-    this.flushes++;
   }
 
-  #register(gpa: number, block: Block): void {
+  get #partEnd(): number {
+    return Math.min(this.#part + this.#partBytes, this.#layout.recordsEnd);
+  }
+
+  /** Goes on in the next part, whose code goes: it is the oldest. */
+  #nextPart(): void {
+    this.#ends.set(this.#part, this.#next);
+    const next = this.#part + this.#partBytes;
+    this.#part = next < this.#layout.recordsEnd ? next : this.#layout.records;
+    this.#next = this.#part;
+    const end = this.#ends.get(this.#part);
+    if (end === undefined) return;
+    for (let block = this.#part; block < end; block = this.#notes.last(block) + RECORD_BYTES) {
+      if (this.#notes.isValid(block)) this.#remove(block);
+    }
+    this.#clearJumpCaches();
+    this.evictions++;
+  }
+
+  #writeHeader(address: number, block: NewBlock): void {
+    const view = this.#view;
+    view.setUint32(address + BLOCK.count, block.count, true);
+    view.setUint32(address + BLOCK.page, pageOf(block.gpa), true);
+    view.setUint32(address + BLOCK.start, block.gpa % PAGE_BYTES, true);
+    view.setUint32(address + BLOCK.modeKey, block.modeKey, true);
+    view.setUint32(address + BLOCK.extent, block.bytes, true);
+    const first = view.getUint32(address + RECORD_BYTES + RECORD.handler, true);
+    this.#code.setEntry(address, block.countHandler ?? first);
+    view.setUint32(address + BLOCK.countdown, this.hotAfter, true);
+    view.setUint32(address + BLOCK.label, 0, true);
+  }
+
+  #writeNotes(address: number, { gpa, bytes, tailGpa, staleHandler, links }: NewBlock, tableSlot: number): void {
+    const view = this.#view;
+    const last = this.#notes.last(address);
+    const tailBytes = tailGpa === undefined ? 0 : bytes - (PAGE_BYTES - (gpa % PAGE_BYTES));
+    view.setUint16(last + NOTE.taken, links?.taken ?? 0, true);
+    view.setUint8(last + NOTE.tailBytes, tailBytes);
+    view.setUint8(last + NOTE.flags, flagsOf(links));
+    view.setUint32(last + NOTE.tableSlot, tableSlot, true);
+    view.setUint32(last + NOTE.tailPage, pageOf(tailGpa ?? 0), true);
+    view.setUint32(last + NOTE.staleHandler, staleHandler, true);
+    const branch = last - RECORD_BYTES;
+    for (const record of [last, branch]) {
+      for (const link of [LINK.next, LINK.taken]) this.#code.setLink(recordLink(record, link), 0);
+    }
+  }
+
+  #find(gpa: number, modeKey: number): number {
+    const notes = this.#notes;
     const page = pageOf(gpa);
-    const blocks = entryOf(this.#byPage, page, () => [] as Block[]);
-    blocks.push(block);
+    let block = notes.first(page);
+    while (block !== 0 && !(notes.start(block) === gpa && notes.modeKey(block) === modeKey)) {
+      block = notes.next(block, page);
+    }
+    return block;
+  }
+
+  #objectOf(block: number): Block {
+    const known = this.#objects.get(block);
+    if (known !== undefined) return known;
+    const made = { address: block, start: this.#notes.start(block), derived: NOTHING_DERIVED };
+    this.#objects.set(block, made);
+    return made;
+  }
+
+  /** Links a block and others of its page to one another. */
+  #linkAll(block: number): void {
+    this.#linkOthersTo(block, block);
+    this.#eachLinkable(block, (other) => {
+      for (const link of this.#notes.linksTo(block, this.#notes.offset(other))) this.#code.setLink(link, other);
+    });
+  }
+
+  /** Has the blocks that may be linked to one lead to `target`: that block, or 0. */
+  #linkOthersTo(block: number, target: number): void {
+    const offset = this.#notes.offset(block);
+    this.#eachLinkable(block, (other) => {
+      for (const link of this.#notes.linksTo(other, offset)) this.#code.setLink(link, target);
+    });
+  }
+
+  /** The blocks that one may be linked to: those of its mode that lie in its page alone, itself among them. */
+  #eachLinkable(block: number, act: (other: number) => void): void {
+    const notes = this.#notes;
+    const [page, modeKey] = [notes.page(block), notes.modeKey(block)];
+    for (let other = notes.first(page); other !== 0; other = notes.next(other, page)) {
+      if (notes.modeKey(other) === modeKey && !notes.hasTail(other)) act(other);
+    }
+  }
+
+  #remove(block: number): void {
+    const notes = this.#notes;
+    for (const derived of this.#objects.get(block)?.derived ?? []) derived.drop();
+    this.#objects.delete(block);
+    const stale = notes.staleHandler(block);
+    this.#code.setEntry(block, stale);
+    const slot = notes.tableSlot(block);
+    if (slot !== 0) this.#table.leave(slot);
+    const tail = notes.tail(block);
+    if (tail === undefined) this.#linkOthersTo(block, 0);
+    const last = notes.last(block);
+    for (let record = block + RECORD_BYTES; record <= last; record += RECORD_BYTES)
+      this.#code.setHandler(record, stale);
+    const page = notes.page(block);
+    this.#strike(block, page);
+    if (tail !== undefined && pageOf(tail.gpa) !== page) this.#strike(block, pageOf(tail.gpa));
+    notes.invalidate(block);
+  }
+
+  #enlist(block: number, page: number): void {
+    if (this.#notes.enlist(block, page)) this.#flagCode(page, true);
+  }
+
+  #strike(block: number, page: number): void {
+    if (this.#notes.strike(block, page)) this.#flagCode(page, false);
+  }
+
+  #flagCode(page: number, hasCode: boolean): void {
     if (page >= this.#layout.pageCount) return;
     const at = this.#layout.pageFlags + page;
     const flags = this.#view.getUint8(at);
-    if (flags & PAGE_CODE) return;
-    this.#view.setUint8(at, flags | PAGE_CODE);
-    this.#watchPage(page);
+    this.#view.setUint8(at, hasCode ? flags | PAGE_CODE : flags & ~PAGE_CODE);
+    if (hasCode && !(flags & PAGE_CODE)) this.#watchPage(page);
   }
 
-  #enterInTable(gpa: number, modeKey: number, address: number): number {
-    const view = this.#view;
-    let slot = blockTableSlot(gpa);
-    for (let probe = 0; probe < BLOCK_TABLE.probes; probe++) {
-      const at = this.#layout.blockTable + slot * BLOCK_TABLE.bytes;
-      const key = view.getBigUint64(at, true);
-      if (key === 0n || key === TOMBSTONE) {
-        view.setBigUint64(at, BigInt(gpa) | (BigInt(modeKey) << 48n), true);
-        view.setUint32(at + BLOCK_TABLE.block, address, true);
-        return at;
-      }
-      slot = (slot + 1) & (BLOCK_TABLE.entries - 1);
+  #clearJumpCaches(): void {
+    for (const { jumpCache } of this.#layout.cpus) {
+      new Uint8Array(this.#view.buffer, jumpCache, JUMP_CACHE.entries * JUMP_CACHE.bytes).fill(0);
     }
-    return -1;
-  }
-
-  #answerWanted(modeKey: number, gpa: number, block: Block): void {
-    const links = this.#wanted.get(modeKey);
-    for (const link of numbersOf(links?.get(gpa))) this.#setLink(link, block);
-    links?.delete(gpa);
-  }
-
-  #setLink(link: number, block: Block): void {
-    this.#code.setLink(link, block.address);
-    block.incoming = withNumber(block.incoming, link);
-  }
-
-  #remove(block: Block): void {
-    const view = this.#view;
-    for (const derived of block.derived) derived.drop();
-    this.#code.setEntry(block.address, block.staleHandler);
-    if (block.tableSlot >= 0) view.setBigUint64(block.tableSlot, TOMBSTONE, true);
-    for (const link of numbersOf(block.incoming)) this.#code.setLink(link, 0);
-    for (let n = 1; n <= block.records; n++) {
-      this.#code.setHandler(block.address + n * RECORD_BYTES, block.staleHandler);
-    }
-    this.#unregister(pageOf(block.start), block);
-    if (block.tail !== undefined) this.#unregister(pageOf(block.tail.gpa), block);
-  }
-
-  #unregister(page: number, block: Block): void {
-    const left = (this.#byPage.get(page) ?? []).filter((other) => other !== block);
-    if (left.length > 0) {
-      this.#byPage.set(page, left);
-      return;
-    }
-    this.#byPage.delete(page);
-    const at = this.#layout.pageFlags + page;
-    const view = this.#view;
-    if (page < this.#layout.pageCount) view.setUint8(at, view.getUint8(at) & ~PAGE_CODE);
   }
 }
 
-/** Marks a freed slot of the block table: probing goes on behind it. No key has all bits set. */
-const TOMBSTONE = 0xffff_ffff_ffff_ffffn;
-
-/** Up to this length an array is made anew for each number: one that grows has room for 16 more, and most never get them. */
-const MOST_EXACT = 16;
-
-function withNumber(numbers: Numbers, another: number): Numbers {
-  if (numbers === undefined) return another;
-  if (typeof numbers === 'number') return [numbers, another];
-  if (numbers.length < MOST_EXACT) return [...numbers, another];
-  numbers.push(another);
-  return numbers;
-}
-
-function numbersOf(numbers: Numbers): readonly number[] {
-  if (numbers === undefined) return [];
-  return typeof numbers === 'number' ? [numbers] : numbers;
+function flagsOf(links: BlockLinks | undefined): number {
+  if (links === undefined) return NOTED.valid;
+  const { branches, taken } = links;
+  return NOTED.valid | NOTED.falls | (branches ? NOTED.branches : 0) | (taken === undefined ? 0 : NOTED.takes);
 }
 
 function pageOf(gpa: number): number {
   return Math.floor(gpa / PAGE_BYTES);
-}
-
-function overlaps(block: Block, first: number, last: number): boolean {
-  if (block.start <= last && block.end > first) return true;
-  return block.tail !== undefined && block.tail.gpa <= last && block.tail.gpa + block.tail.bytes > first;
-}
-
-function entryOf<K, V>(map: Map<K, V>, key: K, make: () => V): V {
-  let value = map.get(key);
-  if (value === undefined) {
-    value = make();
-    map.set(key, value);
-  }
-  return value;
 }

@@ -188,8 +188,14 @@ export class MachineCode {
       for (const done of headers.slice(0, this.translator?.translate(headers))) this.#hot.delete(done);
       this.#untilBatch = this.#hot.size > 0 ? BETWEEN_BATCHES : 0;
     }
-    if (this.#meetings.length > 0) this.translator?.join(this.#meetings.splice(0, 1));
+    const [meeting] = this.#meetings.splice(0, 1);
+    if (meeting && this.#areThere(meeting)) this.translator?.join([meeting]);
     if (this.#scattered.length > 0) this.translator?.separate(this.#scattered.splice(0));
+  }
+
+  /** Whether what met has not gone since. */
+  #areThere({ region, block }: Meeting): boolean {
+    return this.cache.at(region) !== undefined && this.cache.at(block) !== undefined;
   }
 
   /** Drops code made from `length` bytes at `gpa`, which are about to change. */

@@ -53,6 +53,39 @@ export const BLOCK = {
   label: 28,
 } as const;
 
+/**
+ * What the code cache notes of a block, in the bytes that its last record, which has no operands, does not need: byte
+ * offsets in that record. There are hundreds of thousands of blocks, and objects for them would take ten times the room.
+ */
+export const NOTE = {
+  /** u16: offset in the page that the branch before may be linked to. */
+  taken: 4,
+  /** u8: bytes of the block's last instruction in another page. */
+  tailBytes: 6,
+  /** u8: bits of {@link NOTED}. */
+  flags: 7,
+  /** u32: the next block with bytes in this one's page, and in that of its tail; 0: none. */
+  nextInPage: 8,
+  nextInTailPage: 12,
+  /** u32: address of its slot in the block table; 0: it has none. */
+  tableSlot: 16,
+  /** u32: guest-physical number of the page of the tail. */
+  tailPage: 24,
+  /** u32: slot of the handler that is put over its records when the code has changed. */
+  staleHandler: 28,
+} as const;
+
+export const NOTED = {
+  /** The block is valid. */
+  valid: 1,
+  /** Its last record may be linked to the block behind it. */
+  falls: 2,
+  /** Its branch may be linked to the block behind it. */
+  branches: 4,
+  /** Its branch may be linked to the block at `taken`. */
+  takes: 8,
+} as const;
+
 /** Most instructions in a block. */
 export const MAX_BLOCK = 64;
 

@@ -1,0 +1,149 @@
+import { PAGE_BYTES } from '../machine/guest-memory.ts';
+import { recordLink } from './dispatch.ts';
+import { BLOCK, LINK, NOTE, NOTED, RECORD, RECORD_BYTES } from './records.ts';
+
+/** Part of a block in the page behind its own. */
+export interface Tail {
+  readonly gpa: number;
+  readonly bytes: number;
+}
+
+/** Reads and writes what is known of blocks, by the addresses of their headers: see {@link NOTE}. 0 is no block. */
+export class BlockNotes {
+  readonly #view: DataView;
+  /** The first block with bytes in a page, by guest-physical page number. */
+  readonly #first = new Map<number, number>();
+
+  constructor(view: DataView) {
+    this.#view = view;
+  }
+
+  /** The record that ends a block. */
+  last(block: number): number {
+    return block + (this.#view.getUint32(block + BLOCK.count, true) + 1) * RECORD_BYTES;
+  }
+
+  page(block: number): number {
+    return this.#view.getUint32(block + BLOCK.page, true);
+  }
+
+  /** Offset of its first byte in its page. */
+  offset(block: number): number {
+    return this.#view.getUint32(block + BLOCK.start, true);
+  }
+
+  /** Guest-physical address of its first byte. */
+  start(block: number): number {
+    return this.page(block) * PAGE_BYTES + this.offset(block);
+  }
+
+  modeKey(block: number): number {
+    return this.#view.getUint32(block + BLOCK.modeKey, true);
+  }
+
+  /** Bytes in its own page. */
+  bytesInPage(block: number): number {
+    return this.#view.getUint32(block + BLOCK.extent, true) - this.#tailBytes(block);
+  }
+
+  tail(block: number): Tail | undefined {
+    const bytes = this.#tailBytes(block);
+    if (bytes === 0) return undefined;
+    return { gpa: this.#view.getUint32(this.last(block) + NOTE.tailPage, true) * PAGE_BYTES, bytes };
+  }
+
+  hasTail(block: number): boolean {
+    return this.#tailBytes(block) > 0;
+  }
+
+  tableSlot(block: number): number {
+    return this.#view.getUint32(this.last(block) + NOTE.tableSlot, true);
+  }
+
+  staleHandler(block: number): number {
+    return this.#view.getUint32(this.last(block) + NOTE.staleHandler, true);
+  }
+
+  isValid(block: number): boolean {
+    return (this.#view.getUint8(this.last(block) + NOTE.flags) & NOTED.valid) !== 0;
+  }
+
+  /** Whether a block has bytes among those from `first` to `last`, guest-physical addresses. */
+  overlaps(block: number, first: number, last: number): boolean {
+    const start = this.start(block);
+    if (start <= last && start + this.bytesInPage(block) > first) return true;
+    const tail = this.tail(block);
+    return tail !== undefined && tail.gpa <= last && tail.gpa + tail.bytes > first;
+  }
+
+  /** The links of a block that may lead to one at an offset of the same page. */
+  linksTo(block: number, offset: number): number[] {
+    const last = this.last(block);
+    const flags = this.#view.getUint8(last + NOTE.flags);
+    const branch = last - RECORD_BYTES;
+    const links: number[] = [];
+    if (this.#view.getUint16(last + RECORD.nextOffset, true) === offset) {
+      if (flags & NOTED.falls) links.push(recordLink(last, LINK.next));
+      if (flags & NOTED.branches) links.push(recordLink(branch, LINK.next));
+    }
+    if (flags & NOTED.takes && this.#view.getUint16(last + NOTE.taken, true) === offset) {
+      links.push(recordLink(branch, LINK.taken));
+    }
+    return links;
+  }
+
+  /** The pages that have code. */
+  pages(): Iterable<number> {
+    return this.#first.keys();
+  }
+
+  /** The first block with bytes in a page. */
+  first(page: number): number {
+    return this.#first.get(page) ?? 0;
+  }
+
+  /** The one that follows in the list of a page. */
+  next(block: number, page: number): number {
+    return this.#view.getUint32(this.#linkIn(block, page), true);
+  }
+
+  /** Puts a block at the head of a page's list. @returns whether it is the first one there */
+  enlist(block: number, page: number): boolean {
+    const first = this.first(page);
+    this.#view.setUint32(this.#linkIn(block, page), first, true);
+    this.#first.set(page, block);
+    return first === 0;
+  }
+
+  /** Takes a block out of a page's list. @returns whether it was the last one there */
+  strike(block: number, page: number): boolean {
+    const behind = this.next(block, page);
+    let other = this.first(page);
+    if (other !== block) {
+      while (this.next(other, page) !== block) other = this.next(other, page);
+      this.#view.setUint32(this.#linkIn(other, page), behind, true);
+    } else if (behind !== 0) this.#first.set(page, behind);
+    else this.#first.delete(page);
+    return other === block && behind === 0;
+  }
+
+  /** Notes that a block has become invalid. */
+  invalidate(block: number): void {
+    const at = this.last(block) + NOTE.flags;
+    this.#view.setUint8(at, this.#view.getUint8(at) & ~NOTED.valid);
+  }
+
+  /** Forgets all blocks. */
+  clear(): void {
+    this.#first.clear();
+  }
+
+  #tailBytes(block: number): number {
+    return this.#view.getUint8(this.last(block) + NOTE.tailBytes);
+  }
+
+  /** Where the number of the next block in a page's list stands. */
+  #linkIn(block: number, page: number): number {
+    return this.last(block) + (this.page(block) === page ? NOTE.nextInPage : NOTE.nextInTailPage);
+  }
+}
