@@ -2,6 +2,8 @@ import { PAGE_BYTES } from '../machine/guest-memory.ts';
 import { recordLink } from './dispatch.ts';
 import { BLOCK, LINK, NOTE, NOTED, RECORD, RECORD_BYTES } from './records.ts';
 
+const NONE: readonly number[] = [];
+
 /** Part of a block in the page behind its own. */
 export interface Tail {
   readonly gpa: number;
@@ -76,19 +78,45 @@ export class BlockNotes {
     return tail !== undefined && tail.gpa <= last && tail.gpa + tail.bytes > first;
   }
 
+  /** The block that begins at a guest-physical address, for a mode. */
+  find(gpa: number, modeKey: number): number {
+    const view = this.#view;
+    const page = Math.floor(gpa / PAGE_BYTES);
+    const offset = gpa % PAGE_BYTES;
+    for (let block = this.first(page); block !== 0; block = this.next(block, page)) {
+      if (view.getUint32(block + BLOCK.start, true) !== offset) continue;
+      if (view.getUint32(block + BLOCK.modeKey, true) === modeKey && this.page(block) === page) return block;
+    }
+    return 0;
+  }
+
+  /** The blocks that one may be linked to, and they to it: those of its mode that lie in its page alone, itself among them. */
+  linkable(block: number): number[] {
+    const view = this.#view;
+    const [page, modeKey] = [this.page(block), this.modeKey(block)];
+    const blocks: number[] = [];
+    for (let other = this.first(page); other !== 0; ) {
+      const last = this.last(other);
+      const sameMode = view.getUint32(other + BLOCK.modeKey, true) === modeKey;
+      if (sameMode && view.getUint8(last + NOTE.tailBytes) === 0) blocks.push(other);
+      other = this.next(other, page);
+    }
+    return blocks;
+  }
+
   /** The links of a block that may lead to one at an offset of the same page. */
-  linksTo(block: number, offset: number): number[] {
+  linksTo(block: number, offset: number): readonly number[] {
+    const view = this.#view;
     const last = this.last(block);
-    const flags = this.#view.getUint8(last + NOTE.flags);
     const branch = last - RECORD_BYTES;
+    const isBehind = view.getUint16(last + RECORD.nextOffset, true) === offset;
+    const isTarget = view.getUint16(last + NOTE.taken, true) === offset;
+    if (!isBehind && !isTarget) return NONE;
+    const flags = view.getUint8(last + NOTE.flags);
     const links: number[] = [];
-    if (this.#view.getUint16(last + RECORD.nextOffset, true) === offset) {
-      if (flags & NOTED.falls) links.push(recordLink(last, LINK.next));
-      if (flags & NOTED.branches) links.push(recordLink(branch, LINK.next));
-    }
-    if (flags & NOTED.takes && this.#view.getUint16(last + NOTE.taken, true) === offset) {
-      links.push(recordLink(branch, LINK.taken));
-    }
+    if (isBehind && flags & NOTED.falls) links.push(recordLink(last, LINK.next));
+    if (isBehind && flags & NOTED.branches) links.push(recordLink(branch, LINK.next));
+    if (isTarget && flags & NOTED.takes) links.push(recordLink(branch, LINK.taken));
     return links;
   }
 

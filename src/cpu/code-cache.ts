@@ -110,7 +110,7 @@ export class CodeCache {
   insert(address: number, block: NewBlock): void {
     const { gpa, modeKey, tailGpa } = block;
     this.#writeHeader(address, block);
-    const known = this.#find(gpa, modeKey); // it could not be reached any more
+    const known = this.#notes.find(gpa, modeKey); // it could not be reached any more
     if (known !== 0) this.#remove(known);
     const tableSlot = tailGpa === undefined ? this.#table.enter(gpa, modeKey, address) : 0;
     this.#writeNotes(address, block, tableSlot);
@@ -138,7 +138,7 @@ export class CodeCache {
 
   /** The block at an address and mode that can be linked to. */
   blockAt(gpa: number, modeKey: number): Block | undefined {
-    const block = this.#find(gpa, modeKey);
+    const block = this.#notes.find(gpa, modeKey);
     return block === 0 || this.#notes.hasTail(block) ? undefined : this.#objectOf(block);
   }
 
@@ -154,7 +154,7 @@ export class CodeCache {
 
   /** The block at an address and mode, which may be one instruction that crosses into another page: where that is, and how many bytes are in the first. */
   placeOf(gpa: number, modeKey: number) {
-    const address = this.#find(gpa, modeKey);
+    const address = this.#notes.find(gpa, modeKey);
     if (address === 0) return undefined;
     return { address, bytesInPage: this.#notes.bytesInPage(address), tail: this.#notes.tail(address) };
   }
@@ -240,16 +240,6 @@ export class CodeCache {
     }
   }
 
-  #find(gpa: number, modeKey: number): number {
-    const notes = this.#notes;
-    const page = pageOf(gpa);
-    let block = notes.first(page);
-    while (block !== 0 && !(notes.start(block) === gpa && notes.modeKey(block) === modeKey)) {
-      block = notes.next(block, page);
-    }
-    return block;
-  }
-
   #objectOf(block: number): Block {
     const known = this.#objects.get(block);
     if (known !== undefined) return known;
@@ -260,26 +250,19 @@ export class CodeCache {
 
   /** Links a block and others of its page to one another. */
   #linkAll(block: number): void {
-    this.#linkOthersTo(block, block);
-    this.#eachLinkable(block, (other) => {
-      for (const link of this.#notes.linksTo(block, this.#notes.offset(other))) this.#code.setLink(link, other);
-    });
-  }
-
-  /** Has the blocks that may be linked to one lead to `target`: that block, or 0. */
-  #linkOthersTo(block: number, target: number): void {
-    const offset = this.#notes.offset(block);
-    this.#eachLinkable(block, (other) => {
-      for (const link of this.#notes.linksTo(other, offset)) this.#code.setLink(link, target);
-    });
-  }
-
-  /** The blocks that one may be linked to: those of its mode that lie in its page alone, itself among them. */
-  #eachLinkable(block: number, act: (other: number) => void): void {
     const notes = this.#notes;
-    const [page, modeKey] = [notes.page(block), notes.modeKey(block)];
-    for (let other = notes.first(page); other !== 0; other = notes.next(other, page)) {
-      if (notes.modeKey(other) === modeKey && !notes.hasTail(other)) act(other);
+    const offset = notes.offset(block);
+    for (const other of notes.linkable(block)) {
+      for (const link of notes.linksTo(other, offset)) this.#code.setLink(link, block);
+      for (const link of notes.linksTo(block, notes.offset(other))) this.#code.setLink(link, other);
+    }
+  }
+
+  /** Cuts the links that lead to a block. */
+  #unlink(block: number): void {
+    const offset = this.#notes.offset(block);
+    for (const other of this.#notes.linkable(block)) {
+      for (const link of this.#notes.linksTo(other, offset)) this.#code.setLink(link, 0);
     }
   }
 
@@ -292,7 +275,7 @@ export class CodeCache {
     const slot = notes.tableSlot(block);
     if (slot !== 0) this.#table.leave(slot);
     const tail = notes.tail(block);
-    if (tail === undefined) this.#linkOthersTo(block, 0);
+    if (tail === undefined) this.#unlink(block);
     const last = notes.last(block);
     for (let record = block + RECORD_BYTES; record <= last; record += RECORD_BYTES)
       this.#code.setHandler(record, stale);
