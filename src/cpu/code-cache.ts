@@ -58,7 +58,7 @@ export interface NewBlock {
 }
 
 /** The room for records is used in turn, and given up, by parts: as many, but none smaller than a page. */
-const PARTS = 16;
+const PARTS = 32;
 const LEAST_PART_BYTES = 4096;
 
 /** Owns the decoded code: where records lie, which block comes from which bytes, and what must go when these change. */
