@@ -23,8 +23,10 @@ const OUTWARD = ['slowLoad', 'slowStore', 'probeStore', 'physicalLoad', 'physica
 /** Bytes of WebAssembly that regions take at most. V8's own code becomes some twenty times larger. */
 const CACHE_BYTES = 16 << 20;
 
-/** Guest instructions after which a batch takes no more regions: some 5 ms of work. */
+/** Guest instructions after which a batch takes no more regions: some 2 ms of work. */
 const BATCH_INSTRUCTIONS = 250;
+/** The same by time, since a translator that V8 has not compiled yet takes ten times as long; what is recorded has to be written, too. */
+const BATCH_MILLIS = 4;
 /** Exits of a region, to other code, after which it is joined with what it is left to: fewer do not earn what that costs. */
 const JOIN_AFTER = 1_000_000;
 /** Most instructions in a joined region. */
@@ -78,6 +80,12 @@ class InstalledRegion implements Derived {
   drop(): void {
     this.#remove(this);
   }
+}
+
+/** A region whose function is recorded, before it is compiled. */
+interface RecordedRegion {
+  readonly made: InstalledRegion;
+  readonly function: TableFunction;
 }
 
 /** Regions that were compiled together: V8 frees their code when none of them can be reached. */
@@ -154,9 +162,10 @@ export class Translator {
   translate(headers: readonly number[]): number {
     const from = performance.now();
     const covered = this.#covered;
-    const regions: Region[] = [];
+    const recorded: RecordedRegion[] = [];
     let [done, instructions] = [0, 0];
-    for (; done < headers.length && instructions < BATCH_INSTRUCTIONS; done++) {
+    const isFull = () => instructions >= BATCH_INSTRUCTIONS || performance.now() - from >= BATCH_MILLIS;
+    for (; done < headers.length && !isFull(); done++) {
       const header = headers[done];
       const root = this.#cache.at(header);
       if (root === undefined || !this.#isRam(root.start) || this.#regionEnteredAt(header)) continue;
@@ -166,11 +175,11 @@ export class Translator {
       }
       const region = this.#find([root]);
       for (const { block } of region.blocks) covered.add(block);
-      regions.push(region);
+      recorded.push(this.#record(region));
       instructions += region.instructionCount;
     }
     if (done === headers.length) covered.clear();
-    this.#compile(regions, from);
+    this.#compile(recorded, from);
     return done;
   }
 
@@ -189,7 +198,10 @@ export class Translator {
     }
     this.stats.joined += joined.length;
     for (const region of gone) this.#uninstall(region);
-    this.#compile(joined, from);
+    this.#compile(
+      joined.map((region) => this.#record(region)),
+      from,
+    );
   }
 
   /** Drops the regions of blocks, by the addresses of their headers, whose accesses are to be looked up each on its own. No guest code may be running. */
@@ -211,23 +223,23 @@ export class Translator {
     return this.#installed.get(slot);
   }
 
+  #record(region: Region): RecordedRegion {
+    const slot = this.#takeSlot();
+    const fn = compileRegion(region, slot, this.#linker.memory64, this.#effects, this.#probe);
+    this.#onTranslated?.(
+      fn.name,
+      describeRegion(region, fn, (gpa) => this.#codeByte(gpa)),
+    );
+    this.stats.regions++;
+    this.stats.instructions += region.instructionCount;
+    return { made: new InstalledRegion(slot, region, (gone) => this.#uninstall(gone)), function: { slot, fn } };
+  }
+
   /** @param from when work on this batch began, by `performance.now` */
-  #compile(regions: readonly Region[], from: number): void {
-    if (regions.length === 0) return;
-    const installed: InstalledRegion[] = [];
-    const functions: TableFunction[] = [];
-    for (const region of regions) {
-      const slot = this.#takeSlot();
-      const fn = compileRegion(region, slot, this.#linker.memory64, this.#effects, this.#probe);
-      functions.push({ slot, fn });
-      this.#onTranslated?.(
-        fn.name,
-        describeRegion(region, fn, (gpa) => this.#codeByte(gpa)),
-      );
-      installed.push(new InstalledRegion(slot, region, (gone) => this.#uninstall(gone)));
-      this.stats.regions++;
-      this.stats.instructions += region.instructionCount;
-    }
+  #compile(recorded: readonly RecordedRegion[], from: number): void {
+    if (recorded.length === 0) return;
+    const functions = recorded.map((region) => region.function);
+    const installed = recorded.map(({ made }) => made);
     this.#makeRoom();
     this.#linker.prepare(functions);
     const bytes = this.#linker.compile(functions, [], (value) => this.#vectors.addressOf(value));
