@@ -60,10 +60,11 @@ export function layOutMemory(
     tlbs: area(TLB_AREA_BYTES, 4096),
     jumpCache: area(JUMP_CACHE.entries * JUMP_CACHE.bytes, 4096),
   }));
-  const blockTable = area(BLOCK_TABLE.entries * BLOCK_TABLE.bytes, 4096);
-  const vectors = area(MOST_VECTORS * VECTOR_BYTES, 4096);
+  // Far in front: there is a function and two links for each record from address 0 on (see DecodedCode).
   const records = area(recordBytes, 4096);
   const recordsEnd = next;
+  const blockTable = area(BLOCK_TABLE.entries * BLOCK_TABLE.bytes, 4096);
+  const vectors = area(MOST_VECTORS * VECTOR_BYTES, 4096);
   const pageFlags = area(pageCount, 4096);
   const ram = area(ramBytes, WASM_PAGE);
   const video = area(videoBytes, WASM_PAGE);
