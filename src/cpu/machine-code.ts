@@ -52,6 +52,8 @@ export interface JitOptions {
   readonly cacheBytes?: number;
   /** Exits of a region to other code after which it is joined with some of it; default a million. */
   readonly joinAfter?: number;
+  /** Milliseconds after which a batch takes no more regions; default none, so that what is translated when depends on the guest alone. */
+  readonly batchMillis?: number;
   /** Whether to count exits of regions and their instructions, in the state block; this costs some speed. */
   readonly countExits?: boolean;
   /** Given each region that has been translated, as text for people: its guest code and its IR. */

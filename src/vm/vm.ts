@@ -34,8 +34,14 @@ export type Shutdown = Extract<RunExit, { kind: 'shutdown' }>;
 /** Entries after which a block of guest code is translated. */
 const HOT_AFTER = 4000;
 
+/**
+ * How long the guest waits for a batch of translation, but for the last region and for writing what is recorded: while V8 has not
+ * compiled the translator itself yet, an instruction takes ten times as long.
+ */
+const BATCH_MILLIS = 4;
+
 function jitOptionsOf({ statistics, onTranslated }: VmConfig) {
-  return { hotAfter: HOT_AFTER, countExits: statistics, onTranslated };
+  return { hotAfter: HOT_AFTER, batchMillis: BATCH_MILLIS, countExits: statistics, onTranslated };
 }
 
 /** How much shorter slices are while the host has work whose result should be seen soon. */

@@ -25,8 +25,6 @@ const CACHE_BYTES = 16 << 20;
 
 /** Guest instructions after which a batch takes no more regions: some 2 ms of work. */
 const BATCH_INSTRUCTIONS = 250;
-/** The same by time, since a translator that V8 has not compiled yet takes ten times as long; what is recorded has to be written, too. */
-const BATCH_MILLIS = 4;
 /** Exits of a region, to other code, after which it is joined with what it is left to: fewer do not earn what that costs. */
 const JOIN_AFTER = 1_000_000;
 /** Most instructions in a joined region. */
@@ -122,6 +120,7 @@ export class Translator {
   readonly #covered = new Set<Block>();
   readonly #cacheBytes: number;
   readonly #joinAfter: number;
+  readonly #batchMillis: number;
   /** What was compiled together, oldest first. */
   #modules: TranslatedModule[] = [];
   #bytes = 0;
@@ -151,6 +150,7 @@ export class Translator {
     this.#vectors = new VectorPool(view, layout);
     this.#cacheBytes = options.cacheBytes ?? CACHE_BYTES;
     this.#joinAfter = options.joinAfter ?? JOIN_AFTER;
+    this.#batchMillis = options.batchMillis ?? Number.POSITIVE_INFINITY;
     this.#probe = probeOf(options);
     this.#onTranslated = options.onTranslated;
   }
@@ -164,7 +164,7 @@ export class Translator {
     const covered = this.#covered;
     const recorded: RecordedRegion[] = [];
     let [done, instructions] = [0, 0];
-    const isFull = () => instructions >= BATCH_INSTRUCTIONS || performance.now() - from >= BATCH_MILLIS;
+    const isFull = () => instructions >= BATCH_INSTRUCTIONS || performance.now() - from >= this.#batchMillis;
     for (; done < headers.length && !isFull(); done++) {
       const header = headers[done];
       const root = this.#cache.at(header);
