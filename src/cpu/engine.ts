@@ -195,6 +195,18 @@ export class Engine implements CodeOwner {
     this.#decodedCode.setHandler(next, stop);
   }
 
+  /** Leaves at most so many instructions of the budget, the one that runs included. Does nothing when none runs. */
+  shorten(instructions: number): void {
+    if (!this.#running) return;
+    const { state } = this;
+    const budget = state.u32(STATE.budget);
+    const left = Math.max(0, instructions - this.#unexecuted(state.u32(STATE.record)));
+    if (left >= budget) return;
+    this.#withheld += budget - left;
+    state.setU32(STATE.budget, left);
+    this.#setTscRun(this.#retired + this.#sliceBudget - this.#withheld);
+  }
+
   /** @param end instructions retired when the budget is used up */
   #setTscRun(end: number): void {
     this.state.view.setFloat64(STATE.tscRun.offset, end - this.tscFrom, true);

@@ -150,7 +150,8 @@ export class VcpuSet {
     const left = this.#turnLeft === UNLIMITED_TURN ? this.#turnLeft : this.#turnLeft - used;
     if (left <= EVENT_TURN) return;
     this.#turnLeft = EVENT_TURN + used;
-    current.requestEnd();
+    current.state.setU32(STATE.pauseYields, 1);
+    current.endWithin(EVENT_TURN);
   }
 
   /** PAUSE of the processor whose turn it is: those others that are awake run now. */
@@ -269,7 +270,10 @@ export class VcpuSet {
   }
 
   #othersAwake(number: number): boolean {
-    return this.all.some((_, other) => other !== number && this.#isAwake(other));
+    for (let other = 0; other < this.all.length; other++) {
+      if (other !== number && this.#isAwake(other)) return true;
+    }
+    return false;
   }
 
   #watch(page: number): void {

@@ -59,6 +59,8 @@ export class Vcpu implements VirtualCpu {
   /** Retired count at which debug exceptions are held off too: the instruction before loaded SS (SDM 3A, 6.8.3). */
   #debugHeldAt = -1;
   #endRequested = false;
+  /** Retired count at which {@link run} ends. */
+  #end = 0;
   /** What could not be delivered yet, since a page must be brought in first. */
   #undelivered: Undelivered | undefined;
   /** Retired count at which RF in EFLAGS holds. */
@@ -122,6 +124,12 @@ export class Vcpu implements VirtualCpu {
   requestEnd(): void {
     this.#endRequested = true;
     this.engine.requestStop();
+  }
+
+  /** Has {@link run} end once so many more instructions have retired, the one that runs included. */
+  endWithin(instructions: number): void {
+    this.#end = Math.min(this.#end, this.engine.retired + instructions);
+    this.engine.shorten(instructions);
   }
 
   /** Sets which bits of physical addresses count: all, or all but bit 20. */
@@ -219,17 +227,18 @@ export class Vcpu implements VirtualCpu {
     if (this.#waitsForStartUp) return HALTED;
     this.#running = true;
     try {
-      return this.#runUntilExit(this.engine.retired + instructions);
+      this.#end = this.engine.retired + instructions;
+      return this.#runUntilExit();
     } finally {
       this.#running = false;
       if (this.#initRequested) this.#initialise();
     }
   }
 
-  #runUntilExit(end: number): RunExit {
+  #runUntilExit(): RunExit {
     this.#endRequested = false;
     try {
-      while (this.engine.retired < end || this.#undelivered !== undefined) {
+      while (this.engine.retired < this.#end || this.#undelivered !== undefined) {
         if (this.#undelivered !== undefined) {
           this.#deliverWaiting(this.#undelivered);
           continue;
@@ -238,7 +247,7 @@ export class Vcpu implements VirtualCpu {
         this.#takeInterrupt();
         if (this.halted) return HALTED;
         if (this.#meetsBreakpoint()) return DEBUG;
-        const exit = this.#slice(Math.min(MOST_AT_ONCE, end - this.engine.retired));
+        const exit = this.#slice(Math.min(MOST_AT_ONCE, this.#end - this.engine.retired));
         if (exit !== undefined) return exit;
         if (this.#meetsWatchpoint()) return DEBUG;
         if (this.#endRequested) break;
