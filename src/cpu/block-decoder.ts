@@ -45,6 +45,8 @@ interface Placed {
 /** Makes blocks of records from guest code. */
 export class BlockDecoder {
   readonly #state: CpuState;
+  /** The whole memory. */
+  readonly #view: DataView;
   readonly #cache: CodeCache;
   readonly #code: DecodedCode;
   readonly #handlers: HandlerFactory;
@@ -59,6 +61,7 @@ export class BlockDecoder {
   ) {
     this.#debug = debug;
     this.#state = state;
+    this.#view = new DataView(state.view.buffer);
     this.#cache = cache;
     this.#code = decoded;
     this.#handlers = handlers;
@@ -99,7 +102,7 @@ export class BlockDecoder {
 
   #remember(rip: bigint, linear: bigint, block: number): void {
     const state = this.#state;
-    const view = new DataView(state.view.buffer);
+    const view = this.#view;
     const entry = jumpCacheEntry(state.u32(STATE.jumpCache), rip);
     view.setBigUint64(entry + JUMP_CACHE.rip, rip, true);
     view.setUint32(entry + JUMP_CACHE.key, state.u32(STATE.codeKey), true);
@@ -120,7 +123,7 @@ export class BlockDecoder {
     const count = placed.length;
     this.#handlers.flush();
     const address = this.#cache.allocate(count + 1);
-    const view = new DataView(this.#state.view.buffer);
+    const view = this.#view;
     let offset = start.gpa % PAGE_BYTES;
     placed.forEach((instruction, i) => {
       offset += instruction.length;
