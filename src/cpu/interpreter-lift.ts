@@ -187,9 +187,12 @@ export class InterpreterLift extends Lift {
   count(): void {
     const { b } = this;
     const block = this.#record.sub(RECORD_BYTES);
-    const left = b.load('i32', 4, block, BLOCK.countdown).sub(1);
-    b.store(4, block, BLOCK.countdown, left);
-    b.if(left.eqz(), () => void b.call(hot, block));
+    const left = b.load('i32', 4, block, BLOCK.countdown);
+    // It may be 0 already: jump caches lead here until they are made invalid.
+    b.if(left, () => {
+      b.store(4, block, BLOCK.countdown, left.sub(1));
+      b.if(left.eq(1), () => void b.call(hot, block));
+    });
     continueAt(b, this.#record);
   }
 
