@@ -10,9 +10,14 @@ import { multibootKernel } from './guests/multiboot.ts';
 const BUSY = { boot: { kernel: busyGuest(), commandLine: '' }, memoryBytes: 16 << 20 };
 const COUNTS = [100_000, 250_001, 400_000];
 
+const HARDLY_ROOM_BYTES = 8192;
+
 /** Hashes of the whole machine at the counts. */
 function hashes(boot: typeof BUSY, counts: readonly number[], jit?: JitOptions): bigint[] {
-  const { machine } = makeTestMachine({ ...boot, jit });
+  return hashesOf(makeTestMachine({ ...boot, jit }).machine, counts);
+}
+
+function hashesOf(machine: PcMachine, counts: readonly number[]): bigint[] {
   return counts.map((count) => {
     runTo(machine, count);
     return machine.stateHash();
@@ -29,6 +34,14 @@ describe('translated code ends where interpreted code does', () => {
 
   it('when there is hardly room for translated code', () => {
     assert.deepEqual(hashes(BUSY, COUNTS, { hotAfter: 1, cacheBytes: 2_000 }), expected);
+  });
+
+  it('when there is hardly room for decoded code', () => {
+    for (const jit of [undefined, { hotAfter: 1 }]) {
+      const { machine } = makeTestMachine({ ...BUSY, jit, recordBytes: HARDLY_ROOM_BYTES });
+      assert.deepEqual(hashesOf(machine, COUNTS), expected);
+      assert.ok(machine.vcpu.engine.cache.evictions > 0);
+    }
   });
 
   it('when regions that meet are joined', () => {

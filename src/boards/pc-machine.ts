@@ -45,7 +45,7 @@ export type MachineExit = RunExit | { readonly kind: 'hostWork' };
 /** Ticks of the time-stamp counter and of the local APIC's timer per second. */
 const TSC_HZ = 1_000_000_000;
 const APIC_TIMER_HZ = 1_000_000_000;
-/** Room for decoded code. */
+/** Room for decoded code, where nothing else is said. */
 const RECORD_BYTES = 32 << 20;
 /** Memory of the display adapter. */
 const VIDEO_BYTES = 16 << 20;
@@ -90,7 +90,7 @@ export class PcMachine {
   /** @throws {BootImageInvalid} the kernel or initrd cannot be booted  @throws {FirmwareInvalid} nor the firmware  @throws {RangeError} the host has not enough memory */
   constructor(options: PcMachineOptions) {
     const regions = pcRamRegions(options.memoryBytes);
-    const layout = layOutMemory(regions, RECORD_BYTES, VIDEO_BYTES, options.cpuCount);
+    const layout = layOutMemory(regions, options.recordBytes ?? RECORD_BYTES, VIDEO_BYTES, options.cpuCount);
     const machine = allocate(layout, options);
     this.#random = new SplitMix64(options.seed);
     this.#seed = options.seed;

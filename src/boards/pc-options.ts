@@ -43,6 +43,8 @@ export interface PcMachineOptions extends Omit<CardOptions, 'voice'> {
   readonly audio?: AudioSink;
   /** When given, hot code is translated. */
   readonly jit?: JitOptions;
+  /** Room for decoded code; default 32 MiB. */
+  readonly recordBytes?: number;
   /** Where compiled handlers are kept from run to run; absent: nowhere. */
   readonly handlers?: HandlerStore;
   /** Whether the memory can be shared with other threads. */
