@@ -72,11 +72,11 @@ async function measure(name: string, [program, args]: [string, string[]], timeou
     rest = lines.pop() ?? '';
     for (const line of lines) {
       const rate = /([\d.]+) Mbits\/sec.*receiver/.exec(line)?.[1];
-      const amount = /([\d.]+) MBytes.*receiver/.exec(line)?.[1];
+      const [, amount, unit] = /([\d.]+) ([MG])Bytes.*receiver/.exec(line) ?? [];
       if (line.startsWith('BEGIN')) began = processorSeconds(child.pid ?? 0);
       if (rate === undefined) continue;
       const used = processorSeconds(child.pid ?? 0) - began;
-      const cost = ((used / Number(amount)) * 1000).toFixed(1);
+      const cost = (used / (Number(amount) / (unit === 'G' ? 1 : 1000))).toFixed(1);
       console.log(`${name}: ${rate} Mbit/s, ${cost} processor seconds a gigabyte, load ${loadavg()[0]?.toFixed(1)}`);
     }
   }
