@@ -11,6 +11,7 @@ import {
   packaged,
   packagedBytes,
   type Workshop,
+  xenCd,
 } from './media.ts';
 import type { Step } from './steps.ts';
 
@@ -226,6 +227,20 @@ export const GUESTS: readonly Guest[] = [
       return ['--cdrom', await grubCd(workshop, menu, { gnumach: kernel }), '--memory', '128M', '--net', 'none'];
     },
     steps: [{ screen: /No bootstrap code loaded/, seconds: 120 }],
+  },
+  {
+    name: 'xen',
+    title: 'Xen 4.17 with Debian as its first domain',
+    source: 'xen-hypervisor-4.17-amd64, linux-image-amd64',
+    reaches: 'shell of the first domain, which knows that it runs under Xen',
+    firmware: ['builtin'],
+    machine: async (workshop) => ['--cdrom', await xenCd(workshop), '--memory', '768M', '--net', 'none'],
+    steps: [
+      { serial: /Freed \d+kB init memory/, seconds: 240 },
+      { serial: /\/ # |~ # /, seconds: 300 },
+      { send: 'cat /sys/hypervisor/type\n' },
+      { serial: /\nxen\r/ },
+    ],
   },
   ...(['amd64', 'i386'] as const).map(
     (architecture): Guest => ({

@@ -4,7 +4,8 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { gunzipSync } from 'node:zlib';
 import { cacheFolder } from '../../src/host/node/cache-folder.ts';
-import { type Architecture, debianFile } from '../guests/debian.ts';
+import { type Architecture, debianBusybox, debianFile, debianKernel } from '../guests/debian.ts';
+import { packInitramfs } from '../guests/initramfs.ts';
 
 const execute = promisify(execFile);
 const MOST_OUTPUT_BYTES = 64 << 20;
@@ -86,6 +87,23 @@ export async function isolinuxCd({ folder }: Workshop): Promise<string> {
   const loader = ['-b', 'isolinux.bin', '-c', 'boot.cat', '-no-emul-boot', '-boot-load-size', '4', '-boot-info-table'];
   await run('xorriso', ['-as', 'mkisofs', '-quiet', '-o', image, ...loader, root]);
   return image;
+}
+
+const XEN_MENU = `set timeout=0
+menuentry "Xen" {
+  multiboot2 /xen dom0_mem=384M console=com1,vga
+  module2 /linux console=hvc0
+  module2 /initrd
+}
+`;
+
+/** A CD that starts the hypervisor Xen, whose first domain is Debian's kernel with an initial RAM disk. */
+export async function xenCd(workshop: Workshop): Promise<string> {
+  return grubCd(workshop, XEN_MENU, {
+    xen: gunzipSync(await packagedBytes('xen-hypervisor-4.17-amd64', './boot/xen-4.17-amd64.gz')),
+    linux: await debianKernel('amd64', 'linux-image-amd64'),
+    initrd: packInitramfs(await debianBusybox('amd64')),
+  });
 }
 
 /** Kernel and initial RAM disk of Debian's installer, as a CD that starts it as Debian's own do. */
