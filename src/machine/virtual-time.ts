@@ -202,10 +202,15 @@ export class HostClock implements MachineClock {
 
   nowNanos(): bigint {
     if (this.#pausedAtNanos !== undefined) return this.#pausedAtNanos;
-    const run = Number(this.#instructions() - this.#sampledInstructions);
-    const nanos = this.#sampledHostNanos + this.#offsetNanos + BigInt(Math.floor(run * this.#nanosPerInstruction));
+    const nanos = this.#extrapolated();
     if (nanos > this.#latestNanos) this.#latestNanos = nanos;
     return this.#latestNanos;
+  }
+
+  /** What the instruction count says: less than the time that was shown already, where that ran ahead and stands. */
+  #extrapolated(): bigint {
+    const run = Number(this.#instructions() - this.#sampledInstructions);
+    return this.#sampledHostNanos + this.#offsetNanos + BigInt(Math.floor(run * this.#nanosPerInstruction));
   }
 
   createAlarm(fire: () => void): Alarm {
@@ -217,8 +222,9 @@ export class HostClock implements MachineClock {
   }
 
   instructionsUntil(nanos: bigint): number {
-    const ahead = Number(nanos - this.nowNanos());
-    return ahead <= 0 ? 0 : Math.min(MOST_INSTRUCTIONS, Math.ceil(ahead / this.#nanosPerInstruction));
+    if (nanos <= this.nowNanos()) return 0;
+    const ahead = Number(nanos - (this.#pausedAtNanos ?? this.#extrapolated()));
+    return Math.min(MOST_INSTRUCTIONS, Math.ceil(ahead / this.#nanosPerInstruction));
   }
 
   fireDue(): void {
