@@ -196,6 +196,20 @@ test('time that ran ahead stands still and never goes back', () => {
   assert.ok(clock.nowNanos() >= 40_001n);
 });
 
+test('while time stands, the way to a deadline is that of the instruction count', () => {
+  const { hand, clock, slice } = hostClock();
+  slice(20_000n, 10_000n);
+  hand.count += 10_000n;
+  assert.equal(clock.nowNanos(), 40_000n);
+  slice(5_000n, 0n);
+  assert.equal(clock.instructionsUntil(40_000n), 0);
+  const count = clock.instructionsUntil(40_100n);
+  hand.count += BigInt(count - 1);
+  assert.ok(clock.nowNanos() < 40_100n);
+  hand.count += 1n;
+  assert.ok(clock.nowNanos() >= 40_100n);
+});
+
 test('a host deadline fires once the host has come to it', () => {
   const { clock, slice } = hostClock();
   let fired = 0;
