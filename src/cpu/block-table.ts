@@ -32,6 +32,21 @@ export class BlockTable {
     return 0;
   }
 
+  /** The block at an address, for a mode; 0 where the table has none. */
+  find(gpa: number, modeKey: number): number {
+    const view = this.#view;
+    const [low, high] = [gpa >>> 0, Math.floor(gpa / 2 ** 32) + modeKey * 2 ** 16];
+    let slot = blockTableSlot(gpa);
+    for (let probe = 0; probe < BLOCK_TABLE.probes; probe++) {
+      const at = this.#at + slot * BLOCK_TABLE.bytes;
+      const [foundLow, foundHigh] = [view.getUint32(at, true), view.getUint32(at + 4, true)];
+      if (foundLow === low && foundHigh === high) return view.getUint32(at + BLOCK_TABLE.block, true);
+      if (foundLow === 0 && foundHigh === 0) return 0;
+      slot = (slot + 1) & (BLOCK_TABLE.entries - 1);
+    }
+    return 0;
+  }
+
   /** Frees the slot at an address. Where nothing follows it, nothing is looked for behind it. */
   leave(at: number): void {
     const view = this.#view;

@@ -165,3 +165,19 @@ test('a block decoded again takes the place of the one that was there', () => {
     assert.equal(cache.blocksNear(0).length, 0);
   }
 });
+
+test('blocks are found by address and mode, where others have the lower bits of theirs too, until they go', () => {
+  const { cache, insert } = bench();
+  const places = [0, 2 ** 32, 2 ** 40 - PAGE, 2 ** 40 - PAGE + 2 ** 33].flatMap((gpa) =>
+    [MODE, 0xffff].map((modeKey) => ({ gpa, modeKey })),
+  );
+  const addresses = places.map((place) => insert({ ...block(place.gpa), ...place }));
+  const found = () => places.map(({ gpa, modeKey }) => cache.placeOf(gpa, modeKey)?.address);
+  assert.deepEqual(found(), addresses);
+  assert.equal(cache.placeOf(2 ** 33, MODE), undefined);
+  cache.invalidate(2 ** 32, 1);
+  assert.deepEqual(
+    found(),
+    addresses.map((address, n) => (places[n].gpa === 2 ** 32 ? undefined : address)),
+  );
+});

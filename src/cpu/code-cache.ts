@@ -154,7 +154,8 @@ export class CodeCache {
 
   /** The block at an address and mode, which may be one instruction that crosses into another page: where that is, and how many bytes are in the first. */
   placeOf(gpa: number, modeKey: number) {
-    const address = this.#notes.find(gpa, modeKey);
+    // Those that lie in one page are in the table, which is soon looked at: pages may have hundreds.
+    const address = this.#table.find(gpa, modeKey) || this.#notes.find(gpa, modeKey);
     if (address === 0) return undefined;
     return { address, bytesInPage: this.#notes.bytesInPage(address), tail: this.#notes.tail(address) };
   }
