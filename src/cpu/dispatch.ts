@@ -21,21 +21,23 @@ export function continueAt(b: Builder, record: Val): void {
   b.tailCallIndirect(codeIndex(record), record);
 }
 
-/** Continues with a block when the budget covers it; otherwise recording goes on behind this. @param before recorded where it does */
-export function enterBlock(b: Builder, block: Val, before?: () => void): void {
-  const left = get(b, STATE.budget).sub(b.load('i32', 4, block, BLOCK.count));
+/** Takes a block's instructions off the budget and goes on, where it covers them; otherwise recording goes on behind this. */
+function pay(b: Builder, count: Val, goOn: () => void): void {
+  const left = get(b, STATE.budget).sub(count);
   b.if(left.geS(0), () => {
     put(b, STATE.budget, left);
-    before?.();
-    b.tailCallIndirect(codeIndex(block), block.add(RECORD_BYTES));
+    goOn();
   });
 }
 
-/** As {@link enterBlock}, for the block that an entry of the jump cache holds. */
+/** Continues with a block when the budget covers it; otherwise recording goes on behind this. */
+export function enterBlock(b: Builder, block: Val): void {
+  pay(b, b.load('i32', 4, block, BLOCK.count), () => b.tailCallIndirect(codeIndex(block), block.add(RECORD_BYTES)));
+}
+
+/** As {@link enterBlock}, for the block that an entry of the jump cache holds. @param before recorded where it does */
 export function enterFound(b: Builder, entry: Val, before?: () => void): void {
-  const left = get(b, STATE.budget).sub(b.load('i32', 2, entry, JUMP_CACHE.count));
-  b.if(left.geS(0), () => {
-    put(b, STATE.budget, left);
+  pay(b, b.load('i32', 2, entry, JUMP_CACHE.count), () => {
     before?.();
     const record = b.load('i32', 4, entry, JUMP_CACHE.block).add(RECORD_BYTES);
     b.tailCallSlot(b.load('i32', 4, entry, JUMP_CACHE.entry), record);
