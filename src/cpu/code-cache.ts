@@ -110,7 +110,7 @@ export class CodeCache {
   insert(address: number, block: NewBlock): void {
     const { gpa, modeKey, tailGpa } = block;
     this.#writeHeader(address, block);
-    const known = this.#notes.find(gpa, modeKey); // it could not be reached any more
+    const known = this.#find(gpa, modeKey); // it could not be reached any more
     if (known !== 0) this.#remove(known);
     const tableSlot = tailGpa === undefined ? this.#table.enter(gpa, modeKey, address) : 0;
     this.#writeNotes(address, block, tableSlot);
@@ -138,7 +138,7 @@ export class CodeCache {
 
   /** The block at an address and mode that can be linked to. */
   blockAt(gpa: number, modeKey: number): Block | undefined {
-    const block = this.#notes.find(gpa, modeKey);
+    const block = this.#find(gpa, modeKey);
     return block === 0 || this.#notes.hasTail(block) ? undefined : this.#objectOf(block);
   }
 
@@ -154,8 +154,7 @@ export class CodeCache {
 
   /** The block at an address and mode, which may be one instruction that crosses into another page: where that is, and how many bytes are in the first. */
   placeOf(gpa: number, modeKey: number) {
-    // Those that lie in one page are in the table, which is soon looked at: pages may have hundreds.
-    const address = this.#table.find(gpa, modeKey) || this.#notes.find(gpa, modeKey);
+    const address = this.#find(gpa, modeKey);
     if (address === 0) return undefined;
     return { address, bytesInPage: this.#notes.bytesInPage(address), tail: this.#notes.tail(address) };
   }
@@ -284,6 +283,11 @@ export class CodeCache {
     this.#strike(block, page);
     if (tail !== undefined && pageOf(tail.gpa) !== page) this.#strike(block, pageOf(tail.gpa));
     notes.invalidate(block);
+  }
+
+  /** The block at an address and mode, or 0. Those in one page are in the table, which is soon looked at: pages may have hundreds. */
+  #find(gpa: number, modeKey: number): number {
+    return this.#table.find(gpa, modeKey) || this.#notes.find(gpa, modeKey);
   }
 
   #enlist(block: number, page: number): void {
