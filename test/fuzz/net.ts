@@ -1,6 +1,5 @@
-import { setFlagsFromString } from 'node:v8';
-import { runInNewContext } from 'node:vm';
 import { SplitMix64 } from '../../src/base/random.ts';
+import { collectGarbage } from '../../src/host/node/idle-collection.ts';
 import { ManualClock } from '../../src/machine/manual-clock.ts';
 import { BROADCAST_MAC, ETHERTYPE, putEthernetHeader } from '../../src/net/ethernet.ts';
 import type { HostStream, NetHost, StreamListener } from '../../src/net/interfaces.ts';
@@ -211,15 +210,11 @@ const FRAMES_A_LOOK = 1_000_000;
 /** By how much memory may differ from the first look on. */
 const MAX_GROWTH_BYTES = 16 << 20;
 
-/** @returns a function that tells how many bytes are held when all garbage is collected */
-function makeHeldBytes(): () => number {
-  setFlagsFromString('--expose-gc');
-  const collect: () => void = runInNewContext('gc');
-  return () => {
-    collect();
-    const { heapUsed, external } = process.memoryUsage();
-    return heapUsed + external;
-  };
+/** How many bytes are held when all garbage is collected. */
+function heldBytes(): number {
+  collectGarbage();
+  const { heapUsed, external } = process.memoryUsage();
+  return heapUsed + external;
 }
 
 async function main(): Promise<void> {
@@ -233,7 +228,6 @@ async function main(): Promise<void> {
   );
   const { frames, seconds = frames === undefined ? '60' : 'Infinity' } = values;
   const end = performance.now() + Number(seconds) * 1000;
-  const heldBytes = makeHeldBytes();
   const held: number[] = [];
   let sent = 0;
   const isOver = () => {

@@ -71,8 +71,8 @@ export function collectWhenIdle(): () => void {
   return () => clearInterval(timer);
 }
 
-/** V8 has a function for this in each context that is made while a flag is set. Only of its last resort it gives room back. */
-function collectGarbage(): void {
+/** Collects all garbage. V8 has a function for this in each context that is made while a flag is set. Only of its last resort it gives room back. */
+export function collectGarbage(): void {
   v8.setFlagsFromString('--expose-gc');
   const collect: (how: { type: 'major'; flavor: 'last-resort' }) => void = vm.runInNewContext('gc');
   v8.setFlagsFromString('--no-expose-gc');
