@@ -1,5 +1,5 @@
 import { requireVersion } from '../../base/state-version.ts';
-import type { Device, DeviceState, IrqLine, NetPort } from '../../machine/interfaces.ts';
+import type { BlockRegister, Device, DeviceState, IrqLine, NetPort } from '../../machine/interfaces.ts';
 import { multicastHash } from '../../machine/multicast-hash.ts';
 
 /** Ports of an NE2000: the DP8390's registers, the data port, the reset port. */
@@ -70,7 +70,7 @@ interface Registers {
 }
 
 /** National Semiconductor's DP8390 as an NE2000 wires it: 32 ports, and memory that is reached through one of them. */
-export class Dp8390 implements Device {
+export class Dp8390 implements Device, BlockRegister {
   readonly #net: NetPort;
   readonly #irq: IrqLine;
   readonly #memory = new Uint8Array(MEMORY_BYTES);
@@ -101,6 +101,20 @@ export class Dp8390 implements Device {
     if (offset >= RESET_PORT) this.#reset();
     else if (offset >= DATA_PORT) this.#writeData(size, value);
     else for (let at = 0; at < size; at++) this.#writeRegister(offset + at, (value >>> (at * 8)) & 0xff);
+  }
+
+  readMany(offset: number, size: number, target: Uint8Array): number {
+    const bytes = this.#bytesAtOnce(offset, size, target.length);
+    target.set(this.#memory.subarray(this.#r.remoteAddress, this.#r.remoteAddress + bytes));
+    this.#passRemote(bytes);
+    return bytes;
+  }
+
+  writeMany(offset: number, size: number, source: Uint8Array): number {
+    const bytes = this.#r.remoteAddress < RAM_START ? 0 : this.#bytesAtOnce(offset, size, source.length);
+    this.#memory.set(source.subarray(0, bytes), this.#r.remoteAddress);
+    this.#passRemote(bytes);
+    return bytes;
   }
 
   save(): DeviceState {
@@ -214,9 +228,30 @@ export class Dp8390 implements Device {
     this.#advanceRemote(size);
   }
 
+  /** Most bytes, up to `most`, that accesses of `size` bytes to the data port move inside the memory and before the end of
+   * ring and transfer, at which more happens. */
+  #bytesAtOnce(offset: number, size: number, most: number): number {
+    const { remoteAddress, remoteCount, written } = this.#r;
+    if (offset < DATA_PORT || offset >= RESET_PORT || this.#bytesMoved(size) !== size) return 0;
+    const ringEnd = written[PAGE0.pstop] * PAGE_BYTES;
+    const end = remoteAddress < ringEnd ? Math.min(ringEnd, MEMORY_BYTES) : MEMORY_BYTES;
+    const least = Math.min(most, end - remoteAddress - 1, remoteCount - 1);
+    return Math.max(0, Math.floor(least / size)) * size;
+  }
+
+  #passRemote(bytes: number): void {
+    this.#r.remoteAddress += bytes;
+    this.#r.remoteCount -= bytes;
+  }
+
+  /** How far an access of `size` bytes leads. */
+  #bytesMoved(size: number): number {
+    return this.#r.written[PAGE0.dcr] & DCR_WORD_WIDE ? Math.max(size, WORD_BYTES) : size;
+  }
+
   #advanceRemote(size: number): void {
     const r = this.#r;
-    const bytes = r.written[PAGE0.dcr] & DCR_WORD_WIDE ? Math.max(size, WORD_BYTES) : size;
+    const bytes = this.#bytesMoved(size);
     r.remoteAddress = (r.remoteAddress + bytes) & 0xffff;
     if (r.remoteAddress === r.written[PAGE0.pstop] * PAGE_BYTES) r.remoteAddress = r.written[PAGE0.pstart] * PAGE_BYTES;
     r.remoteCount = Math.max(0, r.remoteCount - bytes);

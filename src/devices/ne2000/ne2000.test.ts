@@ -22,11 +22,17 @@ function setUp(mac = MAC) {
     write(0x0b, count >> 8);
     write(0x00, command);
   };
+  const readMany = (size: number, bytes: number) => {
+    const target = new Uint8Array(bytes);
+    return target.subarray(0, slot.ports.readMany(PORTS + 0x10, size, target));
+  };
+  const writeMany = (size: number, bytes: readonly number[]) =>
+    slot.ports.writeMany(PORTS + 0x10, size, Uint8Array.from(bytes));
   const readMemory = (from: number, count: number) => {
     remote(0x0a, from, count);
     return Uint8Array.from({ length: count }, () => read(0x10));
   };
-  return { net, slot, card, read, write, remote, readMemory };
+  return { net, slot, card, read, write, remote, readMemory, readMany, writeMany };
 }
 
 /** Sets up the receive ring, the address and the filter, and starts the card. */
@@ -152,4 +158,49 @@ test('a restored card with another address has it in its PROM, and keeps the one
   assert.deepEqual([...b.readMemory(0, 4)], [2, 2, 2, 2]);
   b.net.arrive(testFrame(MAC, 60));
   assert.equal(b.read(0x07) & 1, 1);
+});
+
+test('many words are moved at once up to the last of a transfer, which raises the interrupt', () => {
+  const card = setUp();
+  start(card);
+  card.write(0x0e, 0x49);
+  card.remote(0x12, 0x4000, 10);
+  assert.equal(card.writeMany(2, [1, 2, 3, 4, 5, 6, 7, 8, 9, 10]), 8);
+  assert.equal(card.read(0x07) & 0x40, 0);
+  card.write(0x10, 0x0a09, 2);
+  assert.equal(card.read(0x07) & 0x40, 0x40);
+  card.write(0x07, 0x40);
+  card.remote(0x0a, 0x4000, 10);
+  assert.deepEqual([...card.readMany(2, 10)], [1, 2, 3, 4, 5, 6, 7, 8]);
+  assert.equal(card.read(0x10, 2), 0x0a09);
+  assert.equal(card.read(0x07) & 0x40, 0x40);
+});
+
+test('many words are moved at once up to the end of the ring, behind which its start comes', () => {
+  const card = setUp();
+  start(card);
+  card.write(0x0e, 0x49);
+  card.remote(0x12, FIRST * 256, 4);
+  card.write(0x10, 0x04030201, 4);
+  card.remote(0x12, LAST * 256 - 4, 4);
+  card.write(0x10, 0x0d0c0b0a, 4);
+  card.remote(0x0a, LAST * 256 - 4, 100);
+  assert.deepEqual([...card.readMany(2, 80)], [0x0a, 0x0b]);
+  assert.equal(card.read(0x10, 2), 0x0d0c);
+  assert.deepEqual([...card.readMany(2, 4)], [1, 2, 3, 4]);
+});
+
+test('nothing is moved at once by bytes on a card set to words, to the PROM, behind the memory, or through another register', () => {
+  const card = setUp();
+  start(card);
+  card.write(0x0e, 0x49);
+  card.remote(0x0a, 0x4000, 100);
+  assert.equal(card.readMany(1, 50).length, 0);
+  assert.equal(card.slot.ports.readMany(PORTS + 0x08, 2, new Uint8Array(8)), 0);
+  card.remote(0x12, 0, 100);
+  assert.equal(card.writeMany(2, [1, 2, 3, 4]), 0);
+  card.remote(0x0a, 0xbffc, 100);
+  assert.equal(card.readMany(2, 50).length, 2);
+  card.remote(0x0a, 0xc000, 100);
+  assert.equal(card.readMany(2, 50).length, 0);
 });
