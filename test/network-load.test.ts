@@ -20,6 +20,9 @@ const SENT_BYTES = 20_000;
 const FILE_BYTES = Number(process.env.VITRINE_FETCH_MIB ?? 32) * MIB;
 const LOSSY_BYTES = MIB / 2;
 const ECHO_PORT = 7;
+/** The guest's card, and the drivers for all that there are. */
+const CARD = process.env.VITRINE_CARD ?? 'virtio';
+const DRIVERS = ['virtio_net', 'e1000', '8139too', 'ne2k_pci'];
 
 /** Sends back what it gets. */
 const ECHO_SERVER = `use strict;
@@ -87,7 +90,7 @@ class EchoClient {
   }
 }
 
-describe('the user-mode network under load', { timeout: 3_600_000 }, () => {
+describe(`the user-mode network under load, ${CARD}`, { timeout: 7_200_000 }, () => {
   const folder = mkdtempSync(join(tmpdir(), 'vitrine-load-'));
   const vitrine = new VitrineProgram(folder);
   const machines: ChildProcess[] = [];
@@ -97,7 +100,7 @@ describe('the user-mode network under load', { timeout: 3_600_000 }, () => {
 
   /** Starts a guest that has its network. @param words of its `--net` */
   async function start(name: string, words: string): Promise<void> {
-    const net = `user,model=virtio${words}`;
+    const net = `user,model=${CARD}${words}`;
     machines.push(await vitrine.startNamed(name, [...(boot ?? []), '--memory', '512M', '--net', net]));
     await vitrine.guestSays(name, 'true');
   }
@@ -118,7 +121,7 @@ describe('the user-mode network under load', { timeout: 3_600_000 }, () => {
 
   before(async () => {
     boot = await makeAgentGuest(folder, {
-      modules: ['virtio_net'],
+      modules: DRIVERS,
       programs: { '/echo': ECHO_SERVER },
       script: NETWORK,
     }).catch((error: Error) => {
