@@ -19,8 +19,8 @@ interface Guest {
   /** As binutils name its object files. */
   readonly emulation: string;
   readonly bits: '--32' | '--64';
-  /** The symbol at the IRET that interrupts return by, where there is one. */
-  readonly returns?: string;
+  /** A symbol that the IRET by which interrupts return follows, or is at. */
+  readonly returns: string;
 }
 
 const GUESTS: readonly Guest[] = [
@@ -36,9 +36,10 @@ const GUESTS: readonly Guest[] = [
     kernel: 'linux-image-686-pae',
     emulation: 'elf_i386',
     bits: '--32',
+    returns: 'restore_all_switch_stack',
   },
 ];
-const FUNCTIONS = ['start_kernel', 'do_timer', 'native_irq_return_iret'];
+const FUNCTIONS = ['start_kernel', 'do_timer', ...GUESTS.map(({ returns }) => returns)];
 const FUNCTIONS_AND_DATA = [...FUNCTIONS, '_text', 'jiffies_64'];
 const TEXT_BYTES = 0x4000000;
 
@@ -108,13 +109,18 @@ function watchWriter(address: bigint): string {
   return `watch *(int*)0x${address.toString(16)}\ncontinue\ndelete`;
 }
 
-/** Commands that step over the instruction at a symbol, and tell whether that led away. */
-function stepThrough(symbol: string): string {
-  return `hbreak *${symbol}
+/** Commands that step through the first IRET from a symbol on, and tell whether that led to where its stack says. */
+function stepThroughReturn(symbol: string, folder: string): string {
+  const found = join(folder, 'iret');
+  const firstAsCommand = String.raw`0,/\tiret/s/ *\(0x[0-9a-f]*\).*\tiret.*/set $iret = (unsigned long)\1/p`;
+  return `pipe x/200i ${symbol} | sed -n '${firstAsCommand}' > ${found}
+source ${found}
+hbreak *$iret
 continue
 x/i $pc
+set $back = *(unsigned long*)$sp
 stepi
-printf "behind %d %d\\n", $pc == ${symbol}, $cs
+printf "behind %d\\n", $pc == $back
 delete`;
 }
 
@@ -149,7 +155,7 @@ continue
 backtrace 3
 delete
 ${jiffies === undefined ? '' : watchWriter(jiffies)}
-${guest.returns === undefined ? '' : stepThrough(guest.returns)}
+${stepThroughReturn(guest.returns, folder)}
 break *do_timer
 continue
 info symbol $pc
@@ -159,7 +165,7 @@ detach`,
       assert.match(text, /^#1 .*0x[0-9a-f]+ in /m);
       assert.match(text, /^Breakpoint \d+, .* in do_timer \(\)\ndo_timer in section \.text/m);
       if (jiffies !== undefined) assert.match(text, /^New value = -74999\n0x[0-9a-f]+ in do_timer \(\)$/m);
-      if (guest.returns !== undefined) assert.match(text, /iretq\s*\n.*\nbehind 0 \d+\n/);
+      assert.match(text, /\tiretq?\s*\n.*\nbehind 1\n/);
       assert.match(output, /still here/);
     });
   }
