@@ -22,10 +22,16 @@ export class Input {
 
   /** Presses or releases a key. Pressing it again does nothing: the guest's keyboard repeats by itself. */
   key(key: Key, down: boolean): void {
-    if (down === this.#held.has(key)) return;
-    if (down) this.#held.add(key);
-    else this.#held.delete(key);
-    this.#sinks.keyboard.key(key, down);
+    this.#change(key, down, true);
+  }
+
+  /**
+   * Presses or releases a key for somebody who looks at the screen from afar. Pressing it again repeats it: viewers do so while it
+   * is held, and know how long it is, when their messages may have been held up on the way.
+   */
+  keyOfViewer(key: Key, down: boolean): void {
+    if (down && this.#held.has(key)) this.#sinks.keyboard.again(key);
+    else this.#change(key, down, false);
   }
 
   /** Releases every key and button: their viewer has gone. */
@@ -53,6 +59,13 @@ export class Input {
   move(dx: number, dy: number, buttons: number, wheel: number): void {
     this.#buttons = buttons;
     this.#sinks.mouse.move(dx, dy, wheel, buttons);
+  }
+
+  #change(key: Key, down: boolean, repeats: boolean): void {
+    if (down === this.#held.has(key)) return;
+    if (down) this.#held.add(key);
+    else this.#held.delete(key);
+    this.#sinks.keyboard.key(key, down, repeats);
   }
 
   get #tablet(): AbsolutePointerSink | undefined {

@@ -152,7 +152,10 @@ export interface Key {
 
 /** A keyboard of the guest. */
 export interface KeyboardSink {
-  key(key: Key, down: boolean): void;
+  /** @param repeats whether the keyboard is to repeat the key while it is held; where it is not, {@link again} tells of each time */
+  key(key: Key, down: boolean, repeats: boolean): void;
+  /** A held key is repeated by who holds it. */
+  again(key: Key): void;
 }
 
 /** Buttons of a pointing device: bits of a mask. */

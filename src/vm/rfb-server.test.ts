@@ -45,7 +45,7 @@ const ignore = () => {};
 
 function serve() {
   const adapter = new Adapter();
-  const input = { keyboard: { key: ignore }, mouse: { move: ignore }, tablets: [] };
+  const input = { keyboard: { key: ignore, again: ignore }, mouse: { move: ignore }, tablets: [] };
   const console = new VmConsole({ display: adapter, input, clock: new ManualClock() });
   const server = new RfbServer(console, { name: 'A', fillRandom: ignore });
   return { adapter, server };

@@ -308,7 +308,10 @@ export class Vm implements VmControl {
       clock,
       display,
       input: {
-        keyboard: { key: ({ set2 }, down) => keyboard.key(set2, down) },
+        keyboard: {
+          key: ({ set2 }, down, repeats) => keyboard.key(set2, down, repeats),
+          again: ({ set2 }) => keyboard.again(set2),
+        },
         mouse,
         tablets: [tablet, board.vmport],
       },

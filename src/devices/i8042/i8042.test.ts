@@ -219,6 +219,19 @@ test('a held key is repeated as the guest sets it, until it or another is releas
   assert.deepEqual(bench.drain(), []);
 });
 
+test('a held key that its viewer repeats is repeated by the viewer alone, as fast as the guest fetches it', () => {
+  const bench = new Bench();
+  const { keyboard } = bench.i8042;
+  keyboard.key(KEY_A, true, false);
+  bench.wait(2_000_000_000n);
+  assert.deepEqual(bench.drain(), [0x1e]);
+  for (let i = 0; i < 3; i++) keyboard.again(KEY_A);
+  assert.ok(bench.drain().length < 3);
+  keyboard.again(KEY_A);
+  keyboard.key(KEY_A, false);
+  assert.deepEqual(bench.drain(), [0x1e, 0x9e]);
+});
+
 test('keys that do not fit are reported once and then keys arrive again', () => {
   const bench = new Bench();
   for (let i = 0; i < 1000; i++) bench.i8042.keyboard.key(KEY_A, true);

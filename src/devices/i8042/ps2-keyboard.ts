@@ -36,7 +36,7 @@ const TYPEMATIC_UNIT_NANOS = 4_170_000n;
 /**
  * A PS/2 keyboard with 102 keys (IBM PS/2 technical reference, "Keyboards").
  *
- * The key that was pressed last is repeated while it is held. The per-key modes of set 3 are accepted without effect:
+ * The key that was pressed last is repeated while it is held, unless who presses it does that. The per-key modes of set 3 are accepted without effect:
  * every key makes, repeats and breaks in every set.
  */
 export class Ps2Keyboard {
@@ -78,12 +78,18 @@ export class Ps2Keyboard {
    * fetched them all.
    *
    * @param code its set 2 code: one byte, E0xxh for an extended key, KEY_PRINT_SCREEN or KEY_PAUSE
+   * @param repeats whether it is repeated while it is held
    */
-  key(code: number, down: boolean): void {
+  key(code: number, down: boolean, repeats = true): void {
     const delayNanos = TYPEMATIC_DELAY_NANOS * BigInt(((this.#typematic >> 5) & 3) + 1);
-    if (down) this.#repeatAt(code === KEY_PAUSE ? 0 : code, this.#clock.nowNanos() + delayNanos);
+    if (down) this.#repeatAt(code === KEY_PAUSE || !repeats ? 0 : code, this.#clock.nowNanos() + delayNanos);
     else if (code === this.#repeated) this.#repeatAt(0, 0n);
     this.#tell(code, down);
+  }
+
+  /** Repeats a held key. A guest that does not fetch its keys gets no more of them. */
+  again(code: number): void {
+    if (this.#scanCodes.length === 0) this.#tell(code, true);
   }
 
   /** Takes a byte from the controller. */
@@ -147,9 +153,8 @@ export class Ps2Keyboard {
     else this.#alarm.arm(nanos);
   }
 
-  /** Repeats the held key. A guest that does not fetch its keys gets no more of them. */
   #repeat(): void {
-    if (this.#scanCodes.length === 0) this.#tell(this.#repeated, true);
+    this.again(this.#repeated);
     const periodNanos = TYPEMATIC_UNIT_NANOS * BigInt((8 + (this.#typematic & 7)) << ((this.#typematic >> 3) & 3));
     this.#repeatAt(this.#repeated, this.#clock.nowNanos() + periodNanos);
   }

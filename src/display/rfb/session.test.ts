@@ -23,7 +23,10 @@ class Viewer {
 
   constructor(password?: string) {
     const input = new Input({
-      keyboard: { key: ({ name }, down) => this.keys.push(`${down ? '+' : '-'}${name}`) },
+      keyboard: {
+        key: ({ name }, down) => this.keys.push(`${down ? '+' : '-'}${name}`),
+        again: ({ name }) => this.keys.push(`=${name}`),
+      },
       mouse: { move: (...move) => this.moves.push(move) },
       tablets: [],
     });
@@ -216,6 +219,12 @@ describe('updates of RFB', () => {
 });
 
 describe('input of RFB', () => {
+  it('repeats a key that is pressed again while it is held', () => {
+    const viewer = new Viewer().start();
+    for (const down of [1, 1, 1, 0]) viewer.say([4, down, 0, 0, 0, 0, 0, 0x61]);
+    assert.deepEqual(viewer.keys, ['+a', '=a', '=a', '-a']);
+  });
+
   it('is keys by keysym and by number', () => {
     const viewer = new Viewer().start(0, -258);
     const key = (down: number, keysym: number) => viewer.say([4, down, 0, 0, 0, 0, keysym >> 8, keysym & 0xff]);

@@ -343,7 +343,7 @@ export class RfbSession {
   #keysym(keysym: number, down: boolean): void {
     const lower = keysym >= 0x41 && keysym <= 0x5a ? keysym + 0x20 : keysym;
     const key = this.#keysyms.get(lower);
-    if (key) this.#target.input.key(key, down);
+    if (key) this.#target.input.keyOfViewer(key, down);
   }
 
   /** QEMU's extended key event, which tells the key itself: its number is that of scan code set 1, behind E0h. */
@@ -352,7 +352,7 @@ export class RfbSession {
     const code = bytes.getUint32(7);
     const number = (code & 0xff) | ((code & 0xff00) === 0xe000 ? 0x80 : 0);
     const key = keyByNumber(number);
-    if (key) this.#target.input.key(key, bytes.getUint16(1) !== 0);
+    if (key) this.#target.input.keyOfViewer(key, bytes.getUint16(1) !== 0);
     else this.#keysym(bytes.getUint32(3), bytes.getUint16(1) !== 0);
   }
 
