@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it, test } from 'node:test';
 import type { PcMachine } from '../src/boards/pc-machine.ts';
 import type { JitOptions } from '../src/cpu/machine-code.ts';
+import { collectStatistics } from '../src/cpu/statistics.ts';
 import { busyGuest } from './guests/busy-guest.ts';
 import { debianKernel } from './guests/debian.ts';
 import { makeTestMachine, runTo } from './guests/machine.ts';
@@ -121,6 +122,35 @@ test('code of two pages that calls one another becomes one region', () => {
   for (let at = 500; at <= 10_000; at += 500) runTo(machine, at);
   assert.ok((machine.vcpu.engine.translator?.stats.joined ?? 0) > 0);
   assert.ok(Math.abs(machine.vcpu.state.gpr32(2) - 2_500) < 10);
+});
+
+test('x87 arithmetic stays in its region, also with zeros, denormals, infinities and another precision', () => {
+  const kernel = multibootKernel(`  mov ecx, 2000
+  fninit
+  fldz
+  fld1
+  fld1
+  fdiv st0, st2
+again:
+  fld st1
+  fadd st0, st3
+  fsub dword [tiny]
+  fsqrt
+  fmul st0, st1
+  fdivp st1, st0
+  fiadd dword [seven]
+  xor word [control], 0x100
+  fldcw [control]
+  dec ecx
+  jnz again
+end: jmp end
+tiny: dd 1
+seven: dd 7
+control: dw 0x37f`);
+  const { machine } = makeTestMachine({ boot: { kernel, commandLine: '' }, jit: { hotAfter: 10, countExits: true } });
+  for (let at = 500; at <= 22_000; at += 500) runTo(machine, at);
+  const exits = new Map(collectStatistics([machine.vcpu.engine]).exits);
+  assert.deepEqual([exits.get('helper'), exits.get('fault')], [0, 0]);
 });
 
 test('two regions that call each other for ever do not hold up the end of a slice', () => {

@@ -11,7 +11,7 @@ export type Unless = (bad: Val) => void;
 export function shortWay(b: Builder, short: (unless: Unless) => void, long: () => void): void {
   b.block((done) => {
     b.block((other) => {
-      short((bad) => b.if(bad, () => b.break(other)));
+      short((bad) => b.ifRarely(bad, () => b.break(other)));
       b.break(done);
     });
     long();

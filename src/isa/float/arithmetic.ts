@@ -192,7 +192,10 @@ function recordSqrt(b: Builder, format: FloatFormat, a: Opened, control: Val, fl
 
 const OPERATIONS: readonly BinaryOperation[] = ['add', 'sub', 'mul', 'div'];
 
-function byOperation(make: (operation: BinaryOperation) => IrHelper): Readonly<Record<BinaryOperation, IrHelper>> {
+/** A helper for each operation. */
+export function byOperation(
+  make: (operation: BinaryOperation) => IrHelper,
+): Readonly<Record<BinaryOperation, IrHelper>> {
   const [add, sub, mul, div] = OPERATIONS.map(make);
   return { add, sub, mul, div };
 }

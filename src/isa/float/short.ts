@@ -34,6 +34,8 @@ export function computesShortly(control: Val): Val {
 export interface ShortNumber {
   readonly word: Val;
   readonly significand: Val;
+  /** It is known to be normal. */
+  readonly isNormal?: boolean;
 }
 
 /** A number of 32 or 64 bits as one of 80: normal, or zero. */
@@ -48,10 +50,12 @@ export interface ShortResult extends ShortNumber {
   readonly flags: Val;
 }
 
-/** Leaves the short way unless both numbers are normal. */
-function checkNormal(a: ShortNumber, c: ShortNumber, unless: Unless): void {
-  unless(a.significand.and(c.significand).geS(0));
-  for (const { word } of [a, c]) unless(isNormalExponent(word.and(0x7fff)).eqz());
+/** Leaves the short way unless all numbers are normal. */
+function checkNormal(numbers: readonly ShortNumber[], unless: Unless): void {
+  const unknown = numbers.filter(({ isNormal }) => isNormal !== true);
+  const integerBits = unknown.map(({ significand }) => significand).reduce((all, one) => all.and(one));
+  unless(integerBits.geS(0));
+  for (const { word } of unknown) unless(isNormalExponent(word.and(0x7fff)).eqz());
 }
 
 function isNormalExponent(exponent: Val): Val {
@@ -119,7 +123,7 @@ export function computeShortly(
   c: ShortNumber,
   unless: Unless,
 ): ShortResult {
-  checkNormal(a, c, unless);
+  checkNormal([a, c], unless);
   if (operation === 'mul') return roundShortly(b, mulCore(b, asNumber(a), asNumber(c)), unless);
   if (operation === 'div') return roundShortly(b, divCore(b, asNumber(a), asNumber(c)), unless);
   const other = operation === 'sub' ? { ...c, word: c.word.xor(SIGN_BIT) } : c;

@@ -1,15 +1,22 @@
 import type { Builder } from '../../ir/builder.ts';
 import { defineHelper, type IrHelper } from '../../ir/define.ts';
-import type { Val } from '../../ir/val.ts';
-import { type BinaryOperation, FLOAT_80_BINARY, FLOAT_80_SQRT, ifOrdinary } from '../float/arithmetic.ts';
+import type { Operand, Val } from '../../ir/val.ts';
+import {
+  type BinaryOperation,
+  byOperation,
+  FLOAT_80_BINARY,
+  FLOAT_80_SQRT,
+  ifOrdinary,
+  returnIf,
+} from '../float/arithmetic.ts';
 import { FLOAT_32_OPERAND, FLOAT_64_OPERAND } from '../float/convert.ts';
 import { FLOAT_80_INTEGRAL } from '../float/integral.ts';
 import { FLOAT_32, FLOAT_64, FLOAT_80, type FloatFormat } from '../float/operand.ts';
 import { FLOAT_80_NEAREST_REMAINDER, FLOAT_80_REMAINDER, QUOTIENT_KNOWN } from '../float/remainder.ts';
 import { EXCEPTION } from '../float/results.ts';
 import { EXTRACT, FLOAT_80_EXTRACT, FLOAT_80_SCALE } from '../float/scale.ts';
-import { computeShortly, computesShortly, rootShortly } from '../float/short.ts';
-import type { Semantics, SemanticsTable } from '../lift.ts';
+import { computeShortly, computesShortly, rootShortly, type ShortNumber } from '../float/short.ts';
+import type { Lift, Semantics, SemanticsTable } from '../lift.ts';
 import { STATE } from '../registers.ts';
 import { shortWay, type Unless } from '../short-way.ts';
 import { readOperand } from './x87-operands.ts';
@@ -37,6 +44,7 @@ import {
   startComputing,
   startWaiting,
   underflow,
+  unmaskedExceptions,
   writeStack,
 } from './x87-stack.ts';
 
@@ -58,10 +66,31 @@ function ordered(reversed: Val, own: Number80, other: Number80): [Number80, Numb
   return [choose(other, own), choose(own, other)];
 }
 
-/** ST(target) := ST(target) op operand, or with the operands exchanged. (target, operand's word, significand, options) */
-function defineBinary(operation: BinaryOperation): IrHelper {
-  const shape = { params: ['i32', 'i32', 'i64', 'i32'], mayFault: true } as const;
-  return defineHelper(`x87_${operation}`, shape, (b, target, word, significand, options) => {
+/** The significand of the result for any operands that are there. */
+function computeAny(b: Builder, operation: BinaryOperation, first: Number80, second: Number80): Val {
+  const control = getField(b, STATE.fcw);
+  const helper = FLOAT_80_BINARY[operation];
+  return b.call(helper, first.word, first.significand, second.word, second.significand, control);
+}
+
+/** Ends a helper that changes nothing, and returns 1, where an exception was raised that is not masked. */
+function finishMasked(b: Builder, target: Operand, significand: Val, pops: Val): Val {
+  returnIf(b, unmaskedExceptions(b), () => b.i32(1));
+  replaceStack(b, target, { word: resultWord(b), significand });
+  finishUsual(b, flagsRaised(b).and(0xffff), FSW.C1, pops);
+  return b.i32(0);
+}
+
+/** What {@link BINARY} does is given by these: (target, operand's word, significand, options). */
+const BINARY_PARAMS = ['i32', 'i32', 'i64', 'i32'] as const;
+
+/**
+ * ST(target) := ST(target) op operand, or with the operands exchanged, where neither is empty and nothing is raised that is
+ * not masked. Else nothing changes, and 1 is returned.
+ */
+function defineMasked(operation: BinaryOperation): IrHelper {
+  const shape = { params: BINARY_PARAMS, result: 'i32' } as const;
+  return defineHelper(`x87_${operation}_masked`, shape, (b, target, word, significand, options) => {
     const own = readStack(b, target);
     const pops = options.shrU(POPS_SHIFT);
     const control = getField(b, STATE.fcw);
@@ -70,27 +99,52 @@ function defineBinary(operation: BinaryOperation): IrHelper {
     ifOrdinary(b, operation, a, c, control, (result) => {
       replaceStack(b, target, result);
       finishUsual(b, result.flags, FSW.C1, pops);
-      b.return();
+      b.return(0);
     });
+    returnIf(b, isEmpty(first).or(isEmpty(second)), () => b.i32(1));
+    setFlags(b, 0);
+    return finishMasked(b, target, computeAny(b, operation, first, second), pops);
+  });
+}
+
+/** As {@link defineMasked}, in every case. */
+function defineBinary(operation: BinaryOperation): IrHelper {
+  const shape = { params: BINARY_PARAMS, mayFault: true } as const;
+  return defineHelper(`x87_${operation}`, shape, (b, target, word, significand, options) => {
+    const own = readStack(b, target);
+    const pops = options.shrU(POPS_SHIFT);
+    const [first, second] = ordered(options.and(REVERSED), own, { word, significand });
+    setFlags(b, 0);
     b.if(isEmpty(first).or(isEmpty(second)), () => {
       underflow(b);
       storeResult(b, target, indefinite(b));
       finishInstruction(b, { pops });
       b.return();
     });
-    const helper = FLOAT_80_BINARY[operation];
-    const result = b.call(helper, first.word, first.significand, second.word, second.significand, control);
+    const result = computeAny(b, operation, first, second);
     storeResult(b, target, { word: resultWord(b), significand: result });
     finishInstruction(b, { pops });
   });
 }
 
-const BINARY: Readonly<Record<BinaryOperation, IrHelper>> = {
-  add: defineBinary('add'),
-  sub: defineBinary('sub'),
-  mul: defineBinary('mul'),
-  div: defineBinary('div'),
-};
+const MASKED = byOperation(defineMasked);
+const BINARY = byOperation(defineBinary);
+
+/** Does an operation by {@link MASKED}, and by {@link BINARY} where that does not do. */
+function operate(
+  l: Lift,
+  operation: BinaryOperation,
+  target: Operand,
+  { word, significand }: Number80,
+  options: number,
+) {
+  const { b } = l;
+  b.ifRarely(b.call(MASKED[operation], target, word, significand, options), () => {
+    l.markRecord();
+    b.call(BINARY[operation], target, word, significand, options);
+    if (l.isMemory(0)) recordData(l);
+  });
+}
 
 interface Variant {
   readonly reversed?: boolean;
@@ -106,18 +160,30 @@ type Source = keyof typeof SOURCES;
 const OPERANDS = { single: FLOAT_32_OPERAND, double: FLOAT_64_OPERAND } as const;
 
 /** A normal number of memory. */
-function readNormal(b: Builder, format: FloatFormat, bits: Val, unless: Unless): Number80 {
+function readNormal(b: Builder, format: FloatFormat, bits: Val, unless: Unless): ShortNumber {
   const { normal, sign, exponent, significand } = format.open(b, bits, b.i32(0));
   unless(normal.eqz());
-  return { word: sign.shl(15).or(exponent), significand };
+  return { word: sign.shl(15).or(exponent), significand, isNormal: true };
 }
 
-/** ST(target) := ST(target) op operand: (target, operand's number in the stack or its bits); {@link BINARY} where not short. */
-function defineShort(operation: BinaryOperation, source: Source, { reversed = false, pops = 0 }: Variant): IrHelper {
-  const format = SOURCES[source];
-  const name = `x87_${operation}_${source}${reversed ? '_reversed' : ''}${pops === 1 ? '_pop' : ''}`;
-  const shape = { params: ['i32', format?.type ?? 'i32'], mayFault: true } as const;
-  return defineHelper(name, shape, (b, target, operand) => {
+/** Any number of memory, by one of {@link OPERANDS}. */
+function readAny(b: Builder, operand: IrHelper, bits: Val): Number80 {
+  const significand = b.call(operand, bits);
+  return { word: resultWord(b), significand };
+}
+
+/** FADD and its kin: destination and source in the stack, or ST0 and memory. Normal numbers are computed in line. */
+function arithmetic(operation: BinaryOperation, variant: Variant = {}): Semantics {
+  if (variant.integer) return integerArithmetic(operation, variant);
+  const { reversed = false, pops = 0 } = variant;
+  return (l) => {
+    const { b } = l;
+    startWaiting(l);
+    const source: Source = !l.isMemory(0) ? 'register' : l.width(0) === 32 ? 'single' : 'double';
+    const format = SOURCES[source];
+    const target = format === undefined ? l.registerNumber(0) : b.i32(0);
+    const operand = format === undefined ? l.registerNumber(1) : l.read(0);
+    recordPointer(l);
     shortWay(
       b,
       (unless) => {
@@ -130,51 +196,41 @@ function defineShort(operation: BinaryOperation, source: Source, { reversed = fa
         finishShortly(b, pops, result.flags);
       },
       () => {
-        setFlags(b, 0);
-        const significand = source === 'register' ? undefined : b.call(OPERANDS[source], operand);
-        const other = significand === undefined ? readStack(b, operand) : { word: resultWord(b), significand };
-        const options = (reversed ? REVERSED : 0) | (pops << POPS_SHIFT);
-        b.tailCall(BINARY[operation], target, other.word, other.significand, b.i32(options));
+        const other = source === 'register' ? readStack(b, operand) : readAny(b, OPERANDS[source], operand);
+        operate(l, operation, target, other, (reversed ? REVERSED : 0) | (pops << POPS_SHIFT));
       },
     );
-  });
-}
-
-/** FADD and its kin: destination and source in the stack, or ST0 and memory. */
-function arithmetic(operation: BinaryOperation, variant: Variant = {}): Semantics {
-  if (variant.integer) return integerArithmetic(operation, variant);
-  const define = (source: Source) => defineShort(operation, source, variant);
-  const [register, single, double] = [define('register'), define('single'), define('double')];
-  return (l) => {
-    startWaiting(l);
-    if (l.isMemory(0)) {
-      const bits = l.read(0);
-      recordInstruction(l);
-      l.b.call(l.width(0) === 32 ? single : double, 0, bits);
-      recordData(l);
-    } else {
-      const [target, source] = [l.registerNumber(0), l.registerNumber(1)];
-      recordInstruction(l);
-      l.b.call(register, target, source);
-    }
   };
 }
 
 /** FIADD and its kin. */
 function integerArithmetic(operation: BinaryOperation, { reversed }: Variant): Semantics {
   return (l) => {
-    startComputing(l);
+    startWaiting(l);
     const operand = readOperand(l, true);
-    recordInstruction(l);
-    l.b.call(BINARY[operation], 0, operand.word, operand.significand, reversed ? REVERSED : 0);
-    recordData(l);
+    recordPointer(l);
+    operate(l, operation, 0, operand, reversed ? REVERSED : 0);
   };
 }
 
-/** ST0 := helper(ST0, FCW). */
-function defineUnary(name: string, compute: IrHelper): IrHelper {
-  return defineHelper(`x87_${name}`, { mayFault: true }, (b) => {
+/** ST0 := helper(ST0, FCW): where it is not empty and nothing is raised that is not masked, and in every case. */
+interface Unary {
+  /** Returns 1, and changes nothing, where it does not do. */
+  readonly masked: IrHelper;
+  readonly any: IrHelper;
+}
+
+function defineUnary(name: string, compute: IrHelper): Unary {
+  const masked = defineHelper(`x87_${name}_masked`, { result: 'i32' }, (b) => {
     const own = readStack(b, 0);
+    returnIf(b, isEmpty(own), () => b.i32(1));
+    setFlags(b, 0);
+    const significand = b.call(compute, own.word, own.significand, getField(b, STATE.fcw));
+    return finishMasked(b, 0, significand, b.i32(0));
+  });
+  const any = defineHelper(`x87_${name}`, { mayFault: true }, (b) => {
+    const own = readStack(b, 0);
+    setFlags(b, 0);
     b.if(isEmpty(own), () => {
       underflow(b);
       storeResult(b, 0, indefinite(b));
@@ -185,12 +241,32 @@ function defineUnary(name: string, compute: IrHelper): IrHelper {
     storeResult(b, 0, { word: resultWord(b), significand });
     finishInstruction(b);
   });
+  return { masked, any };
 }
 
-const anySquareRoot = defineUnary('anySqrt', FLOAT_80_SQRT);
+function operateOnTop(l: Lift, { masked, any }: Unary): void {
+  const { b } = l;
+  b.ifRarely(b.call(masked), () => {
+    l.markRecord();
+    b.call(any);
+  });
+}
+
+const ROOT = defineUnary('sqrt', FLOAT_80_SQRT);
+const INTEGRAL = defineUnary('integral', FLOAT_80_INTEGRAL);
+
+/** FRNDINT. */
+function roundToIntegral(l: Lift): void {
+  startWaiting(l);
+  recordPointer(l);
+  operateOnTop(l, INTEGRAL);
+}
 
 /** FSQRT. */
-const squareRoot = defineHelper('x87_sqrt', { mayFault: true }, (b) => {
+function squareRoot(l: Lift): void {
+  const { b } = l;
+  startWaiting(l);
+  recordPointer(l);
   shortWay(
     b,
     (unless) => {
@@ -199,9 +275,9 @@ const squareRoot = defineHelper('x87_sqrt', { mayFault: true }, (b) => {
       replaceStack(b, 0, result);
       finishShortly(b, 0, result.flags);
     },
-    () => b.tailCall(anySquareRoot),
+    () => operateOnTop(l, ROOT),
   );
-});
+}
 
 /** ST0 := helper(ST0, ST1, FCW). A remainder clears C2, and C0 and C3 where it tells the quotient by them. */
 function defineOfTwo(name: string, compute: IrHelper, isRemainder = false): IrHelper {
@@ -336,8 +412,8 @@ export const X87_ARITHMETIC: SemanticsTable = {
   fimul: arithmetic('mul', { integer: true }),
   fidiv: arithmetic('div', { integer: true }),
   fidivr: arithmetic('div', { reversed: true, integer: true }),
-  fsqrt: byHelper(squareRoot),
-  frndint: byHelper(defineUnary('integral', FLOAT_80_INTEGRAL)),
+  fsqrt: squareRoot,
+  frndint: roundToIntegral,
   fscale: byHelper(defineOfTwo('scale', FLOAT_80_SCALE)),
   fprem: byHelper(defineOfTwo('remainder', FLOAT_80_REMAINDER, true)),
   fprem1: byHelper(defineOfTwo('nearestRemainder', FLOAT_80_NEAREST_REMAINDER, true)),
