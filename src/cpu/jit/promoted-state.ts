@@ -22,10 +22,19 @@ export interface Promoted {
 
 /** Named fields that regions keep in variables. */
 const FIELDS = new Map(
-  [STATE.flagResult, STATE.flagCarry, STATE.budget, STATE.tlb, STATE.ripBase, STATE.mxcsr].map((field) => [
-    field.offset,
-    field,
-  ]),
+  [
+    STATE.flagResult,
+    STATE.flagCarry,
+    STATE.budget,
+    STATE.tlb,
+    STATE.ripBase,
+    STATE.mxcsr,
+    STATE.fcw,
+    STATE.top,
+    STATE.ftw,
+    STATE.fsw,
+    STATE.fip,
+  ].map((field) => [field.offset, field]),
 );
 
 /** Which parts of the state block a region keeps in variables: general and vector registers, and some fields. */
