@@ -80,6 +80,34 @@ end: jmp end`;
   );
 });
 
+test('accesses share a look-up across what takes a way of its own in rare cases', () => {
+  const texts: string[] = [];
+  const source = `  fninit
+  fld1
+  mov esi, 0x200000
+  mov dword [esi + 16], 0x40400000
+  mov ecx, 1000
+again:
+  fadd dword [esi + 16]
+  fst dword [esi + 24]
+  add ebx, [esi + 24]
+  lea esi, [esi + 4]
+  fmul dword [esi + 12]
+  fstp dword [esi + 28]
+  mov dword [esi + 12], 0x3f000000
+  fld1
+  lea esi, [esi - 4]
+  dec ecx
+  jnz again
+end: jmp end`;
+  const expected = run(source, 11_100);
+  const translated = run(source, 11_100, { hotAfter: 100, onTranslated: (_name, text) => texts.push(text) });
+  assert.equal(translated.stateHash(), expected.stateHash());
+  const [loop] = texts.filter((text) => /fadd/.test(text));
+  const forReading = loop.match(/refill\(%p0, %\d+, \w+, 0,/g);
+  assert.equal(forReading?.length, 1, 'one look-up for all that is read');
+});
+
 /** The page at 401000h is not there at first, each time; the handler of its fault brings it. */
 const FAULTS = `
   mov esp, 0x300000

@@ -229,14 +229,13 @@ export class JitBuilder extends Builder {
 
   override block(body: Parameters<Builder['block']>[0]): void {
     this.settleFlags();
-    this.flow.throughout(() =>
+    const record = () =>
       super.block((label) => {
         body(label);
         this.settleFlags();
-      }),
-    );
+      });
+    this.flow.throughout(() => this.pages.alternatives([record]));
     this.flagSource = undefined;
-    this.pages.forget();
   }
 
   override break(label: Label): void {
@@ -293,7 +292,7 @@ export class JitBuilder extends Builder {
     if (effects.reads.length + effects.writes.length > 0) this.settleFlags();
     for (const slot of new Set([...slotsOf(effects.reads), ...written])) this.writeBack(slot);
     const result = this.pin(type, { kind: 'call', callee }, values);
-    this.pages.forgetPages();
+    if (written.has(this.#slotAt(STATE.tlb.offset))) this.pages.forgetPages();
     for (const slot of written) this.readIn(slot);
     if (slotsOf(effects.writes).some(({ offset }) => FLAG_WORDS.includes(offset))) this.#changeFlags(NOTHING);
     if (callee.mayFault) this.#returnIfPending();
