@@ -71,6 +71,8 @@ export class CodeCache {
   readonly #table: BlockTable;
   /** Objects for blocks that something was made from, or may soon be, by address. */
   readonly #objects = new Map<number, Block>();
+  /** Blocks for which the table had no room. */
+  #untabled = 0;
   readonly #partBytes: number;
   /** Where the part begins that is filled now. */
   #part: number;
@@ -112,7 +114,8 @@ export class CodeCache {
     this.#writeHeader(address, block);
     const known = this.#find(gpa, modeKey); // it could not be reached any more
     if (known !== 0) this.#remove(known);
-    const tableSlot = tailGpa === undefined ? this.#table.enter(gpa, modeKey, address) : 0;
+    const tableSlot = this.#table.enter(gpa, modeKey, address);
+    if (tableSlot === 0) this.#untabled++;
     this.#writeNotes(address, block, tableSlot);
     const page = pageOf(gpa);
     this.#enlist(address, page);
@@ -186,6 +189,7 @@ export class CodeCache {
     for (const { derived } of this.#objects.values()) for (const one of derived) one.drop();
     this.#objects.clear();
     this.#notes.clear();
+    this.#untabled = 0;
     this.#code.clear();
     this.#ends.clear();
     this.#part = this.#layout.records;
@@ -274,6 +278,7 @@ export class CodeCache {
     this.#code.setEntry(block, stale);
     const slot = notes.tableSlot(block);
     if (slot !== 0) this.#table.leave(slot);
+    else this.#untabled--;
     const tail = notes.tail(block);
     if (tail === undefined) this.#unlink(block);
     const last = notes.last(block);
@@ -285,9 +290,10 @@ export class CodeCache {
     notes.invalidate(block);
   }
 
-  /** The block at an address and mode, or 0. Those in one page are in the table, which is soon looked at: pages may have hundreds. */
+  /** The block at an address and mode, or 0. Pages may have hundreds, the table nearly always has room for all. */
   #find(gpa: number, modeKey: number): number {
-    return this.#table.find(gpa, modeKey) || this.#notes.find(gpa, modeKey);
+    const found = this.#table.find(gpa, modeKey);
+    return found !== 0 || this.#untabled === 0 ? found : this.#notes.find(gpa, modeKey);
   }
 
   #enlist(block: number, page: number): void {

@@ -3,7 +3,8 @@ import { defineHelper } from '../ir/define.ts';
 import type { Val } from '../ir/val.ts';
 import { getField as get, putField as put } from '../isa/fields.ts';
 import { PENDING, SEG, SEGMENT, SEGMENT_BYTES, SEGMENTS, STATE } from '../isa/registers.ts';
-import { BLOCK, BLOCK_HASH, BLOCK_TABLE, JUMP_CACHE, LINKS_OF_RECORD, RECORD_BYTES } from './records.ts';
+import { PAGE_BYTES } from '../machine/guest-memory.ts';
+import { BLOCK, BLOCK_HASH, BLOCK_TABLE, JUMP_CACHE, LINKS_OF_RECORD, NOTE, RECORD_BYTES } from './records.ts';
 import { CODE_TLB, codeEntryOffset } from './tlb.ts';
 
 /** Where decoded code has the function for the record or header at an address. */
@@ -50,6 +51,19 @@ function linearOf(b: Builder, rip: Val): Val {
   return rip.add(base).and(get(b, STATE.linearMask));
 }
 
+/** Whether the block at `linear` goes on in a page that is not the one from which it was decoded, or not known to be, i32. */
+function isTorn(b: Builder, linear: Val, block: Val): Val {
+  const mask = get(b, STATE.linearMask);
+  const next = linear
+    .or(PAGE_BYTES - 1)
+    .add(1)
+    .and(mask);
+  const entry = get(b, STATE.tlb).add(codeEntryOffset(next));
+  const last = block.add(b.load('i32', 4, block, BLOCK.count).add(1).mul(RECORD_BYTES));
+  const isOther = b.load('i32', 4, entry, CODE_TLB.page).ne(b.load('i32', 4, last, NOTE.tailPage));
+  return b.load('i64', 8, entry, CODE_TLB.tag).ne(next).or(isOther);
+}
+
 /** Finds the decoded block at `rip` through the TLB and the block table, and enters it in the jump cache; else 0. */
 const findBlock = defineHelper('findBlock', { params: ['i64', 'i32'], result: 'i32' }, (b, rip, cacheEntry) => {
   const linear = linearOf(b, rip);
@@ -65,8 +79,10 @@ const findBlock = defineHelper('findBlock', { params: ['i64', 'i32'], result: 'i
     const found = b.load('i64', 8, slot, BLOCK_TABLE.key);
     b.if(found.eq(key), () => {
       const block = b.load('i32', 4, slot, BLOCK_TABLE.block);
-      const end = rip.add(b.load('i64', 4, block, BLOCK.extent).sub(1));
-      b.if(end.gtU(get(b, STATE.codeLimit)), () => b.return(0));
+      const extent = b.load('i64', 4, block, BLOCK.extent);
+      b.if(rip.add(extent.sub(1)).gtU(get(b, STATE.codeLimit)), () => b.return(0));
+      const end = linear.and(PAGE_BYTES - 1).add(extent);
+      b.if(end.gtU(PAGE_BYTES), () => b.if(isTorn(b, linear, block), () => b.return(0)));
       b.store(8, cacheEntry, JUMP_CACHE.rip, rip);
       b.store(4, cacheEntry, JUMP_CACHE.key, get(b, STATE.codeKey));
       b.store(4, cacheEntry, JUMP_CACHE.block, block);
