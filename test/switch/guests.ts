@@ -40,7 +40,8 @@ const PACKAGES = [
 const FILE_BYTES = 1 << 20;
 const PATIENCE_MILLIS = 300_000;
 
-/** A guest does what the word `role=` of its command line says. Its first card is on the VLAN of those without a tag. */
+/** A guest does what the word `role=` of its command line says. Its first card is on the VLAN of those without a tag. dnsmasq has no console:
+ * it writes of addresses that come while it starts, such as IPv6's, to its standard input. */
 const INIT = `#!/bin/busybox sh
 export PATH=/usr/sbin:/usr/bin:/bin HOME=/root
 /bin/busybox --install -s /bin
@@ -60,7 +61,7 @@ case $role in
     mkdir -p /etc/dropbear; dropbear -R -B -E
     mkdir /share; mount -t 9p -o trans=virtio,version=9p2000.L,ro boot /share
     dnsmasq --user=root --interface=eth1 --bind-interfaces --port=0 --dhcp-range=192.168.77.50,192.168.77.99 \\
-      --dhcp-boot=script.ipxe --enable-tftp --tftp-root=/share --leasefile-ro
+      --dhcp-boot=script.ipxe --enable-tftp --tftp-root=/share --leasefile-ro < /dev/null
     echo "it serves";;
   client)
     echo "ping: $(ping -c 3 10.9.8.1 | grep -e transmitted -e round-trip | tr '\\n' ' ')"
