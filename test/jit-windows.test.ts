@@ -4,6 +4,7 @@ import type { PcMachine } from '../src/boards/pc-machine.ts';
 import type { JitOptions } from '../src/cpu/machine-code.ts';
 import { makeTestMachine, runTo } from './guests/machine.ts';
 import { multibootKernel } from './guests/multiboot.ts';
+import { MAP_PAGES, START_PAGING } from './guests/paging.ts';
 
 /** Translated code looks up at once what accesses of a block reach by one register: wherever that is not one page, it must not be seen. */
 
@@ -111,18 +112,7 @@ end: jmp end`;
 /** The page at 401000h is not there at first, each time; the handler of its fault brings it. */
 const FAULTS = `
   mov esp, 0x300000
-  mov eax, 0x83
-  mov [0x500000], eax
-  mov dword [0x500004], 0x501003
-  mov eax, 0x400003
-  mov edi, 0x501000
-fill:
-  mov [edi], eax
-  add eax, 4096
-  add edi, 4
-  cmp edi, 0x502000
-  jne fill
-  mov eax, handler
+${MAP_PAGES}  mov eax, handler
   mov [0x502070], ax
   mov word [0x502072], cs
   mov word [0x502074], 0x8e00
@@ -131,15 +121,7 @@ fill:
   mov word [0x502100], 0x7ff
   mov dword [0x502102], 0x502000
   lidt [0x502100]
-  mov eax, cr4
-  or eax, 0x10
-  mov cr4, eax
-  mov eax, 0x500000
-  mov cr3, eax
-  mov eax, cr0
-  or eax, 0x80010000
-  mov cr0, eax
-  mov ecx, 300
+${START_PAGING}  mov ecx, 300
 again:
   mov dword [0x501004], 0
   invlpg [0x401000]

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { makeTestMachine, runTo } from './guests/machine.ts';
 import { multibootKernel } from './guests/multiboot.ts';
+import { MAP_PAGES, START_PAGING } from './guests/paging.ts';
 
 const [ECX, EBX, EBP] = [1, 3, 5];
 
@@ -14,31 +15,13 @@ const swapping = (forget: string) => `
   mov esp, 0x300000
   mov ebx, 0
   mov ebp, 0
-  mov dword [0x500000], 0x83
-  mov dword [0x500004], 0x501003
-  mov eax, 0x400003
-  mov edi, 0x501000
-fill:
-  mov [edi], eax
-  add eax, 4096
-  add edi, 4
-  cmp edi, 0x502000
-  jne fill
-  mov word [0x400ffe], 0xc381
+${MAP_PAGES}  mov word [0x400ffe], 0xc381
   mov dword [0x403000], 1
   mov byte [0x403004], 0xc3
   mov dword [0x404000], 1000
   mov byte [0x404004], 0xc3
   mov byte [0x402ffc], 0xc3
-  mov eax, cr4
-  or eax, 0x10
-  mov cr4, eax
-  mov eax, 0x500000
-  mov cr3, eax
-  mov eax, cr0
-  or eax, 0x80010000
-  mov cr0, eax
-  mov ecx, 300
+${START_PAGING}  mov ecx, 300
 again:
   mov dword [0x501004], 0x403003
   ${forget}
