@@ -130,9 +130,9 @@ for (const architecture of ARCHITECTURES) {
       const [file, back] = [join(folder, 'file'), join(folder, 'back')];
       const data = randomBytes(FILE_BYTES);
       writeFileSync(file, data);
-      assert.equal((await vitrine.run(['cp', file, 'shell:/root/file'])).status, 0);
-      assert.equal((await vitrine.guestSays('shell', 'sha256sum /root/file')).split(' ')[0], sha256(data));
-      assert.equal((await vitrine.run(['cp', 'shell:/root/file', back])).status, 0);
+      assert.equal((await vitrine.run(['cp', file, 'shell:/srv/file'])).status, 0);
+      assert.equal((await vitrine.guestSays('shell', 'sha256sum /srv/file')).split(' ')[0], sha256(data));
+      assert.equal((await vitrine.run(['cp', 'shell:/srv/file', back])).status, 0);
       assert.equal(sha256(readFileSync(back)), sha256(data));
     });
 

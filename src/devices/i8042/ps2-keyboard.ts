@@ -36,8 +36,8 @@ const TYPEMATIC_UNIT_NANOS = 4_170_000n;
 /**
  * A PS/2 keyboard with 102 keys (IBM PS/2 technical reference, "Keyboards").
  *
- * The key that was pressed last is repeated while it is held, unless who presses it does that. The per-key modes of set 3 are accepted without effect:
- * every key makes, repeats and breaks in every set.
+ * The key that was pressed last is repeated while it is held, unless who presses it does that. The per-key modes of set 3
+ * are accepted without effect: every key makes, repeats and breaks in every set.
  */
 export class Ps2Keyboard {
   readonly #onOutput: () => void;
