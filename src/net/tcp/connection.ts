@@ -13,7 +13,8 @@ const MOST_UNSCALED = 0xffff;
 const DEFAULT_MSS = 536;
 const SMALLEST_MSS = 64;
 const HANDSHAKE_MILLIS = 1000;
-const MOST_HANDSHAKES = 6;
+/** With the first after a second and each next after twice as long, 127 s in all: what Linux waits by tcp_syn_retries. */
+const MOST_HANDSHAKES = 7;
 /** How long segments that come after the end are answered. */
 const TIME_WAIT_MILLIS = 2000;
 
