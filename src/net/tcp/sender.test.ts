@@ -37,6 +37,17 @@ it('neither sends nor slows down while the link has no room, and goes on when it
   assert.deepEqual(link.sent, new Array(20).fill(MSS));
 });
 
+it('sends what was lost once more when the link has room again', () => {
+  const { sender, link, wait } = setUp();
+  sender.write(new Uint8Array(MSS), MSS);
+  link.hasRoom = false;
+  wait(1000);
+  link.hasRoom = true;
+  sender.pump(MSS);
+  sender.pump(MSS);
+  assert.deepEqual(link.sent, [MSS, MSS]);
+});
+
 it('gives up in the end where the link never has room again', () => {
   const { sender, link, wait } = setUp();
   link.hasRoom = false;

@@ -59,6 +59,8 @@ export class Sender {
   /** The number whose acknowledgment is timed, and when it was sent. */
   #timed: { readonly end: number; readonly atMillis: number } | undefined;
   #timeouts = 0;
+  /** Time was up when the link had no room: what is lost is to be sent again when it has. */
+  #overdue = false;
   #finQueued = false;
   #finAcknowledged = false;
 
@@ -135,6 +137,7 @@ export class Sender {
 
   /** Sends what may be sent. @param largest most bytes of data in a segment that the link takes now */
   pump(largest: number): void {
+    if (this.#overdue && this.#wire.hasRoom) this.#startAnew();
     if (this.#recovery) this.#resend(largest);
     while (this.#sendNext(largest)) {}
     if (this.#next === this.#una && this.#end !== this.#una) this.#armTimer(); // the window is closed: probe it
@@ -194,6 +197,7 @@ export class Sender {
     this.#next = later(this.#next, acknowledgment);
     this.#scoreboard.advance(acknowledgment);
     this.#measure(acknowledgment);
+    this.#overdue = false;
     this.#duplicates = 0;
     if (this.#recovery === undefined) this.#grow(bytes);
     else if (distance(acknowledgment, this.#recovery.end) >= 0) {
@@ -254,7 +258,7 @@ export class Sender {
     this.#timer.arm(this.#roundTrip.timeoutMillis);
   }
 
-  /** Nothing was acknowledged for long: everything is sent anew, slowly; a closed window is probed with a byte. */
+  /** Nothing was acknowledged for long. */
   #timeout(): void {
     if (this.#end === this.#una) return;
     this.#timeouts++;
@@ -263,10 +267,15 @@ export class Sender {
       return;
     }
     this.#roundTrip.backOff();
-    if (!this.#wire.hasRoom) {
-      this.#armTimer(); // it may wait on this side of the link: to send more, or to take it for lost, would make that worse
-      return;
-    }
+    this.#overdue = !this.#wire.hasRoom;
+    // It may wait on this side of the link: to send more now would make that worse.
+    if (this.#overdue) this.#armTimer();
+    else this.#startAnew();
+  }
+
+  /** Sends everything anew, slowly; a closed window is probed with a byte. */
+  #startAnew(): void {
+    this.#overdue = false;
     if (this.#next !== this.#una && this.#window > 0) {
       this.#slowStartThreshold = Math.max(distance(this.#next, this.#una) >> 1, 2 * this.#mss);
       this.#congestionWindow = this.#mss;
