@@ -42,6 +42,9 @@ interface Placed {
   readonly length: number;
 }
 
+/** More bytes than a block and the longest instruction have. */
+const FAR = 2 * PAGE_BYTES;
+
 /** Makes blocks of records from guest code. */
 export class BlockDecoder {
   readonly #state: CpuState;
@@ -152,29 +155,31 @@ export class BlockDecoder {
   /** Decodes until a branch, the end of the page, the end of the segment, or enough. */
   #placeAll(start: Start): Placed[] {
     const placed: Placed[] = [];
-    const limit = this.#state.u64(STATE.codeLimit);
+    const behind = this.#state.u64(STATE.codeLimit) - start.rip;
+    const end = behind < FAR ? Number(behind) + 1 : FAR;
+    const offset = start.gpa % PAGE_BYTES;
     const most = start.mode.single ? 1 : MAX_BLOCK;
     let bytes = 0;
     this.#tailGpa = undefined;
-    while (placed.length < most && (start.gpa % PAGE_BYTES) + bytes < PAGE_BYTES) {
+    while (placed.length < most && offset + bytes < PAGE_BYTES) {
       let next: Placed;
       try {
-        next = this.#place(start, bytes, placed.length === 0, limit);
+        next = this.#place(start, bytes, placed.length === 0, end);
       } catch (error) {
         if (placed.length > 0 && (error === NEXT_PAGE || error instanceof GuestFault)) break;
         throw error;
       }
       placed.push(next);
       bytes += next.length;
-      if (next.handler.ends || this.#debug.mayStopAt((start.gpa + bytes) % PAGE_BYTES)) break;
+      if (next.handler.ends || this.#debug.mayStopAt((offset + bytes) % PAGE_BYTES)) break;
     }
     return placed;
   }
 
-  #place(start: Start, bytes: number, first: boolean, limit: bigint): Placed {
-    const rip = start.rip + BigInt(bytes);
+  /** @param bytes of the block that are before  @param end how many there may be, by the segment's limit */
+  #place(start: Start, bytes: number, first: boolean, end: number): Placed {
     const result = tryDecode((at) => {
-      if (rip + BigInt(at) > limit) throw new GuestFault(VECTOR_OF.GP);
+      if (bytes + at >= end) throw new GuestFault(VECTOR_OF.GP);
       return this.#fetch(start, bytes + at, first);
     }, start.mode);
     const special = this.#handlers.special(start.mode.bits);

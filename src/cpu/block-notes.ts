@@ -62,6 +62,10 @@ export class BlockNotes {
     return this.#view.getUint32(this.last(block) + NOTE.tableSlot, true);
   }
 
+  setTableSlot(block: number, slot: number): void {
+    this.#view.setUint32(this.last(block) + NOTE.tableSlot, slot, true);
+  }
+
   staleHandler(block: number): number {
     return this.#view.getUint32(this.last(block) + NOTE.staleHandler, true);
   }
@@ -90,18 +94,17 @@ export class BlockNotes {
     return 0;
   }
 
-  /** The blocks that one may be linked to, and they to it: those of its mode that lie in its page alone, itself among them. */
-  linkable(block: number): number[] {
+  /** Visits the blocks that one may be linked to, and they to it: those of its mode that lie in its page alone, itself among them. */
+  forEachLinkable(block: number, visit: (other: number) => void): void {
     const view = this.#view;
     const [page, modeKey] = [this.page(block), this.modeKey(block)];
-    const blocks: number[] = [];
     for (let other = this.first(page); other !== 0; ) {
       const last = this.last(other);
       const sameMode = view.getUint32(other + BLOCK.modeKey, true) === modeKey;
-      if (sameMode && view.getUint8(last + NOTE.tailBytes) === 0) blocks.push(other);
-      other = this.next(other, page);
+      if (sameMode && view.getUint8(last + NOTE.tailBytes) === 0) visit(other);
+      const samePage = view.getUint32(other + BLOCK.page, true) === page;
+      other = view.getUint32(last + (samePage ? NOTE.nextInPage : NOTE.nextInTailPage), true);
     }
-    return blocks;
   }
 
   /** The links of a block that may lead to one at an offset of the same page. */

@@ -91,7 +91,7 @@ export class CodeCache {
     this.#code = code;
     this.#watchPage = watchPage;
     this.#notes = new BlockNotes(view);
-    this.#table = new BlockTable(view, layout.blockTable);
+    this.#table = new BlockTable(view, layout.blockTable, (block, slot) => this.#notes.setTableSlot(block, slot));
     const bytes = (layout.recordsEnd - layout.records) / PARTS;
     this.#partBytes = Math.max(LEAST_PART_BYTES, Math.floor(bytes / RECORD_BYTES) * RECORD_BYTES);
     this.#part = layout.records;
@@ -256,18 +256,18 @@ export class CodeCache {
   #linkAll(block: number): void {
     const notes = this.#notes;
     const offset = notes.offset(block);
-    for (const other of notes.linkable(block)) {
+    notes.forEachLinkable(block, (other) => {
       for (const link of notes.linksTo(other, offset)) this.#code.setLink(link, block);
       for (const link of notes.linksTo(block, notes.offset(other))) this.#code.setLink(link, other);
-    }
+    });
   }
 
   /** Cuts the links that lead to a block. */
   #unlink(block: number): void {
     const offset = this.#notes.offset(block);
-    for (const other of this.#notes.linkable(block)) {
+    this.#notes.forEachLinkable(block, (other) => {
       for (const link of this.#notes.linksTo(other, offset)) this.#code.setLink(link, 0);
-    }
+    });
   }
 
   #remove(block: number): void {
