@@ -27,8 +27,9 @@ class Agent {
   readonly frames: Frame[] = [];
   #waiting: (() => void)[] = [];
 
-  constructor(program: string) {
-    const start = ['-c', 'exec perl "$1" - <&3 3<&-', 'sh', program];
+  /** @param perl the interpreter, by a shell's words */
+  constructor(program: string, perl = 'perl') {
+    const start = ['-c', `exec ${perl} "$1" - <&3 3<&-`, 'sh', program];
     this.#child = spawn('sh', start, { stdio: ['ignore', 'ignore', 'inherit', 'pipe'] });
     this.#socket = this.#child.stdio[3] as Socket;
     this.#socket.on('data', (bytes: Uint8Array) => {
@@ -95,6 +96,19 @@ describe("the guest's agent", { skip: hasPerl ? false : 'there is no perl on thi
     agent.sendRaw(new Uint8Array((1 << 16) + 64));
     agent.send(FRAME.reset, 0, 'nonce');
     assert.equal(await agent.until(() => agent.textOf(FRAME.hello, 0) || undefined), 'nonce');
+  });
+
+  it('notices that a command has ended where no signal tells it', async () => {
+    const deaf = new Agent(
+      program,
+      `perl -MPOSIX -e 'sigprocmask(SIG_BLOCK, POSIX::SigSet->new(SIGCHLD)); exec @ARGV' perl`,
+    );
+    try {
+      deaf.send(FRAME.start, 1, 'sh\0-c\0exec >&- 2>&-; sleep 0.2; exit 7\0');
+      assert.equal(await deaf.ended(1), 'exit 7');
+    } finally {
+      deaf.close();
+    }
   });
 
   it('keeps output, messages and status of commands apart', async () => {

@@ -16,6 +16,8 @@ use constant { RESET => 1, HELLO => 2, START => 3, INPUT => 4, CREDIT => 5, HANG
 use constant { OUTPUT => 7, MESSAGES => 8, ENDED => 9 };
 use constant { HEADER => 9, MOST_FRAME => 65536, PIECE => 32768, MOST_WAITING => 1 << 18 };
 use constant { FIRST_CREDIT => 1 << 20, CREDIT_STEP => 1 << 18 };
+# Perl runs a handler between its own steps: a signal on the way into select would wait for the next thing to happen.
+use constant { LONGEST_SLEEP => 0.5 };
 my %STREAMS = (OUTPUT, 'output', MESSAGES, 'messages');
 
 my $path = shift // die "which port?\n";
@@ -39,7 +41,7 @@ while (1) {
     vec($writable, fileno $job->{input}, 1) = 1 if $job->{input} && length $job->{queued};
     vec($readable, fileno $_, 1) = 1 for may_send($job) ? grep { $_ } @$job{values %STREAMS} : ();
   }
-  next if select($readable, $writable, undef, undef) < 0;
+  next if select($readable, $writable, undef, %jobs ? LONGEST_SLEEP : undef) < 0;
   sysread $woken, my $ignored, 100;
   receive() if vec($readable, fileno $port, 1);
   transmit() if length $waiting;
