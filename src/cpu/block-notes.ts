@@ -102,8 +102,7 @@ export class BlockNotes {
       const last = this.last(other);
       const sameMode = view.getUint32(other + BLOCK.modeKey, true) === modeKey;
       if (sameMode && view.getUint8(last + NOTE.tailBytes) === 0) visit(other);
-      const samePage = view.getUint32(other + BLOCK.page, true) === page;
-      other = view.getUint32(last + (samePage ? NOTE.nextInPage : NOTE.nextInTailPage), true);
+      other = this.next(other, page);
     }
   }
 

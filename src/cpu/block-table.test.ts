@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
+import { SplitMix64 } from '../base/random.ts';
 import { BlockTable } from './block-table.ts';
 import { blockTableSlot } from './dispatch.ts';
 import { BLOCK_TABLE } from './records.ts';
@@ -22,10 +23,9 @@ it('finds all blocks that it holds, and no others, whichever leave', () => {
   const slots = new Map<number, number>();
   const table = new BlockTable(view, PLACE, (block, slot) => slots.set(block, slot));
   const addresses = crowd(24);
-  let random = 1;
+  const random = new SplitMix64(1n);
   for (let step = 0; step < 2000; step++) {
-    random = (Math.imul(random, 1_103_515_245) + 12_345) >>> 0;
-    const block = 1 + ((random >>> 16) % addresses.length);
+    const block = 1 + Number(random.next() % BigInt(addresses.length));
     const slot = slots.get(block);
     if (slot === undefined) {
       const entered = table.enter(addresses[block - 1], MODE, block);

@@ -1,8 +1,9 @@
 import { blockTableSlot } from './dispatch.ts';
 import { BLOCK_TABLE } from './records.ts';
 
+/** What one in the upper half of a key is of an address, and what a mode is of that half: see {@link BLOCK_TABLE}. */
 const HIGH = 2 ** 32;
-const MODE_SHIFT = 2 ** 16;
+const MODE = 2 ** 16;
 
 /** The table in which guest code finds blocks by guest-physical address and mode. */
 export class BlockTable {
@@ -83,7 +84,7 @@ export class BlockTable {
 
   /** The slot in which the key that stands at an address would be first. */
   #wantedSlot(at: number): number {
-    const high = this.#view.getUint32(at + 4, true) % MODE_SHIFT;
+    const high = this.#view.getUint32(at + 4, true) % MODE;
     return blockTableSlot(this.#view.getUint32(at, true) + high * HIGH);
   }
 
@@ -94,7 +95,7 @@ export class BlockTable {
 
 /** The upper half of a key: {@link BLOCK_TABLE}. */
 function highOf(gpa: number, modeKey: number): number {
-  return Math.floor(gpa / HIGH) + modeKey * MODE_SHIFT;
+  return Math.floor(gpa / HIGH) + modeKey * MODE;
 }
 
 function nextSlot(slot: number): number {
