@@ -131,3 +131,10 @@ export function concatenate(parts: readonly Uint8Array[]): Uint8Array<ArrayBuffe
   }
   return all;
 }
+
+/** Makes the bytes sum to zero, modulo 256, by the one at `offset`. @returns them */
+export function withChecksum(bytes: Uint8Array, offset: number): Uint8Array {
+  bytes[offset] = 0;
+  bytes[offset] = -bytes.reduce((sum, byte) => sum + byte, 0);
+  return bytes;
+}

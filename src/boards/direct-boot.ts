@@ -7,6 +7,7 @@ import { smbiosEntry } from './firmware/smbios.ts';
 import { setTextMode } from './firmware/text-mode.ts';
 import type { BootOptions, CpuStart } from './loaders/boot-image.ts';
 import { loadKernel, writeBootImage } from './loaders/index.ts';
+import { placeMpTable } from './mp-table.ts';
 import type { PcBoard } from './pc.ts';
 import { PC_IRQ, PC_MEMORY, PC_PIRQ, PC_PORTS } from './pc-map.ts';
 import { setUpPci } from './pci-setup.ts';
@@ -16,7 +17,7 @@ import { applyLoader, type MemoryWrite, type TableFile } from './table-loader.ts
 const FAST_A20 = 0x02;
 
 /**
- * Does what firmware would do before a kernel runs (PCI, text mode, interrupt modes, ACPI and SMBIOS tables, A20), then loads the kernel.
+ * Does what firmware would do before a kernel runs (PCI, text mode, interrupt modes, ACPI, SMBIOS and MP tables, A20), then loads the kernel.
  * Kernels that ask fw_cfg or the CMOS memory find there what firmware would find.
  * The board and the processor must have been reset.
  * @returns how the processor is to start
@@ -28,7 +29,7 @@ export function directBoot(
   tables: SystemTables,
   options: Omit<BootOptions, 'rsdpGpa'>,
 ): CpuStart {
-  const placed = placeTables(memory, tables);
+  const placed = placeTables(memory, tables, board.cpuCount);
   const image = loadKernel({ ...options, rsdpGpa: placed.get(ACPI_RSDP_FILE)?.gpa });
   configureFirmware(board.configuration, options.ramBytes, board.cpuCount, tables);
   for (const [index, value] of cmosMemorySize(options.ramBytes)) board.setCmos(index, value);
@@ -50,9 +51,10 @@ function describeLowMemory(memory: GuestMemory): void {
 }
 
 /** Puts the tables where a BIOS has them: what must be found in its segment there, the rest below. */
-function placeTables(memory: GuestMemory, { acpi, smbios }: SystemTables): Map<string, MemoryWrite> {
+function placeTables(memory: GuestMemory, { acpi, smbios }: SystemTables, cpuCount: number): Map<string, MemoryWrite> {
   const low = new BiosArea(memory, PC_MEMORY.bios, PC_MEMORY.biosSegment);
   const segment = new BiosArea(memory, PC_MEMORY.biosSegment, PC_MEMORY.oneMebibyte);
+  placeMpTable(segment, low, cpuCount);
   const placed = applyLoader(acpi, ({ bytes, alignment, inBiosSegment }: TableFile) =>
     (inBiosSegment ? segment : low).place(bytes.length, alignment),
   );

@@ -266,6 +266,9 @@ test('direct boot leaves ACPI tables, A20 and interrupt modes as firmware would'
   const structures = new DataView(ram.buffer).getUint32(entry + 24, true);
   assert.deepEqual(ram.subarray(structures, structures + smbios.length), smbios);
   assert.equal(entry % 16, 0);
+  assert.equal(Buffer.from(ram.subarray(0xf0000, 0xf0004)).toString(), '_MP_', 'where a search begins');
+  const mp = new DataView(ram.buffer).getUint32(0xf0004, true);
+  assert.equal(Buffer.from(ram.subarray(mp, mp + 4)).toString(), 'PCMP');
   assert.equal(seen.a20, true);
   const low = new DataView(ram.buffer);
   assert.deepEqual([low.getUint16(0x40e, true), low.getUint16(0x413, true)], [0x9f00, 636]);

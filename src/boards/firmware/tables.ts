@@ -1,11 +1,11 @@
-import { ByteWriter } from '../../base/bytes.ts';
+import { ByteWriter, withChecksum } from '../../base/bytes.ts';
 import type { GuestMemory } from '../../machine/interfaces.ts';
 import { BiosArea } from '../bios-area.ts';
+import { placeMpTable } from '../mp-table.ts';
 import { PC_MEMORY } from '../pc-map.ts';
 import type { SystemTables } from '../system-tables.ts';
 import { applyLoader, type TableFile } from '../table-loader.ts';
 import type { Caller } from './caller.ts';
-import { buildMpTable } from './mp-table.ts';
 import { routingTable } from './pci-bios.ts';
 import { ROM_LAYOUT } from './rom-layout.ts';
 import { smbiosEntry } from './smbios.ts';
@@ -30,27 +30,14 @@ export function placeTables(c: Caller, facts: TableFacts): void {
   const low = new BiosArea(memory, PC_MEMORY.bios, SEGMENT_GPA);
   const segment = new BiosArea(memory, SEGMENT_GPA + ROM_LAYOUT.tables, SEGMENT_GPA + ROM_LAYOUT.tablesEnd);
   memory.forWrite(PC_MEMORY.bios, SEGMENT_GPA - PC_MEMORY.bios).fill(0);
+  placeMpTable(segment, low, cpuCount);
   const place = ({ bytes, alignment, inBiosSegment }: TableFile) =>
     (inBiosSegment ? segment : low).place(bytes.length, alignment);
   for (const { gpa, bytes } of applyLoader(acpi, place).values()) memory.forWrite(gpa, bytes.length).set(bytes);
   segment.put(smbiosEntry(smbios, low.put(smbios)));
-  const mp = buildMpTable(cpuCount);
-  segment.put(mpPointer(segment.put(mp)));
   segment.put(bios32Directory(SEGMENT_GPA + facts.bios32));
   segment.put(routingHeader(routingTable(c)));
   segment.put(plugAndPlay(facts.pnp));
-}
-
-/** Makes the bytes sum to zero by the one at `offset`. */
-export function withChecksum(bytes: Uint8Array, offset: number): Uint8Array {
-  bytes[offset] = 0;
-  bytes[offset] = -bytes.reduce((sum, byte) => sum + byte, 0);
-  return bytes;
-}
-
-/** MP floating pointer structure (MultiProcessor Specification 1.4, section 4.1). */
-function mpPointer(table: number): Uint8Array {
-  return withChecksum(new ByteWriter().text('_MP_').u32(table).append([1, 4, 0, 0, 0, 0, 0, 0]).finish(), 10);
 }
 
 /** Standard BIOS 32-bit Service Directory Proposal 0.4. */

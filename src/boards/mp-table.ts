@@ -1,5 +1,6 @@
-import { ByteWriter } from '../../base/bytes.ts';
-import { IOAPIC_TIMER_PIN, PC_IRQ, PC_MEMORY, PIC_CASCADE_INPUT } from '../pc-map.ts';
+import { ByteWriter, withChecksum } from '../base/bytes.ts';
+import type { BiosArea } from './bios-area.ts';
+import { IOAPIC_TIMER_PIN, PC_IRQ, PC_MEMORY, PIC_CASCADE_INPUT } from './pc-map.ts';
 
 /** Entries of the MP configuration table (MultiProcessor Specification 1.4, section 4.3). */
 const ENTRY = { processor: 0, bus: 1, ioApic: 2, ioInterrupt: 3, localInterrupt: 4 } as const;
@@ -14,8 +15,17 @@ const ISA_BUS = 0;
 const ALL_APICS = 0xff;
 const HEADER_BYTES = 44;
 
+/**
+ * Puts the floating pointer structure (section 4.1) into the BIOS segment, and what it points to below. Who looks for it goes through the
+ * segment from its start; Linux maps all that is left of it anew for each 16 bytes, so that it has to come early.
+ */
+export function placeMpTable(segment: BiosArea, low: BiosArea, cpuCount: number): void {
+  const pointer = new ByteWriter().text('_MP_').u32(low.put(buildMpTable(cpuCount)));
+  segment.put(withChecksum(pointer.append([1, 4, 0, 0, 0, 0, 0, 0]).finish(), 10));
+}
+
 /** Builds the MP configuration table: processors, an ISA bus, the I/O APIC and its interrupts. */
-export function buildMpTable(cpuCount: number): Uint8Array {
+function buildMpTable(cpuCount: number): Uint8Array {
   const ioApicId = cpuCount & 0x0f;
   const entries: Uint8Array[] = [];
   for (let cpu = 0; cpu < cpuCount; cpu++) {
@@ -44,7 +54,5 @@ function header(entries: readonly Uint8Array[]): Uint8Array {
   const table = new ByteWriter().text('PCMP').u16(length).append([4, 0]).text('VITRINE ').text('PC          ');
   table.u32(0).u16(0).u16(entries.length).u32(PC_MEMORY.localApic).u16(0).append([0, 0]);
   for (const entry of entries) table.append(entry);
-  const bytes = table.finish();
-  bytes[7] = -bytes.reduce((sum, byte) => sum + byte, 0);
-  return bytes;
+  return withChecksum(table.finish(), 7);
 }
