@@ -189,7 +189,7 @@ function arrayModule(): Uint8Array<ArrayBuffer> {
   writeSection(out, SECTION.global, globals, (s, global) => s.append(global));
   writeSection(out, SECTION.export, FUNCTIONS, (s, f, i) => {
     s.name(f.name);
-    s.byte(0, i);
+    s.append([0, i]);
   });
   writeSection(out, SECTION.code, FUNCTIONS, (s, { locals, body }) => {
     s.unsigned(locals.length + body.length + 1);

@@ -1,4 +1,4 @@
-import type { FunctionRef, IrFunction, Label, Stmt } from '../ir/nodes.ts';
+import type { FunctionRef, IrFunction, Label, Stmt, Variable } from '../ir/nodes.ts';
 import type { Op } from '../ir/ops.ts';
 import type { Type } from '../ir/types.ts';
 import type { Val } from '../ir/val.ts';
@@ -79,12 +79,11 @@ class FunctionEmitter {
   readonly #paramCount: number;
   readonly #code = new ByteSink();
   readonly #plan: LocalPlan;
-  /** Locals of values and variables by their numbers. */
-  readonly #localOf = new Map<number, number>();
+  /** Locals of values and variables by their numbers, 0: none. Parameter 0 is no local. */
+  readonly #localOf: Int32Array;
   readonly #locals: Type[] = [];
   /** Locals whose values nothing needs any more. */
   readonly #freeLocals: Record<Type, number[]> = { i32: [], i64: [], f32: [], f64: [], v128: [] };
-  readonly #lasting = new Set<number>();
   /** Where the instructions `if` lie whose arm is rarely taken. */
   readonly #rareIfs: number[] = [];
   /** How many of them are open. */
@@ -92,9 +91,9 @@ class FunctionEmitter {
   /** Locals with the constant vectors that are loaded at the start. */
   readonly #vectors = new Map<bigint, number>();
   readonly #free = (id: number) => {
-    const local = this.#localOf.get(id);
-    if (local === undefined) return;
-    this.#localOf.delete(id);
+    const local = this.#localOf[id];
+    if (local === 0) return;
+    this.#localOf[id] = 0;
     this.#freeLocals[this.#locals[local - this.#paramCount]].push(local);
   };
   #position: number;
@@ -106,6 +105,7 @@ class FunctionEmitter {
     this.#paramCount = fn.params.length + (fn.threaded ? 2 : 0);
     this.#context = context;
     this.#plan = new LocalPlan(fn);
+    this.#localOf = new Int32Array(fn.idCount);
     this.#position = this.#plan.firstPosition;
   }
 
@@ -115,9 +115,9 @@ class FunctionEmitter {
     this.#code.byte(OPCODE.end);
     const head = new ByteSink();
     head.unsigned(this.#locals.length);
-    for (const type of this.#locals) head.byte(1, VALUE_TYPE_CODE[type]);
+    for (const type of this.#locals) head.append([1, VALUE_TYPE_CODE[type]]);
     for (const [value, local] of this.#vectors) this.#loadVector(head, value, local);
-    const localsLength = head.bytes.length;
+    const localsLength = head.length;
     head.append(this.#code.bytes);
     return { code: head.bytes, rareIfs: this.#rareIfs.map((at) => localsLength + at) };
   }
@@ -138,12 +138,11 @@ class FunctionEmitter {
   #statement(s: Stmt): void {
     switch (s.kind) {
       case 'let':
-        this.#let(s.value);
+        this.#let(s);
         return;
       case 'set':
         this.#value(s.value);
-        if (s.variable.lasting) this.#lasting.add(s.variable.id);
-        this.#setLocal(s.variable.id, s.variable.type);
+        this.#setLocal(this.#variable(s.variable));
         return;
       case 'store':
         this.#address(s.address);
@@ -196,14 +195,14 @@ class FunctionEmitter {
         this.#links();
         this.#decodedCode();
         this.#value(s.index);
-        this.#code.byte(...OPCODE.arrayGet, CODE_TYPE, OPCODE.returnCallRef, THREADED_TYPE);
+        this.#code.append([...OPCODE.arrayGet, CODE_TYPE, OPCODE.returnCallRef, THREADED_TYPE]);
         return;
       case 'tailCallSlot':
         for (const arg of s.args) this.#value(arg);
         this.#decodedCode();
         this.#links();
         this.#value(s.slot);
-        this.#code.byte(OPCODE.returnCallIndirect, THREADED_TYPE, 0);
+        this.#code.append([OPCODE.returnCallIndirect, THREADED_TYPE, 0]);
         return;
       case 'memoryCopy':
         this.#bulk([s.target, s.source], s.length, [0xfc, 10, 0, 0]);
@@ -212,7 +211,7 @@ class FunctionEmitter {
         this.#address(s.target);
         this.#value(s.value);
         this.#address(s.length);
-        this.#code.byte(0xfc, 11, 0);
+        this.#code.append([0xfc, 11, 0]);
         return;
       default:
         throw new Error(`${s.kind} must be expanded before ${this.#fn.name} is emitted`);
@@ -240,7 +239,7 @@ class FunctionEmitter {
     this.#compute(value);
     if (value.what.kind === 'call' && value.what.callee.result === undefined) return;
     if (!this.#plan.isUsed(value)) this.#code.byte(OPCODE.drop);
-    else this.#setLocal(value.id, value.type);
+    else this.#setLocal(this.#local(value.id, value.type));
   }
 
   #value(value: Val): void {
@@ -248,8 +247,8 @@ class FunctionEmitter {
     if (what.kind === 'const') this.#constant(value.type, what.value);
     else if (what.kind === 'param') this.#getLocal(what.index);
     else {
-      const local = this.#localOf.get(value.id);
-      if (local !== undefined) this.#getLocal(local);
+      const local = this.#localOf[value.id];
+      if (local !== 0) this.#getLocal(local);
       else if (what.kind === 'op') this.#compute(value);
       else if (what.kind === 'variable' && this.#plan.place(value) === PLACE.alias) this.#compute(value);
       else throw new Error(`value ${value.id} of ${this.#fn.name} is used before it is computed`);
@@ -272,11 +271,10 @@ class FunctionEmitter {
       case 'link':
         this.#links();
         this.#value(value.args[0]);
-        this.#code.byte(...OPCODE.arrayGet, LINKS_TYPE);
+        this.#code.append([...OPCODE.arrayGet, LINKS_TYPE]);
         return;
       case 'variable':
-        if (what.variable.lasting) this.#lasting.add(what.variable.id);
-        this.#getLocal(this.#local(what.variable.id, what.variable.type));
+        this.#getLocal(this.#variable(what.variable));
         return;
       case 'call':
         for (const arg of value.args) this.#value(arg);
@@ -303,10 +301,11 @@ class FunctionEmitter {
   #constant(type: Type, value: bigint): void {
     if (type === 'i32') {
       this.#code.byte(OPCODE.i32Const);
-      this.#code.signed32(Number(BigInt.asIntN(32, value)));
+      this.#code.signed32(Number(value) | 0);
     } else if (type === 'i64') {
       this.#code.byte(OPCODE.i64Const);
-      this.#code.signed64(BigInt.asIntN(64, value));
+      if (value <= 0x7fff_ffffn) this.#code.signed32(Number(value));
+      else this.#code.signed64(BigInt.asIntN(64, value));
     } else if (type === 'v128') {
       this.#vector(value);
     } else {
@@ -335,7 +334,7 @@ class FunctionEmitter {
   }
 
   #loadVector(head: ByteSink, value: bigint, local: number): void {
-    head.byte(this.#context.memory64 ? OPCODE.i64Const : OPCODE.i32Const, 0, ...LOADS.v128[16][0], 0);
+    head.append([this.#context.memory64 ? OPCODE.i64Const : OPCODE.i32Const, 0, ...LOADS.v128[16][0], 0]);
     head.unsigned(this.#context.vectorAddress?.(value) ?? 0);
     head.byte(OPCODE.localSet);
     head.unsigned(local);
@@ -351,8 +350,9 @@ class FunctionEmitter {
 
   #if(s: Extract<Stmt, { kind: 'if' }>): void {
     this.#value(s.condition);
-    if (s.cold) this.#rareIfs.push(this.#code.bytes.length);
-    this.#code.byte(OPCODE.if, OPCODE.void);
+    if (s.cold) this.#rareIfs.push(this.#code.length);
+    this.#code.byte(OPCODE.if);
+    this.#code.byte(OPCODE.void);
     this.#open.push(undefined);
     if (s.cold) this.#rare++;
     this.#list(s.consequent);
@@ -365,7 +365,8 @@ class FunctionEmitter {
   }
 
   #structured(opcode: number, label: Label | undefined, body: readonly Stmt[]): void {
-    this.#code.byte(opcode, OPCODE.void);
+    this.#code.byte(opcode);
+    this.#code.byte(OPCODE.void);
     this.#open.push(label);
     this.#list(body);
     this.#close();
@@ -373,7 +374,8 @@ class FunctionEmitter {
 
   /** A loop inside a block, so that `break` finds the block and `continue` the loop. */
   #loop(label: Label, body: readonly Stmt[]): void {
-    this.#code.byte(OPCODE.block, OPCODE.void);
+    this.#code.byte(OPCODE.block);
+    this.#code.byte(OPCODE.void);
     this.#open.push(label);
     this.#structured(OPCODE.loop, undefined, body);
     this.#release(this.#position++);
@@ -405,22 +407,29 @@ class FunctionEmitter {
     for (const target of targets) this.#code.unsigned(this.#depth(target));
   }
 
+  #variable({ id, type, lasting }: Variable): number {
+    return lasting && this.#localOf[id] === 0 ? this.#newLocal(id, type) : this.#local(id, type);
+  }
+
   #local(id: number, type: Type): number {
-    let local = this.#localOf.get(id);
-    if (local === undefined) {
-      local = this.#lasting.has(id) ? undefined : this.#freeLocals[type].pop();
-      if (local === undefined) {
-        local = this.#paramCount + this.#locals.length;
-        this.#locals.push(type);
-      }
-      this.#localOf.set(id, local);
-    }
+    const local = this.#localOf[id];
+    if (local !== 0) return local;
+    const free = this.#freeLocals[type].pop();
+    if (free === undefined) return this.#newLocal(id, type);
+    this.#localOf[id] = free;
+    return free;
+  }
+
+  #newLocal(id: number, type: Type): number {
+    const local = this.#paramCount + this.#locals.length;
+    this.#locals.push(type);
+    this.#localOf[id] = local;
     return local;
   }
 
-  #setLocal(id: number, type: Type): void {
+  #setLocal(local: number): void {
     this.#code.byte(OPCODE.localSet);
-    this.#code.unsigned(this.#local(id, type));
+    this.#code.unsigned(local);
   }
 
   #getLocal(local: number): void {

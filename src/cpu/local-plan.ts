@@ -85,7 +85,7 @@ export class LocalPlan {
   #statement(s: Stmt, cold: boolean): void {
     switch (s.kind) {
       case 'let':
-        this.#let(s.value, --this.#position, cold);
+        this.#let(s, --this.#position, cold);
         return;
       case 'set':
         this.#set(s.variable, s.value, --this.#position, cold);
@@ -102,7 +102,11 @@ export class LocalPlan {
         return;
     }
     const at = --this.#position;
-    for (const value of operandsOf(s)) this.#use(value, at, cold);
+    if (s.kind === 'if') this.#use(s.condition, at, cold);
+    else if (s.kind === 'store') {
+      this.#use(s.address, at, cold);
+      this.#use(s.value, at, cold);
+    } else for (const value of operandsOf(s)) this.#use(value, at, cold);
   }
 
   #walkLoop(body: readonly Stmt[], cold: boolean): void {

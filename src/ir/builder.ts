@@ -1,4 +1,4 @@
-import type { Access, FunctionRef, IrFunction, Label, Stmt, Variable } from './nodes.ts';
+import { type Access, type FunctionRef, type IrFunction, type Label, type Stmt, Variable } from './nodes.ts';
 import { OPS, type Op, TYPED_OPS } from './ops.ts';
 import { bitsOf, type Type } from './types.ts';
 import { type Operand, Val, type ValKind } from './val.ts';
@@ -106,9 +106,7 @@ export class Builder {
   }
 
   typedOp(type: Type, name: string, args: readonly Operand[]): Val {
-    const op = TYPED_OPS[type][name];
-    if (op === undefined) throw new Error(`no IR operation ${type}.${name}`);
-    return this.#operation(op, 0n, args);
+    return this.#operation(typed(type, name), 0n, args);
   }
 
   #operation(op: Op, imm: bigint, args: readonly Operand[]): Val {
@@ -122,7 +120,17 @@ export class Builder {
       values.push(value);
     }
     if (constant) return this.const(op.result, op.evaluate(values.map(constantOf), imm));
-    return this.pin(op.result, { kind: 'op', name, op, imm }, values);
+    return this.pin(op.result, imm === 0n ? op.plain : { kind: 'op', name, op, imm }, values);
+  }
+
+  /** As {@link typedOp}, without an array for the operands: most operations have two. */
+  binary(type: Type, name: string, a: Val, b: Operand): Val {
+    const op = typed(type, name);
+    const other = this.coerce(op.params[1], b, name);
+    if (a.what.kind === 'const' && other.what.kind === 'const') {
+      return this.const(op.result, op.evaluate([a.what.value, other.what.value], 0n));
+    }
+    return this.pin(op.result, op.plain, [a, other]);
   }
 
   /** `arg` as a value of `type`. @throws when it is a value of another type */
@@ -142,7 +150,7 @@ export class Builder {
   pin(type: Type, what: ValKind, args: readonly Val[]): Val {
     const value = new Val(this, this.#nextId++, type, what, args);
     if (what.kind === 'call') this.#callees.add(what.callee);
-    this.add({ kind: 'let', value });
+    this.add(value);
     return value;
   }
 
@@ -180,14 +188,14 @@ export class Builder {
 
   /** Makes a mutable variable, set to `initial`. */
   variable(type: Type, initial: Operand, name = 'v'): Variable {
-    const variable: Variable = { id: this.#nextId++, type, name, lasting: false };
+    const variable = new Variable(this.#nextId++, type, name, false);
     this.set(variable, initial);
     return variable;
   }
 
   /** Makes a variable that lasts throughout the function, zero at first. */
   lastingVariable(type: Type, name: string): Variable {
-    return { id: this.#nextId++, type, name, lasting: true };
+    return new Variable(this.#nextId++, type, name, true);
   }
 
   set(variable: Variable, value: Operand): void {
@@ -196,7 +204,7 @@ export class Builder {
 
   /** The variable's value at this point. */
   get(variable: Variable): Val {
-    return this.pin(variable.type, { kind: 'variable', variable }, []);
+    return this.pin(variable.type, variable.reading, NO_VALUES);
   }
 
   if(condition: Val, then: () => void, otherwise?: () => void): void {
@@ -299,16 +307,28 @@ export class Builder {
 
   /** The statements that `body` records, which are not added. */
   protected nested(body: () => void): Stmt[] {
+    const outer = this.startNested();
+    body();
+    return this.endNested(outer);
+  }
+
+  /** Statements begin that are not added. @returns what {@link endNested} needs */
+  protected startNested(): Stmt[] {
     const outer = this.#statements;
-    const inner: Stmt[] = [];
-    this.#statements = inner;
-    try {
-      body();
-    } finally {
-      this.#statements = outer;
-    }
+    this.#statements = [];
+    return outer;
+  }
+  protected endNested(outer: Stmt[]): Stmt[] {
+    const inner = this.#statements;
+    this.#statements = outer;
     return inner;
   }
+}
+
+function typed(type: Type, name: string): Op {
+  const op = TYPED_OPS[type][name];
+  if (op === undefined) throw new Error(`no IR operation ${type}.${name}`);
+  return op;
 }
 
 /** The value of a constant. */

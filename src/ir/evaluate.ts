@@ -68,7 +68,7 @@ export class Evaluator {
     const value = (v: Val) => this.#value(frame, v);
     switch (s.kind) {
       case 'let':
-        frame.values.set(s.value.id, this.#compute(frame, s.value));
+        frame.values.set(s.id, this.#compute(frame, s));
         return 'next';
       case 'set':
         setVariable(frame, s.variable, value(s.value));

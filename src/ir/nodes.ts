@@ -1,13 +1,23 @@
 import type { Type } from './types.ts';
-import type { Val } from './val.ts';
+import type { Val, ValKind } from './val.ts';
 
 /** A mutable local variable of an IR function. */
-export interface Variable {
+export class Variable {
   readonly id: number;
   readonly type: Type;
   readonly name: string;
   /** It keeps its place throughout the function: it may be set and read in any order. */
   readonly lasting: boolean;
+  /** What a value is that is read from it. */
+  readonly reading: ValKind;
+
+  constructor(id: number, type: Type, name: string, lasting: boolean) {
+    this.id = id;
+    this.type = type;
+    this.name = name;
+    this.lasting = lasting;
+    this.reading = { kind: 'variable', variable: this };
+  }
 }
 
 /** The target of `break` and `continue`. */
@@ -21,9 +31,9 @@ export interface Access {
   readonly signed: boolean;
 }
 
-/** A statement: what happens in order. */
+/** A statement: what happens in order. A value stands for its computation. */
 export type Stmt =
-  | { readonly kind: 'let'; readonly value: Val }
+  | Val
   | { readonly kind: 'set'; readonly variable: Variable; readonly value: Val }
   | {
       readonly kind: 'store';

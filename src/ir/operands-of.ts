@@ -1,6 +1,8 @@
 import type { Stmt } from './nodes.ts';
 import type { Val } from './val.ts';
 
+const NO_VALUES: readonly Val[] = [];
+
 /** The values that a statement uses itself, nested statements apart. */
 export function operandsOf(s: Stmt): readonly Val[] {
   switch (s.kind) {
@@ -27,6 +29,6 @@ export function operandsOf(s: Stmt): readonly Val[] {
     case 'return':
       return s.value === undefined ? [] : [s.value];
     default:
-      return [];
+      return NO_VALUES;
   }
 }

@@ -1,4 +1,4 @@
-import type { Op } from './ops.ts';
+import type { OpRow } from './ops.ts';
 import type { Type } from './types.ts';
 
 const scratch = new DataView(new ArrayBuffer(8));
@@ -55,7 +55,7 @@ const UNARY: readonly [string, number, (a: number) => number][] = [
   ['sqrt', 6, Math.sqrt],
 ];
 
-function opsOf(type: 'f32' | 'f64', firstCompare: number, firstUnary: number): Op[] {
+function opsOf(type: 'f32' | 'f64', firstCompare: number, firstUnary: number): OpRow[] {
   const read = (v: bigint) => floatFromBits(type, v);
   const write = (v: number) => bitsFromFloat(type, v);
   return [
@@ -83,7 +83,7 @@ function opsOf(type: 'f32' | 'f64', firstCompare: number, firstUnary: number): O
   ];
 }
 
-function convert(name: string, code: readonly number[], from: Type, result: Type, f: (a: bigint) => bigint): Op {
+function convert(name: string, code: readonly number[], from: Type, result: Type, f: (a: bigint) => bigint): OpRow {
   return { name, code, params: [from], result, evaluate: ([a]) => f(a) };
 }
 
@@ -101,7 +101,7 @@ function saturateUnsigned(value: number, bits: number): bigint {
   return value >= Number(limit) ? limit - 1n : BigInt(Math.trunc(value));
 }
 
-const CONVERSIONS: readonly Op[] = [
+const CONVERSIONS: readonly OpRow[] = [
   convert('f32.convert_i32_s', [0xb2], 'i32', 'f32', (a) => bitsFromFloat('f32', Number(BigInt.asIntN(32, a)))),
   convert('f64.convert_i32_s', [0xb7], 'i32', 'f64', (a) => bitsFromFloat('f64', Number(BigInt.asIntN(32, a)))),
   convert('f64.convert_i64_s', [0xb9], 'i64', 'f64', (a) => bitsFromFloat('f64', Number(BigInt.asIntN(64, a)))),
@@ -116,6 +116,6 @@ const CONVERSIONS: readonly Op[] = [
 ];
 
 /** The floating-point operations; what NaNs they yield is left open by WebAssembly, so semantics treat NaNs themselves. */
-export function floatOps(): Op[] {
+export function floatOps(): OpRow[] {
   return [...opsOf('f32', 0x5b, 0x8b), ...opsOf('f64', 0x61, 0x99), ...CONVERSIONS];
 }

@@ -4,7 +4,7 @@ import { emitFunction } from '../cpu/emit.ts';
 import { ModuleWriter } from '../wasm/module.ts';
 import { abstractGuest, Builder } from './builder.ts';
 import type { IrFunction } from './nodes.ts';
-import type { Op } from './ops.ts';
+import type { OpRow } from './ops.ts';
 import { lanesOf, simdOps } from './ops-simd.ts';
 import { BITS, bitsOf, type Type } from './types.ts';
 
@@ -12,7 +12,7 @@ const RESULT = 64;
 const OPERANDS = [0, 16, 32];
 
 /** A function that loads the operands from fixed addresses and stores the operation's result. */
-function functionOf(op: Op, imm: bigint, name: string): IrFunction {
+function functionOf(op: OpRow, imm: bigint, name: string): IrFunction {
   const b = new Builder({ pendingOffset: 0, guest: abstractGuest }, ['i32']);
   const args = op.params.map((type, i) => b.load(type, (BITS[type] / 8) as 4, b.cpu, OPERANDS[i]));
   const result = b.opWithImmediate(op.name, imm, ...args);
@@ -21,7 +21,7 @@ function functionOf(op: Op, imm: bigint, name: string): IrFunction {
 }
 
 interface Case {
-  readonly op: Op;
+  readonly op: OpRow;
   readonly imm: bigint;
   readonly run: (base: number) => void;
 }
@@ -44,7 +44,7 @@ function compileCases(memory: WebAssembly.Memory): Case[] {
   return plans.map(({ op, imm, name }) => ({ op, imm, run: exports[name] as (base: number) => void }));
 }
 
-function immediatesOf(op: Op): bigint[] {
+function immediatesOf(op: OpRow): bigint[] {
   if (op.immediateBytes === 16) return [0x0f1e020d1c1b0a091807161504131211n, 0x00010203101112130405060714151617n];
   return op.immediateBytes === 1 ? [0n, 1n] : [0n];
 }

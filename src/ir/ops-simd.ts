@@ -1,4 +1,4 @@
-import type { Op } from './ops.ts';
+import type { OpRow } from './ops.ts';
 import { floatOps } from './ops-float.ts';
 import type { Type } from './types.ts';
 
@@ -19,9 +19,9 @@ function simdCode(n: number): number[] {
   return n < 128 ? [0xfd, n] : [0xfd, (n & 127) | 128, n >> 7];
 }
 
-type Evaluate = Op['evaluate'];
+type Evaluate = OpRow['evaluate'];
 
-function vectorOp(name: string, n: number, operands: number, evaluate: Evaluate, result: Type = 'v128'): Op {
+function vectorOp(name: string, n: number, operands: number, evaluate: Evaluate, result: Type = 'v128'): OpRow {
   return { name, code: simdCode(n), params: Array<Type>(operands).fill('v128'), result, evaluate };
 }
 
@@ -121,11 +121,15 @@ function mapLanes(shape: Shape, f: (lanes: bigint[], i: number) => bigint, ...ve
 }
 
 /** An operation for every shape that has a number for it. */
-function forShapes(shapes: readonly Shape[], numbers: readonly number[], make: (shape: Shape, n: number) => Op): Op[] {
+function forShapes(
+  shapes: readonly Shape[],
+  numbers: readonly number[],
+  make: (shape: Shape, n: number) => OpRow,
+): OpRow[] {
   return shapes.flatMap((shape, i) => (numbers[i] === 0 ? [] : [make(shape, numbers[i])]));
 }
 
-function unaryOps(shapes: readonly Shape[], table: typeof UNARY): Op[] {
+function unaryOps(shapes: readonly Shape[], table: typeof UNARY): OpRow[] {
   return table.flatMap(([name, numbers, f]) =>
     forShapes(shapes, numbers, (shape, n) =>
       vectorOp(`${shape.name}.${name}`, n, 1, ([a]) => mapLanes(shape, ([x]) => f(x, shape.bits), a)),
@@ -133,7 +137,7 @@ function unaryOps(shapes: readonly Shape[], table: typeof UNARY): Op[] {
   );
 }
 
-function binaryOps(): Op[] {
+function binaryOps(): OpRow[] {
   return BINARY.flatMap(([name, numbers, f]) =>
     forShapes(INTEGERS, numbers, (shape, n) =>
       vectorOp(`${shape.name}.${name}`, n, 2, ([a, b]) => mapLanes(shape, ([x, y]) => f(x, y, shape.bits), a, b)),
@@ -141,7 +145,7 @@ function binaryOps(): Op[] {
   );
 }
 
-function shiftOps(): Op[] {
+function shiftOps(): OpRow[] {
   return SHIFTS.flatMap(([name, numbers, f]) =>
     forShapes(INTEGERS, numbers, (shape, n) => ({
       name: `${shape.name}.${name}`,
@@ -163,8 +167,8 @@ const LANE_ACCESS: readonly [Shape, number, Readonly<Record<string, number>>, nu
   [F64, 20, { '': 33 }, 34],
 ];
 
-function laneAccessOps(): Op[] {
-  return LANE_ACCESS.flatMap(([shape, splat, extracts, replace]): Op[] => {
+function laneAccessOps(): OpRow[] {
+  return LANE_ACCESS.flatMap(([shape, splat, extracts, replace]): OpRow[] => {
     const { name, lanes, bits, scalar } = shape;
     return [
       {
@@ -175,7 +179,7 @@ function laneAccessOps(): Op[] {
         evaluate: ([a]) => fromLanes(Array<bigint>(lanes).fill(a)),
       },
       ...Object.entries(extracts).map(
-        ([suffix, n]): Op => ({
+        ([suffix, n]): OpRow => ({
           name: `${name}.extract_lane${suffix}`,
           code: simdCode(n),
           params: ['v128'],
@@ -212,7 +216,7 @@ function extendHalf(narrow: Shape, half: string, value: bigint): bigint[] {
   return half.endsWith('_s') ? chosen.map((lane) => s(lane, narrow.bits)) : chosen;
 }
 
-function narrowOps(wide: Shape, narrow: Shape, first: number): Op[] {
+function narrowOps(wide: Shape, narrow: Shape, first: number): OpRow[] {
   return ['s', 'u'].map((sign, i) =>
     vectorOp(`${narrow.name}.narrow_${wide.name}_${sign}`, first + i, 2, ([a, b]) => {
       const lanes = [...lanesOf(a, wide.lanes), ...lanesOf(b, wide.lanes)];
@@ -221,8 +225,8 @@ function narrowOps(wide: Shape, narrow: Shape, first: number): Op[] {
   );
 }
 
-function widthOps(): Op[] {
-  return WIDTH_CHANGES.flatMap(([wide, narrow, firstNarrow, extend, extmul]): Op[] => [
+function widthOps(): OpRow[] {
+  return WIDTH_CHANGES.flatMap(([wide, narrow, firstNarrow, extend, extmul]): OpRow[] => [
     ...(firstNarrow === undefined ? [] : narrowOps(wide, narrow, firstNarrow)),
     ...HALVES.map((half, i) => {
       const name = `${wide.name}.extend_${half.replace('_', `_${narrow.name}_`)}`;
@@ -246,7 +250,7 @@ const REDUCTIONS: readonly [Shape, number, number][] = [
   [I64, 195, 196],
 ];
 
-function reductionOps(): Op[] {
+function reductionOps(): OpRow[] {
   return REDUCTIONS.flatMap(([{ name, lanes, bits }, allTrue, bitmask]) => [
     vectorOp(`${name}.all_true`, allTrue, 1, ([a]) => BigInt(lanesOf(a, lanes).every((lane) => lane !== 0n)), 'i32'),
     vectorOp(
@@ -277,7 +281,7 @@ function addPairs(narrow: Shape, value: bigint): bigint {
   return fromLanes(Array.from({ length: narrow.lanes / 2 }, (_, i) => lanes[2 * i] + lanes[2 * i + 1]));
 }
 
-const WHOLE: readonly Op[] = [
+const WHOLE: readonly OpRow[] = [
   vectorOp('v128.not', 77, 1, ([a]) => ~a),
   vectorOp('v128.and', 78, 2, ([a, b]) => a & b),
   vectorOp('v128.andnot', 79, 2, ([a, b]) => a & ~b),
@@ -324,7 +328,7 @@ const FLOAT: readonly [string, 1 | 2, number, number][] = [
 ];
 const FLOAT_COMPARES = ['eq', 'ne', 'lt', 'gt', 'le', 'ge'];
 
-function floatLaneOps(shape: Shape, firstCompare: number, firstPseudo: number, column: 2 | 3): Op[] {
+function floatLaneOps(shape: Shape, firstCompare: number, firstPseudo: number, column: 2 | 3): OpRow[] {
   const { name, scalar: type } = shape;
   const lessThan = scalar(`${type}.lt`);
   return [
@@ -358,7 +362,7 @@ const convertLow = (a: bigint, f: Evaluate) =>
 const convertPair = (a: bigint, f: Evaluate) => fromLanes([...lanesOf(a, 2).map((lane) => f([lane], 0n)), 0n, 0n]);
 const convertAll = (a: bigint, f: Evaluate) => fromLanes(lanesOf(a, 4).map((lane) => f([lane], 0n)));
 
-const CONVERSIONS: readonly Op[] = [
+const CONVERSIONS: readonly OpRow[] = [
   vectorOp('f32x4.demote_f64x2_zero', 94, 1, ([a]) => convertPair(a, scalar('f32.demote_f64'))),
   vectorOp('f64x2.promote_low_f32x4', 95, 1, ([a]) => convertLow(a, scalar('f64.promote_f32'))),
   vectorOp('i32x4.trunc_sat_f32x4_s', 248, 1, ([a]) => convertAll(a, scalar('i32.trunc_sat_f32_s'))),
@@ -368,7 +372,7 @@ const CONVERSIONS: readonly Op[] = [
 ];
 
 /** The SIMD operations (WebAssembly core specification, section 5.4.9). */
-export function simdOps(): Op[] {
+export function simdOps(): OpRow[] {
   return [
     ...WHOLE,
     ...binaryOps(),

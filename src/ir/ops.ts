@@ -6,7 +6,7 @@ import type { Type } from './types.ts';
  * One pure operation of the IR: its WebAssembly encoding and its meaning for the evaluator.
  * Names are those of the WebAssembly text format, so the specification says what each does.
  */
-export interface Op {
+export interface OpRow {
   readonly name: string;
   /** The instruction's bytes (WebAssembly core specification, section 5.4); an immediate follows where `immediateBytes` is set. */
   readonly code: readonly number[];
@@ -16,6 +16,19 @@ export interface Op {
   readonly immediateBytes?: 1 | 16;
   /** Values are bit patterns, non-negative; the result is reduced to its type by the caller. `imm` is the immediate. */
   readonly evaluate: (args: readonly bigint[], imm: bigint) => bigint;
+}
+
+/** A pure operation, and what values are that it computes without an immediate. */
+export interface Op extends OpRow {
+  readonly plain: Operation;
+}
+
+/** An operation with its immediate. */
+export interface Operation {
+  readonly kind: 'op';
+  readonly name: string;
+  readonly op: Op;
+  readonly imm: bigint;
 }
 
 type Binary = (a: bigint, b: bigint, signed: (v: bigint) => bigint, bits: bigint) => bigint;
@@ -71,11 +84,11 @@ function countOnes(a: bigint): bigint {
   return BigInt(a.toString(2).replaceAll('0', '').length);
 }
 
-function integerOps(type: 'i32' | 'i64', eqz: number, clz: number): Op[] {
+function integerOps(type: 'i32' | 'i64', eqz: number, clz: number): OpRow[] {
   const n = type === 'i32' ? 32 : 64;
   const bits = BigInt(n);
   const signed = (v: bigint) => BigInt.asIntN(n, v);
-  const binary = (table: readonly [string, Binary][], first: number, result: Type): Op[] =>
+  const binary = (table: readonly [string, Binary][], first: number, result: Type): OpRow[] =>
     table.map(([name, f], i) => ({
       name: `${type}.${name}`,
       code: [first + i],
@@ -83,7 +96,7 @@ function integerOps(type: 'i32' | 'i64', eqz: number, clz: number): Op[] {
       result,
       evaluate: ([a, b]) => f(a, b, signed, bits),
     }));
-  const unary = (name: string, code: number, result: Type, f: (a: bigint) => bigint): Op => ({
+  const unary = (name: string, code: number, result: Type, f: (a: bigint) => bigint): OpRow => ({
     name: `${type}.${name}`,
     code: [code],
     params: [type],
@@ -100,11 +113,11 @@ function integerOps(type: 'i32' | 'i64', eqz: number, clz: number): Op[] {
   ];
 }
 
-function conversion(name: string, code: number, from: Type, result: Type, f: (a: bigint) => bigint): Op {
+function conversion(name: string, code: number, from: Type, result: Type, f: (a: bigint) => bigint): OpRow {
   return { name, code: [code], params: [from], result, evaluate: ([a]) => f(a) };
 }
 
-const CONVERSIONS: readonly Op[] = [
+const CONVERSIONS: readonly OpRow[] = [
   conversion('i32.wrap_i64', 0xa7, 'i64', 'i32', (a) => a),
   conversion('i64.extend_i32_s', 0xac, 'i32', 'i64', (a) => BigInt.asIntN(32, a)),
   conversion('i64.extend_i32_u', 0xad, 'i32', 'i64', (a) => a),
@@ -119,7 +132,7 @@ const CONVERSIONS: readonly Op[] = [
   conversion('f64.reinterpret_i64', 0xbf, 'i64', 'f64', (a) => a),
 ];
 
-function selectOp(type: Type): Op {
+function selectOp(type: Type): OpRow {
   return {
     name: `${type}.select`,
     code: type === 'v128' ? [0x1c, 0x01, 0x7b] : [0x1b],
@@ -131,6 +144,12 @@ function selectOp(type: Type): Op {
 
 const TYPES: readonly Type[] = ['i32', 'i64', 'f32', 'f64', 'v128'];
 
+function complete(row: OpRow): Op {
+  const op = { ...row, plain: {} as Operation };
+  op.plain = { kind: 'op', name: row.name, op, imm: 0n };
+  return op;
+}
+
 /** Every pure operation by name. */
 export const OPS: ReadonlyMap<string, Op> = new Map(
   [
@@ -140,7 +159,7 @@ export const OPS: ReadonlyMap<string, Op> = new Map(
     ...TYPES.map(selectOp),
     ...floatOps(),
     ...simdOps(),
-  ].map((op) => [op.name, op]),
+  ].map((row) => [row.name, complete(row)]),
 );
 
 /** The operations whose names begin with a type, by type and the rest of the name. */

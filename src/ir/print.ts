@@ -31,7 +31,7 @@ class Printer {
 
   #countIn(statements: readonly Stmt[]): void {
     for (const s of statements) {
-      if (s.kind === 'let') this.#countAll(s.value.args);
+      if (s.kind === 'let') this.#countAll(s.args);
       else this.#countAll(operandsOf(s));
       for (const list of listsOf(s)) this.#countIn(list);
     }
@@ -46,7 +46,7 @@ class Printer {
   }
 
   #statement(s: Stmt): void {
-    const text = s.kind === 'let' ? this.#let(s.value) : this.#head(s);
+    const text = s.kind === 'let' ? this.#let(s) : this.#head(s);
     if (text !== undefined) this.#lines.push('  '.repeat(this.#depth) + text);
     const [first, second] = listsOf(s);
     if (first !== undefined) this.#nested(first);
@@ -67,7 +67,7 @@ class Printer {
     return uses < 2 && value.what.kind === 'op' ? undefined : `%${value.id} = ${this.#compute(value)}`;
   }
 
-  #head(s: Exclude<Stmt, { kind: 'let' }>): string {
+  #head(s: Exclude<Stmt, Val>): string {
     switch (s.kind) {
       case 'set':
         return `$${s.variable.name} = ${this.#value(s.value)}`;

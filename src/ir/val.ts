@@ -1,5 +1,5 @@
 import type { Access, FunctionRef, Variable } from './nodes.ts';
-import type { Op } from './ops.ts';
+import type { Operation } from './ops.ts';
 import type { Type } from './types.ts';
 
 /** What a value computation may be given: a value, or a constant of the type that the other side has. */
@@ -7,7 +7,7 @@ export type Operand = Val | number | bigint;
 
 /** What a value is: an operation, a constant, a parameter, or something read in order (memory, a variable, a call). */
 export type ValKind =
-  | { readonly kind: 'op'; readonly name: string; readonly op: Op; readonly imm: bigint }
+  | Operation
   | { readonly kind: 'const'; readonly value: bigint }
   | { readonly kind: 'param'; readonly index: number }
   | { readonly kind: 'variable'; readonly variable: Variable }
@@ -21,13 +21,16 @@ export interface ValMaker {
   op(name: string, ...args: Operand[]): Val;
   /** As `op`, by type and the rest of the name. */
   typedOp(type: Type, name: string, args: readonly Operand[]): Val;
+  /** As `typedOp`, of two operands, of which the first is a value. */
+  binary(type: Type, name: string, a: Val, b: Operand): Val;
 }
 
 /**
  * A value of the IR. Its methods record an operation on it and give the result; comparisons give an i32 of 0 or 1.
- * Methods are named after the WebAssembly operations that they record.
+ * Methods are named after the WebAssembly operations that they record. Among statements it is its own computation.
  */
 export class Val {
+  readonly kind = 'let';
   readonly id: number;
   readonly type: Type;
   readonly what: ValKind;
@@ -48,58 +51,58 @@ export class Val {
   }
 
   add(other: Operand): Val {
-    return this.do('add', other);
+    return this.#maker.binary(this.type, 'add', this, other);
   }
   sub(other: Operand): Val {
-    return this.do('sub', other);
+    return this.#maker.binary(this.type, 'sub', this, other);
   }
   mul(other: Operand): Val {
-    return this.do('mul', other);
+    return this.#maker.binary(this.type, 'mul', this, other);
   }
   /** Signed division; the semantics guard against a zero divisor and against overflow before they record it. */
   divS(other: Operand): Val {
-    return this.do('div_s', other);
+    return this.#maker.binary(this.type, 'div_s', this, other);
   }
   divU(other: Operand): Val {
-    return this.do('div_u', other);
+    return this.#maker.binary(this.type, 'div_u', this, other);
   }
   remS(other: Operand): Val {
-    return this.do('rem_s', other);
+    return this.#maker.binary(this.type, 'rem_s', this, other);
   }
   remU(other: Operand): Val {
-    return this.do('rem_u', other);
+    return this.#maker.binary(this.type, 'rem_u', this, other);
   }
   and(other: Operand): Val {
-    return this.do('and', other);
+    return this.#maker.binary(this.type, 'and', this, other);
   }
   or(other: Operand): Val {
-    return this.do('or', other);
+    return this.#maker.binary(this.type, 'or', this, other);
   }
   xor(other: Operand): Val {
-    return this.do('xor', other);
+    return this.#maker.binary(this.type, 'xor', this, other);
   }
   /** All bits inverted (integers). */
   not(): Val {
-    return this.do('xor', -1);
+    return this.#maker.binary(this.type, 'xor', this, -1);
   }
   neg(): Val {
     return this.#maker.typedOp(this.type, 'sub', [0, this]);
   }
   /** Shift counts are taken modulo the width, as WebAssembly does. */
   shl(count: Operand): Val {
-    return this.do('shl', count);
+    return this.#maker.binary(this.type, 'shl', this, count);
   }
   shrS(count: Operand): Val {
-    return this.do('shr_s', count);
+    return this.#maker.binary(this.type, 'shr_s', this, count);
   }
   shrU(count: Operand): Val {
-    return this.do('shr_u', count);
+    return this.#maker.binary(this.type, 'shr_u', this, count);
   }
   rotl(count: Operand): Val {
-    return this.do('rotl', count);
+    return this.#maker.binary(this.type, 'rotl', this, count);
   }
   rotr(count: Operand): Val {
-    return this.do('rotr', count);
+    return this.#maker.binary(this.type, 'rotr', this, count);
   }
   clz(): Val {
     return this.do('clz');
@@ -115,37 +118,37 @@ export class Val {
   }
   /** 1 when not zero, else 0. */
   nez(): Val {
-    return this.do('ne', 0);
+    return this.#maker.binary(this.type, 'ne', this, 0);
   }
   eq(other: Operand): Val {
-    return this.do('eq', other);
+    return this.#maker.binary(this.type, 'eq', this, other);
   }
   ne(other: Operand): Val {
-    return this.do('ne', other);
+    return this.#maker.binary(this.type, 'ne', this, other);
   }
   ltS(other: Operand): Val {
-    return this.do('lt_s', other);
+    return this.#maker.binary(this.type, 'lt_s', this, other);
   }
   ltU(other: Operand): Val {
-    return this.do('lt_u', other);
+    return this.#maker.binary(this.type, 'lt_u', this, other);
   }
   gtS(other: Operand): Val {
-    return this.do('gt_s', other);
+    return this.#maker.binary(this.type, 'gt_s', this, other);
   }
   gtU(other: Operand): Val {
-    return this.do('gt_u', other);
+    return this.#maker.binary(this.type, 'gt_u', this, other);
   }
   leS(other: Operand): Val {
-    return this.do('le_s', other);
+    return this.#maker.binary(this.type, 'le_s', this, other);
   }
   leU(other: Operand): Val {
-    return this.do('le_u', other);
+    return this.#maker.binary(this.type, 'le_u', this, other);
   }
   geS(other: Operand): Val {
-    return this.do('ge_s', other);
+    return this.#maker.binary(this.type, 'ge_s', this, other);
   }
   geU(other: Operand): Val {
-    return this.do('ge_u', other);
+    return this.#maker.binary(this.type, 'ge_u', this, other);
   }
   /** The low 32 bits of an i64; an i32 is itself. */
   wrap(): Val {

@@ -10,8 +10,14 @@ export class ByteSink {
     return this.#buffer.subarray(0, this.#length);
   }
 
-  byte(...values: number[]): void {
-    this.append(values);
+  /** How many bytes have been written. */
+  get length(): number {
+    return this.#length;
+  }
+
+  byte(value: number): void {
+    const at = this.#reserve(1);
+    this.#buffer[at] = value;
   }
 
   append(other: ArrayLike<number>): void {
@@ -25,10 +31,10 @@ export class ByteSink {
   unsigned(value: number): void {
     let rest = value;
     while (rest >= 128) {
-      this.#push((rest % 128) | 128);
+      this.byte((rest % 128) | 128);
       rest = Math.floor(rest / 128);
     }
-    this.#push(rest);
+    this.byte(rest);
   }
 
   /** Signed LEB128 of a signed 32-bit integer. */
@@ -38,10 +44,10 @@ export class ByteSink {
       const part = rest & 127;
       rest >>= 7;
       if ((rest === 0 && (part & 64) === 0) || (rest === -1 && (part & 64) !== 0)) {
-        this.#push(part);
+        this.byte(part);
         return;
       }
-      this.#push(part | 128);
+      this.byte(part | 128);
     }
   }
 
@@ -56,22 +62,17 @@ export class ByteSink {
       const part = Number(rest & 127n);
       rest >>= 7n;
       if ((rest === 0n && (part & 64) === 0) || (rest === -1n && (part & 64) !== 0)) {
-        this.#push(part);
+        this.byte(part);
         return;
       }
-      this.#push(part | 128);
+      this.byte(part | 128);
     }
   }
 
   /** A name: its UTF-8 length and bytes. Names here are ASCII. */
   name(text: string): void {
     this.unsigned(text.length);
-    for (let i = 0; i < text.length; i++) this.#push(text.charCodeAt(i));
-  }
-
-  #push(value: number): void {
-    const at = this.#reserve(1);
-    this.#buffer[at] = value;
+    for (let i = 0; i < text.length; i++) this.byte(text.charCodeAt(i));
   }
 
   /** Room for `count` more bytes. @returns where they begin */

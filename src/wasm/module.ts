@@ -153,7 +153,7 @@ export class ModuleWriter {
       s.unsigned(e.index);
     });
     writeSection(out, SECTION.element, runsOf(this.#elements), (s, run) => {
-      s.byte(0x00, 0x41);
+      s.append([0x00, 0x41]);
       s.signed32(run[0]?.slot ?? 0);
       s.byte(0x0b);
       s.unsigned(run.length);
@@ -173,7 +173,7 @@ export class ModuleWriter {
       (s) => {
         s.name('e');
         s.name('memory');
-        s.byte(0x02, 0x01 | (memory.shared ? 0x02 : 0) | (memory.memory64 ? 0x04 : 0));
+        s.append([0x02, 0x01 | (memory.shared ? 0x02 : 0) | (memory.memory64 ? 0x04 : 0)]);
         s.unsigned(1);
         s.unsigned(memory.maximumPages);
       },
@@ -201,7 +201,7 @@ export class ModuleWriter {
         s.unsigned(rareIfs.length);
         for (const offset of rareIfs) {
           s.unsigned(offset);
-          s.byte(1, UNLIKELY);
+          s.append([1, UNLIKELY]);
         }
       }
     });
@@ -268,6 +268,6 @@ function tableImport(): Uint8Array {
   const sink = new ByteSink();
   sink.name('e');
   sink.name('table');
-  sink.byte(0x01, 0x70, 0x00, 0x00);
+  sink.append([0x01, 0x70, 0x00, 0x00]);
   return sink.bytes;
 }

@@ -4,7 +4,7 @@ import type { Label, Stmt } from '../../ir/nodes.ts';
 import { type OpenExit, withStores } from './exit-stores.ts';
 
 /** Follows an exit through the stores behind it. @returns what is stored on the way to `last` */
-function follow(statements: readonly Stmt[], stores: ReadonlyMap<Label, bigint>, exit: OpenExit, last: Label): bigint {
+function follow(statements: readonly Stmt[], stores: ReadonlyMap<Label, number>, exit: OpenExit, last: Label): number {
   const behind = new Map<Label, readonly Stmt[]>();
   const visit = (list: readonly Stmt[]): void => {
     for (const [at, statement] of list.entries()) {
@@ -14,13 +14,13 @@ function follow(statements: readonly Stmt[], stores: ReadonlyMap<Label, bigint>,
     }
   };
   visit(statements);
-  let stored = 0n;
+  let stored = 0;
   let label = exit.statement.label;
   while (label !== last) {
     const next: Label[] = [];
     for (const statement of behind.get(label) ?? []) {
       if (statement.kind !== 'break') continue;
-      if (stores.has(statement.label)) stored |= stores.get(statement.label) ?? 0n;
+      if (stores.has(statement.label)) stored |= stores.get(statement.label) ?? 0;
       else next.push(statement.label);
     }
     label = next[0];
@@ -31,18 +31,18 @@ function follow(statements: readonly Stmt[], stores: ReadonlyMap<Label, bigint>,
 test('each exit finds all its stores behind it, and sets share theirs', () => {
   let labels = 0;
   const newLabel = () => ({ id: labels++ });
-  const stores = new Map<Label, bigint>();
+  const stores = new Map<Label, number>();
   let count = 0;
-  const storesOf = (slots: bigint): readonly Stmt[] => {
+  const storesOf = (slots: number): readonly Stmt[] => {
     const label = newLabel();
     stores.set(label, slots);
-    for (let rest = slots; rest !== 0n; rest &= rest - 1n) count++;
+    for (let rest = slots; rest !== 0; rest &= rest - 1) count++;
     return [{ kind: 'break', label }];
   };
   const last = newLabel();
-  const wanted = [0b1n, 0b111n, 0b11n, 0n, 0b1100n, 0b111n, 0b1111n];
+  const wanted = [0b1, 0b111, 0b11, 0, 0b1100, 0b111, 0b1111];
   const exits = wanted.map((maybe): OpenExit => {
-    return { node: 0, surely: 0n, maybe, statement: { kind: 'break', label: last } };
+    return { node: 0, surely: 0, maybe, statement: { kind: 'break', label: last } };
   });
   const statements = withStores([], exits, ({ maybe }) => maybe, last, { newLabel, storesOf });
   assert.deepEqual(

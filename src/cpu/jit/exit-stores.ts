@@ -1,5 +1,5 @@
 import type { Label, Stmt } from '../../ir/nodes.ts';
-import type { Exit, SlotSet } from './slot-flow.ts';
+import { difference, type Exit, NO_SLOTS, type SlotSet, sizeOf } from './slot-flow.ts';
 
 /** An exit of the region, and the statement that gets its label when it is known what is stored. */
 export interface OpenExit extends Exit {
@@ -25,22 +25,16 @@ export function withStores(
   last: Label,
   make: StoreMaker,
 ): readonly Stmt[] {
-  const sets = [...new Set(exits.map(slotsOf))].filter((set) => set !== 0n);
+  const sets = [...new Set(exits.map(slotsOf))].filter((set) => set !== NO_SLOTS);
   sets.sort((one, other) => sizeOf(other) - sizeOf(one));
   const groups = sets.map((set) => ({ set, label: make.newLabel() }));
   let all = statements;
   for (const [at, { set, label }] of groups.entries()) {
-    const part = groups.slice(at + 1).find((other) => (other.set & ~set) === 0n);
-    const stores = make.storesOf(set & ~(part?.set ?? 0n));
+    const part = groups.slice(at + 1).find((other) => difference(other.set, set) === NO_SLOTS);
+    const stores = make.storesOf(difference(set, part?.set ?? NO_SLOTS));
     all = [{ kind: 'block', label, body: all }, ...stores, { kind: 'break', label: part?.label ?? last }];
   }
   const labels = new Map(groups.map(({ set, label }) => [set, label]));
   for (const exit of exits) exit.statement.label = labels.get(slotsOf(exit)) ?? last;
   return all;
-}
-
-function sizeOf(slots: SlotSet): number {
-  let size = 0;
-  for (let rest = slots; rest !== 0n; rest &= rest - 1n) size++;
-  return size;
 }

@@ -1,9 +1,9 @@
 import type { Builder, HostPlace } from '../../ir/builder.ts';
-import type { Access, Stmt, Variable } from '../../ir/nodes.ts';
+import type { Access, Variable } from '../../ir/nodes.ts';
 import type { Type } from '../../ir/types.ts';
 import type { Operand, Val } from '../../ir/val.ts';
 import { entryOffset, PAGE_MASK, TLB } from '../tlb.ts';
-import { type Holdings, type Origin, Origins } from './origins.ts';
+import { type Holdings, type Origin, Origins, type OriginsFork } from './origins.ts';
 import { type OpenAccess, OpenConst, PageWindow } from './page-window.ts';
 
 /** What a region is translated for. */
@@ -28,6 +28,24 @@ export interface LookUps {
   refillOrBail(address: Val, bytes: Operand, forWrite: boolean, tag: Val): void;
 }
 
+/** Where bytes at a linear address lie in host memory. */
+interface Place {
+  readonly address: Val;
+  readonly host: Val;
+  readonly bytes: number;
+  readonly forWrite: boolean;
+}
+
+/** What was known where statements begin that may not be reached. */
+export interface PagesMark {
+  readonly places: readonly Place[];
+  readonly windows: readonly PageWindow[];
+  readonly forgotten: number;
+}
+
+const NO_PLACES: readonly Place[] = [];
+const NO_WINDOWS: readonly PageWindow[] = [];
+
 /** How a region reaches guest memory: through the TLB in line, looked up once for what surely lies in one page. */
 export class GuestPages {
   readonly #b: Builder;
@@ -36,11 +54,11 @@ export class GuestPages {
   readonly #origins: Origins;
   /** Whether accesses share look-ups. */
   #sharing = true;
-  #windows: readonly PageWindow[] = [];
+  #windows = NO_WINDOWS;
   /** How often pages were forgotten. */
   #forgotten = 0;
-  /** Host addresses that the current instruction has found, of what is in no window: by linear address. */
-  #places = new Map<Val, { readonly host: Val; readonly bytes: number; readonly forWrite: boolean }>();
+  /** Host addresses that the current instruction has found, of what is in no window. */
+  #places = NO_PLACES;
 
   constructor(b: Builder, region: RegionTarget, lookUps: LookUps) {
     this.#b = b;
@@ -51,7 +69,7 @@ export class GuestPages {
 
   /** To be called before each instruction. */
   startInstruction(): void {
-    this.#places.clear();
+    this.#places = NO_PLACES;
   }
 
   /** What is known here. */
@@ -76,7 +94,7 @@ export class GuestPages {
 
   /** Forgets what was looked up: the TLB may be another one, or pages may have been mapped anew. */
   forgetPages(): void {
-    this.#windows = [];
+    this.#windows = NO_WINDOWS;
     this.#forgotten++;
   }
 
@@ -90,18 +108,25 @@ export class GuestPages {
     this.#origins.write(variable, value);
   }
 
-  /** Records statements that may not be reached: what they find holds for them alone. */
-  within(record: () => Stmt[]): Stmt[] {
-    const [places, windows, forgotten] = [new Map(this.#places), this.#windows, this.#forgotten];
-    const statements = record();
-    this.#places = places;
-    this.#windows = this.#forgotten === forgotten ? windows : [];
-    return statements;
+  /** Statements begin that may not be reached: what they find holds for them alone. They end with {@link endNested}. */
+  startNested(): PagesMark {
+    return { places: this.#places, windows: this.#windows, forgotten: this.#forgotten };
   }
 
-  /** Records ways of which one is gone. */
-  alternatives(ways: readonly (() => void)[]): void {
-    this.#origins.alternatives(ways);
+  endNested({ places, windows, forgotten }: PagesMark): void {
+    this.#places = places;
+    this.#windows = this.#forgotten === forgotten ? windows : NO_WINDOWS;
+  }
+
+  /** Ways part, of which one is gone. Each ends with {@link endWay}. */
+  fork(): OriginsFork {
+    return this.#origins.fork();
+  }
+  endWay(fork: OriginsFork): void {
+    this.#origins.endWay(fork);
+  }
+  merge(fork: OriginsFork): void {
+    this.#origins.merge(fork);
   }
 
   load(type: Type, bytes: Access['bytes'], forWrite: boolean, address: Val): Val {
@@ -148,10 +173,10 @@ export class GuestPages {
 
   /** Where `bytes` at a linear address lie in host memory. */
   #place(address: Val, bytes: Access['bytes'], forWrite: boolean): Val {
-    const known = this.#places.get(address);
+    const known = this.#places.findLast((place) => place.address === address);
     if (known !== undefined && known.bytes >= bytes && (known.forWrite || !forWrite)) return known.host;
     const host = this.#lookUp(this.#linear(address), bytes - 1, bytes, forWrite);
-    this.#places.set(address, { host, bytes, forWrite });
+    this.#places = [...this.#places, { address, host, bytes, forWrite }];
     return host;
   }
 

@@ -75,7 +75,7 @@ class Search implements Effects {
 
   walk(statements: readonly Stmt[]): void {
     for (const s of statements) {
-      if (s.kind === 'let') this.#value(s.value);
+      if (s.kind === 'let') this.#value(s);
       else if (s.kind === 'store') this.#note(this.writes, s.address, s.offset, s.bytes);
       else if (s.kind === 'tailCall') this.#call(s.callee);
       else if (s.kind === 'tailCallIndirect' || s.kind === 'tailCallSlot' || s.kind === 'guestStore')

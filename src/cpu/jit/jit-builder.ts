@@ -6,10 +6,11 @@ import { STATE } from '../../isa/registers.ts';
 import { ACCESS } from '../tlb.ts';
 import { GuestPages, type KnownAddresses, type RegionTarget, unextended } from './guest-pages.ts';
 import { type Effects, stateOffset } from './helper-effects.ts';
+import type { OriginsFork } from './origins.ts';
 import type { ExitReason } from './probe.ts';
 import { type Promoted, PromotedState } from './promoted-state.ts';
 import { refill } from './refill.ts';
-import { SlotFlow } from './slot-flow.ts';
+import { SlotFlow, type SlotFork } from './slot-flow.ts';
 
 const NARROW_MASK: Readonly<Record<number, bigint>> = { 1: 0xffn, 2: 0xffffn, 4: 0xffff_ffffn };
 
@@ -29,6 +30,16 @@ export interface Known {
   readonly flags: PendingFlags;
   readonly flagSource: FlagSource | undefined;
 }
+
+/** Ways that part, while they are recorded. */
+interface Fork {
+  readonly flags: PendingFlags;
+  readonly source: FlagSource | undefined;
+  readonly slots: SlotFork;
+  readonly origins: OriginsFork;
+}
+
+const NO_STATEMENTS: readonly Stmt[] = [];
 const NOTHING: PendingFlags = { result: undefined, carry: undefined };
 
 /** An operation that flags come from, by which conditions are found in fewer steps than from the flags' words. */
@@ -181,27 +192,35 @@ export class JitBuilder extends Builder {
       super.branch(condition, then, otherwise, cold);
       return;
     }
-    const [before, source, changes] = [this.#flags, this.flagSource, this.#flagChanges];
-    const arm = (body: () => void) => () => {
-      this.#flags = before;
-      this.flagSource = source;
-      body();
-      if (this.#flags !== before) this.settleFlags();
-    };
-    const arms: Stmt[][] = [];
-    const bodies = otherwise === undefined ? [then] : [then, otherwise];
-    this.flow.alternatives((way) => {
-      const record = (body: () => void) => () => way(() => void arms.push(this.nested(arm(body))));
-      this.pages.alternatives(bodies.map(record));
-    }, otherwise !== undefined);
-    const [consequent, alternative = []] = arms;
+    const [flags, source, changes] = [this.#flags, this.flagSource, this.#flagChanges];
+    const fork = { flags, source, slots: this.flow.fork(otherwise !== undefined), origins: this.pages.fork() };
+    const consequent = this.#way(fork, then);
+    const alternative = otherwise === undefined ? NO_STATEMENTS : this.#way(fork, otherwise);
+    this.pages.merge(fork.origins);
+    this.flow.merge(fork.slots);
     // An arm that has only computed them has left what is still to be done elsewhere as it was.
     const changed = this.#flagChanges !== changes;
-    this.#flags = before;
+    this.#flags = flags;
     this.flagSource = changed ? undefined : source;
     if (changed) this.settleFlags();
     const rare = cold || this.#endsInBail(consequent);
     this.add({ kind: 'if', condition, consequent, otherwise: alternative, cold: rare });
+  }
+
+  /** Records one of the ways of a fork. */
+  #way(fork: Fork, body: () => void): readonly Stmt[] {
+    this.#flags = fork.flags;
+    this.flagSource = fork.source;
+    this.flow.startWay(fork.slots);
+    const mark = this.pages.startNested();
+    const outer = this.startNested();
+    body();
+    if (this.#flags !== fork.flags) this.settleFlags();
+    const statements = this.endNested(outer);
+    this.pages.endNested(mark);
+    this.flow.endWay(fork.slots);
+    this.pages.endWay(fork.origins);
+    return statements;
   }
 
   #endsInBail(statements: readonly Stmt[]): boolean {
@@ -211,7 +230,10 @@ export class JitBuilder extends Builder {
 
   /** What an arm finds holds for the arm alone. */
   protected override nested(body: () => void): Stmt[] {
-    return this.pages.within(() => super.nested(body));
+    const mark = this.pages.startNested();
+    const statements = super.nested(body);
+    this.pages.endNested(mark);
+    return statements;
   }
 
   override loop(body: Parameters<Builder['loop']>[0]): void {
@@ -234,7 +256,10 @@ export class JitBuilder extends Builder {
         body(label);
         this.settleFlags();
       });
-    this.flow.throughout(() => this.pages.alternatives([record]));
+    const fork = this.pages.fork();
+    this.flow.throughout(record);
+    this.pages.endWay(fork);
+    this.pages.merge(fork);
     this.flagSource = undefined;
   }
 

@@ -15,17 +15,22 @@ export interface Ways {
   /** To wherever `STATE.rip` says. */
   leave(): void;
   /** The relative branch of this instruction is taken. */
-  taken(): void;
+  taken(lift: JitLift): void;
   /** The instruction is to be started again, as the next one that is counted. */
   restart(): void;
   /** Makes the instruction known to the host. */
   mark(): void;
   /** As {@link Lift.unexecuted}. */
-  readonly unexecuted: number;
+  unexecuted(): number;
 }
 
 /** Calls that give a value and change nothing that guest code or regions rely on: the region goes on behind them. */
 const STAYING: ReadonlySet<SystemCall> = new Set(['rdtsc', 'rdmsr', 'rdrand', 'readCr8']);
+
+function memoryOperand({ operands }: Decoded): MemOperand | undefined {
+  for (const operand of operands) if (operand.kind === 'mem') return operand;
+  return undefined;
+}
 
 /** Semantics recorded with constant operands, as a part of a region. */
 export class JitLift extends Lift {
@@ -41,7 +46,7 @@ export class JitLift extends Lift {
     super(b, shape, flags);
     this.#jit = b;
     this.#decoded = decoded;
-    this.#memory = decoded.operands.find((o) => o.kind === 'mem');
+    this.#memory = memoryOperand(decoded);
     this.#ways = ways;
     this.#nextOffset = nextOffset;
     this.#address = this.#memory && this.freshAddress();
@@ -131,13 +136,13 @@ export class JitLift extends Lift {
   }
 
   override jumpRelative(): void {
-    this.#ways.taken();
+    this.#ways.taken(this);
   }
 
   override markRecord(): void {}
 
   override unexecuted(): Val {
-    return this.b.i32(this.#ways.unexecuted);
+    return this.b.i32(this.#ways.unexecuted());
   }
 
   override restart(): void {

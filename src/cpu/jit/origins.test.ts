@@ -41,8 +41,21 @@ test('a register that is set to anything else has another origin', () => {
 test('a register that one of two ways sets is unknown behind them', () => {
   const { origins, variable, read } = prepare();
   const before = origins.of(read());
-  origins.alternatives([() => origins.write(variable, read().add(8)), () => {}]);
+  const fork = origins.fork();
+  origins.write(variable, read().add(8));
+  origins.endWay(fork);
+  assert.deepEqual(origins.of(read()), before, 'the other way begins where the first one began');
+  origins.endWay(fork);
+  origins.merge(fork);
   assert.notEqual(origins.of(read())?.root, before?.root);
+});
+
+test('what is told of a place stays, whatever is set behind it', () => {
+  const { origins, variable, read } = prepare();
+  const before = origins.of(read());
+  const told = origins.holdings;
+  origins.write(variable, read().add(8));
+  assert.deepEqual(told.get(variable), before);
 });
 
 test('where ways meet, a register is known that they agree about', () => {

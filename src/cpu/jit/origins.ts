@@ -7,6 +7,14 @@ export interface Origin {
   readonly offset: number;
 }
 
+/** Ways that part, while they are recorded. */
+export interface OriginsFork {
+  readonly from: number;
+  readonly forgotten: number;
+  /** What has been set on them. */
+  changed: Variable[] | undefined;
+}
+
 /** What variables hold at a place of a region. */
 export type Holdings = ReadonlyMap<Variable, Origin>;
 
@@ -16,8 +24,11 @@ const LOW_32 = 0xffff_ffffn;
 export class Origins {
   /** Sums are modulo 2^32, so that what extends or truncates to 32 bits changes nothing. */
   readonly #modulo32: boolean;
-  readonly #values = new Map<Val, Origin>();
-  readonly #held = new Map<Variable, Origin>();
+  /** Of values that were read from variables, by their numbers. */
+  readonly #values: (Origin | undefined)[] = [];
+  #held = new Map<Variable, Origin>();
+  /** Somebody has {@link #held}, which is copied before it changes. */
+  #isShared = false;
   /** What has been set since everything was forgotten, in order, and what it held before. */
   #written: { readonly variable: Variable; readonly before: Origin | undefined }[] = [];
   #roots = 0;
@@ -33,9 +44,9 @@ export class Origins {
     let origin = this.#held.get(variable);
     if (origin === undefined) {
       origin = { root: this.#roots++, offset: 0 };
-      this.#held.set(variable, origin);
+      this.#heldToChange().set(variable, origin);
     }
-    this.#values.set(value, origin);
+    this.#values[value.id] = origin;
   }
 
   /** Notes that a variable is set to a value. */
@@ -47,60 +58,75 @@ export class Origins {
   /** Undefined: not known to differ from anything by a constant. */
   of(value: Val): Origin | undefined {
     let added = 0;
-    for (let at: Val | undefined = value; at !== undefined; ) {
-      const known = this.#values.get(at);
+    for (let at = value; ; at = at.args[0]) {
+      const known = this.#values[at.id];
       if (known !== undefined) return this.#sum(known, added);
-      const step = this.#stepFrom(at);
-      added += step?.added ?? 0;
-      at = step?.to;
+      const step = this.#addedTo(at);
+      if (step === undefined) return undefined;
+      added += step;
     }
-    return undefined;
   }
 
   /** What variables hold now. */
   get holdings(): Holdings {
-    return new Map(this.#held);
+    this.#isShared = true;
+    return this.#held;
   }
 
   /** Goes on where ways meet: variables hold what they hold on all of them. */
   meet(ways: readonly Holdings[]): void {
     this.forget();
+    const held = this.#heldToChange();
     for (const [variable, origin] of ways[0]) {
       const isSame = (other: Origin | undefined) => other?.root === origin.root && other.offset === origin.offset;
-      if (ways.every((way) => isSame(way.get(variable)))) this.#held.set(variable, origin);
+      if (ways.every((way) => isSame(way.get(variable)))) held.set(variable, origin);
     }
   }
 
   /** Forgets what variables hold. */
   forget(): void {
-    this.#held.clear();
+    if (this.#held.size > 0) this.#held = new Map();
+    this.#isShared = false;
     this.#written = [];
     this.#forgotten++;
   }
 
-  /** Records ways of which one is gone: what they set is unknown behind them. */
-  alternatives(ways: readonly (() => void)[]): void {
-    const [from, forgotten] = [this.#written.length, this.#forgotten];
-    const changed: Variable[] = [];
-    for (const way of ways) {
-      way();
-      for (let i = this.#written.length - 1; i >= from; i--) {
-        const { variable, before } = this.#written[i];
-        this.#hold(variable, before);
-        changed.push(variable);
-      }
-      this.#written.length = Math.min(this.#written.length, from);
+  /** Ways part, of which one is gone: what they set is unknown behind them. Each ends with {@link endWay}. */
+  fork(): OriginsFork {
+    return { from: this.#written.length, forgotten: this.#forgotten, changed: undefined };
+  }
+
+  /** A way has been recorded: the next one begins where it began. */
+  endWay(fork: OriginsFork): void {
+    const written = this.#written;
+    for (let i = written.length - 1; i >= fork.from; i--) {
+      const { variable, before } = written[i];
+      this.#hold(variable, before);
+      fork.changed ??= [];
+      fork.changed.push(variable);
     }
+    if (written.length > fork.from) written.length = fork.from;
+  }
+
+  /** All ways have been recorded. */
+  merge({ forgotten, changed }: OriginsFork): void {
     if (this.#forgotten !== forgotten) this.forget();
+    if (changed === undefined) return;
     for (const variable of changed) {
       this.#written.push({ variable, before: this.#held.get(variable) });
-      this.#held.delete(variable);
+      this.#hold(variable, undefined);
     }
   }
 
   #hold(variable: Variable, origin: Origin | undefined): void {
-    if (origin === undefined) this.#held.delete(variable);
-    else this.#held.set(variable, origin);
+    if (origin !== undefined) this.#heldToChange().set(variable, origin);
+    else if (this.#held.has(variable)) this.#heldToChange().delete(variable);
+  }
+
+  #heldToChange(): Map<Variable, Origin> {
+    if (this.#isShared) this.#held = new Map(this.#held);
+    this.#isShared = false;
+    return this.#held;
   }
 
   #sum({ root, offset }: Origin, added: number): Origin | undefined {
@@ -108,30 +134,33 @@ export class Origins {
     return Number.isSafeInteger(sum) ? { root, offset: sum } : undefined;
   }
 
-  /** What a value is made of, where that is one other value and a constant. */
-  #stepFrom({ what, args, type }: Val): { readonly to: Val; readonly added: number } | undefined {
+  /** What a value is more than its first operand, where that is a constant. */
+  #addedTo({ what, args, type }: Val): number | undefined {
     if (what.kind !== 'op') return undefined;
-    const [to, other] = args;
-    const constant = other?.what.kind === 'const' ? other.what.value : undefined;
-    const distance = constant === undefined ? undefined : signed32(constant, type);
     switch (what.name) {
-      case `${type}.add`:
-        return distance === undefined ? undefined : { to, added: distance };
-      case `${type}.sub`:
-        return distance === undefined ? undefined : { to, added: -distance };
+      case 'i32.add':
+      case 'i64.add':
+        return signed32(args[1], type);
+      case 'i32.sub':
+      case 'i64.sub': {
+        const less = signed32(args[1], type);
+        return less === undefined ? undefined : -less;
+      }
       case 'i64.and':
-        return this.#modulo32 && constant === LOW_32 ? { to, added: 0 } : undefined;
+        return this.#modulo32 && args[1].what.kind === 'const' && args[1].what.value === LOW_32 ? 0 : undefined;
       case 'i64.extend_i32_u':
       case 'i32.wrap_i64':
-        return this.#modulo32 ? { to, added: 0 } : undefined;
+        return this.#modulo32 ? 0 : undefined;
       default:
         return undefined;
     }
   }
 }
 
-/** A constant as a signed number. Undefined: it takes more than 32 bits, and sums might not be exact. */
-function signed32(value: bigint, type: Val['type']): number | undefined {
-  const signed = BigInt.asIntN(type === 'i64' ? 64 : 32, value);
+/** A constant as a signed number. Undefined: it is none or takes more than 32 bits, and sums might not be exact. */
+function signed32({ what }: Val, type: Val['type']): number | undefined {
+  if (what.kind !== 'const') return undefined;
+  if (what.value < 0x8000_0000n) return Number(what.value);
+  const signed = BigInt.asIntN(type === 'i64' ? 64 : 32, what.value);
   return signed === BigInt.asIntN(32, signed) ? Number(signed) : undefined;
 }

@@ -1,7 +1,7 @@
 import type { Access, Variable } from '../../ir/nodes.ts';
 import type { Type } from '../../ir/types.ts';
 import { GPR, STATE, VECTOR } from '../../isa/registers.ts';
-import type { SlotSet } from './slot-flow.ts';
+import { intersection, NO_SLOTS, type SlotSet, slotNumber } from './slot-flow.ts';
 
 const GPR_BYTES = 8;
 const GPRS = 16;
@@ -52,7 +52,7 @@ export class PromotedState {
 
   /** The slots of a set. */
   in(slots: SlotSet): Promoted[] {
-    return [...this.#slots.values()].filter(({ bit }) => (slots & bit) !== 0n);
+    return [...this.#slots.values()].filter(({ bit }) => intersection(slots, bit) !== NO_SLOTS);
   }
 
   /** The slot that a variable holds. */
@@ -87,7 +87,7 @@ export class PromotedState {
   #slot(offset: number, bytes: 4 | 8 | 16, memoryType: Type, type: Type): Promoted {
     let slot = this.#slots.get(offset);
     if (slot === undefined) {
-      const bit = 1n << BigInt(this.#slots.size);
+      const bit = slotNumber(this.#slots.size);
       slot = { offset, bytes, memoryType, variable: this.#make(type, `s${offset}`), bit };
       this.#slots.set(offset, slot);
       this.#byVariable.set(slot.variable, slot);

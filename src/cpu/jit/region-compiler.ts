@@ -12,11 +12,11 @@ import { type OpenExit, withStores } from './exit-stores.ts';
 import type { HelperEffects } from './helper-effects.ts';
 import { JitBuilder, type Known } from './jit-builder.ts';
 import { JitFlags } from './jit-flags.ts';
-import { JitLift } from './jit-lift.ts';
+import { JitLift, type Ways } from './jit-lift.ts';
 import type { ExitReason, RegionProbe } from './probe.ts';
 import type { Promoted } from './promoted-state.ts';
 import type { Region, RegionBlock } from './region.ts';
-import { type Exit, NO_SLOTS, type SlotSet } from './slot-flow.ts';
+import { difference, type Exit, NO_SLOTS, type SlotSet, union } from './slot-flow.ts';
 
 const NOWHERE = -1;
 
@@ -89,6 +89,9 @@ class RegionCompiler {
   readonly #looks: OpenExit[] = [];
   /** Exits to the interpreter and to the run loop. */
   readonly #ends: OpenExit[] = [];
+  readonly #ways = this.#waysOut();
+  /** The block that is being recorded. */
+  #node = NOWHERE;
   /** The record of the instruction that is being recorded. */
   #recordAddress = 0;
   /** Instructions of its block from it on. */
@@ -141,17 +144,17 @@ class RegionCompiler {
     if (this.#comesBack) flow.join(this.#looks, this.#region.entries);
     const dirty = flow.dirtyAtStart();
     const needed = flow.neededAtStart(dirty);
-    const dirtyAt = ({ node, maybe }: Exit) => (dirty[node] | maybe) & ~this.#budget.bit;
+    const dirtyAt = ({ node, maybe }: Exit) => difference(union(dirty[node], maybe), this.#budget.bit);
     if (this.#comesBack) {
-      this.#loadedAtStart = this.#region.entries.reduce((all, node) => all | needed[node], NO_SLOTS);
-      this.#storedLate = this.#looks.reduce((all, exit) => all | dirtyAt(exit), NO_SLOTS);
+      this.#loadedAtStart = this.#region.entries.reduce((all, node) => union(all, needed[node]), NO_SLOTS);
+      this.#storedLate = this.#looks.reduce((all, exit) => union(all, dirtyAt(exit)), NO_SLOTS);
     }
     for (const { node, statements } of this.#entryLoads) {
-      statements.push(...this.#loads(needed[node] & ~this.#loadedAtStart));
+      statements.push(...this.#loads(difference(needed[node], this.#loadedAtStart)));
     }
     const make = { newLabel: () => b.newLabel(), storesOf: (slots: SlotSet) => this.#stores(slots) };
     const end = b.newLabel();
-    const looking = withStores(blocks, this.#looks, (exit) => dirtyAt(exit) & ~this.#storedLate, look, make);
+    const looking = withStores(blocks, this.#looks, (exit) => difference(dirtyAt(exit), this.#storedLate), look, make);
     const ending = withStores(looking, this.#ends, dirtyAt, end, make);
     return [{ kind: 'block', label: end, body: ending }, ...b.apart(() => this.#end())];
   }
@@ -185,7 +188,7 @@ class RegionCompiler {
   #loads(slots: SlotSet): Stmt[] {
     const b = this.#b;
     return b.apart(() => {
-      for (const slot of b.promoted.in(slots & ~this.#budget.bit)) b.readIn(slot);
+      for (const slot of b.promoted.in(difference(slots, this.#budget.bit))) b.readIn(slot);
     });
   }
 
@@ -370,6 +373,7 @@ class RegionCompiler {
   #instruction(node: number, i: number): void {
     const block = this.#region.blocks[node];
     const { decoded, nextOffset } = block.instructions[i];
+    this.#node = node;
     this.#recordAddress = block.block.address + (i + 1) * RECORD_BYTES;
     this.#unexecuted = block.instructions.length - i;
     const semantics = decoded && SEMANTICS[decoded.row.semantics];
@@ -379,11 +383,17 @@ class RegionCompiler {
     }
     this.#b.pages.startInstruction();
     const shape = shapeOf(decoded, this.#region.mode);
-    const lift = new JitLift(this.#b, this.#flags, shape, decoded, nextOffset, {
+    semantics(new JitLift(this.#b, this.#flags, shape, decoded, nextOffset, this.#ways));
+  }
+
+  /** How control leaves the instruction that is being recorded. */
+  #waysOut(): Ways {
+    return {
       bail: (reason) => this.#bail(reason),
       leave: () => this.#look(),
-      taken: () => {
-        if (block.taken !== NOWHERE) this.#goTo(block.taken, node, 0);
+      taken: (lift) => {
+        const { taken } = this.#region.blocks[this.#node];
+        if (taken !== NOWHERE) this.#goTo(taken, this.#node, 0);
         else {
           lift.set(STATE.rip, lift.relativeTarget(0));
           this.#look();
@@ -391,13 +401,12 @@ class RegionCompiler {
       },
       restart: () => {
         const b = this.#b;
-        put(b, STATE.budget, get(b, STATE.budget).add(block.instructions.length - 1 - i));
+        put(b, STATE.budget, get(b, STATE.budget).add(this.#unexecuted - 1));
         this.#leave('restart');
       },
-      unexecuted: this.#unexecuted,
+      unexecuted: () => this.#unexecuted,
       mark: () => put(this.#b, STATE.record, this.#b.i32(this.#recordAddress)),
-    });
-    semantics(lift);
+    };
   }
 
   /** Goes on with another block, or leaves to where it would be. @param offset of that block in the page */

@@ -1,8 +1,30 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { SlotFlow } from './slot-flow.ts';
+import { difference, intersection, SlotFlow, sizeOf, slotNumber, union } from './slot-flow.ts';
 
-const [A, B, C, D] = [1n, 2n, 4n, 8n];
+const [A, B, C, D] = [1, 2, 4, 8];
+
+/** Records ways that part. */
+function fork(flow: SlotFlow, areAll: boolean, ways: readonly (() => void)[]): void {
+  const parted = flow.fork(areAll);
+  for (const way of ways) {
+    flow.startWay(parted);
+    way();
+    flow.endWay(parted);
+  }
+  flow.merge(parted);
+}
+
+test('sets have room for all slots, whatever 32 bits hold', () => {
+  const set = (...numbers: number[]) => numbers.map(slotNumber).reduce(union, 0);
+  const [one, other] = [set(0, 31, 32, 52), set(1, 31, 40, 52)];
+  assert.equal(union(one, other), set(0, 1, 31, 32, 40, 52));
+  assert.equal(intersection(one, other), set(31, 52));
+  assert.equal(difference(one, other), set(0, 32));
+  assert.equal(difference(set(1, 31), set(31, 40)), set(1));
+  assert.equal(intersection(set(0, 31), one), set(0, 31));
+  assert.equal(sizeOf(union(one, other)), 6);
+});
 
 test('what is read before it is set is loaded, where the way to it begins', () => {
   const flow = new SlotFlow(2);
@@ -29,14 +51,14 @@ test('what may have been set is stored, wherever the region is left behind it', 
   flow.goTo(2);
   flow.start(2);
   const dirty = flow.dirtyAtStart();
-  assert.deepEqual(dirty, [0n, A, A | B | C]);
-  assert.equal(between.maybe, 0n);
+  assert.deepEqual(dirty, [0, A, A | B | C]);
+  assert.equal(between.maybe, 0);
 });
 
 test('what is set on one of two ways is loaded, to be right on the other when it is stored behind them', () => {
   const flow = new SlotFlow(1);
   flow.start(0);
-  flow.alternatives((way) => way(() => flow.write(A)), false);
+  fork(flow, false, [() => flow.write(A)]);
   const exit = flow.leave();
   assert.equal(exit.maybe, A);
   assert.deepEqual(flow.neededAtStart(flow.dirtyAtStart()), [A]);
@@ -45,10 +67,7 @@ test('what is set on one of two ways is loaded, to be right on the other when it
 test('what is set on both of two ways is not loaded', () => {
   const flow = new SlotFlow(1);
   flow.start(0);
-  flow.alternatives((way) => {
-    way(() => flow.write(A));
-    way(() => flow.write(A | B));
-  }, true);
+  fork(flow, true, [() => flow.write(A), () => flow.write(A | B)]);
   flow.read(A);
   flow.leave();
   assert.deepEqual(flow.neededAtStart(flow.dirtyAtStart()), [B]);
@@ -57,17 +76,14 @@ test('what is set on both of two ways is not loaded', () => {
 test('what is set on a way that leaves does not count behind it', () => {
   const flow = new SlotFlow(1);
   flow.start(0);
-  flow.alternatives(
-    (way) =>
-      way(() => {
-        flow.write(D);
-        flow.leave();
-      }),
-    false,
-  );
+  const leave = () => {
+    flow.write(D);
+    flow.leave();
+  };
+  fork(flow, false, [leave]);
   const exit = flow.leave();
-  assert.equal(exit.maybe, 0n);
-  assert.deepEqual(flow.neededAtStart(flow.dirtyAtStart()), [0n]);
+  assert.equal(exit.maybe, 0);
+  assert.deepEqual(flow.neededAtStart(flow.dirtyAtStart()), [0]);
 });
 
 test('what is set in a loop of one instruction may not have been set behind it', () => {
@@ -89,7 +105,7 @@ test('a loop of blocks carries what it sets to its start', () => {
   flow.write(A);
   flow.goTo(1);
   const dirty = flow.dirtyAtStart();
-  assert.deepEqual(dirty, [0n, A]);
+  assert.deepEqual(dirty, [0, A]);
   assert.deepEqual(flow.neededAtStart(dirty), [A | B, A | B]);
 });
 

@@ -1,7 +1,43 @@
-/** A set of slots, by their bits. */
-export type SlotSet = bigint;
+/** A set of slots, by their bits: an integer, of which a number holds 53. */
+export type SlotSet = number;
 
-export const NO_SLOTS: SlotSet = 0n;
+export const NO_SLOTS: SlotSet = 0;
+const UPPER = 2 ** 32;
+
+/** The set of one slot. @param n its number, below 53 */
+export function slotNumber(n: number): SlotSet {
+  return 2 ** n;
+}
+
+export function union(one: SlotSet, other: SlotSet): SlotSet {
+  const low = (one | other) >>> 0;
+  if (one < UPPER && other < UPPER) return low;
+  return (upper(one) | upper(other)) * UPPER + low;
+}
+
+export function intersection(one: SlotSet, other: SlotSet): SlotSet {
+  const low = (one & other) >>> 0;
+  if (one < UPPER || other < UPPER) return low;
+  return (upper(one) & upper(other)) * UPPER + low;
+}
+
+/** What `one` has and `other` has not. */
+export function difference(one: SlotSet, other: SlotSet): SlotSet {
+  const low = (one & ~other) >>> 0;
+  if (one < UPPER) return low;
+  return (upper(one) & ~upper(other)) * UPPER + low;
+}
+
+/** How many slots a set has. */
+export function sizeOf(slots: SlotSet): number {
+  let size = 0;
+  for (let rest = slots; rest > 0; rest = Math.floor(rest / 2)) size += rest % 2;
+  return size;
+}
+
+function upper(slots: SlotSet): number {
+  return Math.floor(slots / UPPER);
+}
 
 /** What has been set since a block began. */
 interface Written {
@@ -14,6 +50,14 @@ interface Written {
 /** A place at which a region is left in, or behind, a block. */
 export interface Exit extends Written {
   readonly node: number;
+}
+
+/** Ways that part, while they are recorded. */
+export interface SlotFork extends Written {
+  readonly ended: boolean;
+  /** What is set behind all ways that have been recorded; undefined: none of them leads on. */
+  surelyBehind: SlotSet | undefined;
+  maybeBehind: SlotSet;
 }
 
 interface Edge extends Exit {
@@ -49,12 +93,12 @@ export class SlotFlow {
   }
 
   read(slot: SlotSet): void {
-    if ((this.#surely & slot) === NO_SLOTS) this.#expose(slot);
+    if (intersection(this.#surely, slot) === NO_SLOTS) this.#expose(slot);
   }
 
   write(slot: SlotSet): void {
-    this.#surely |= slot;
-    this.#maybe |= slot;
+    this.#surely = union(this.#surely, slot);
+    this.#maybe = union(this.#maybe, slot);
   }
 
   /** Another block is gone to. */
@@ -71,26 +115,32 @@ export class SlotFlow {
     return exit;
   }
 
-  /**
-   * Records ways of which one is gone, or none where they are not all.
-   * @param record is given what records one way
-   */
-  alternatives(record: (way: (body: () => void) => void) => void, areAll: boolean): void {
-    const before = { surely: this.#surely, maybe: this.#maybe };
-    const ended = this.#ended;
-    const ends: Written[] = areAll ? [] : [before];
-    record((body) => {
-      this.#surely = before.surely;
-      this.#maybe = before.maybe;
-      this.#ended = false;
-      body();
-      if (!this.#ended) ends.push({ surely: this.#surely, maybe: this.#maybe });
-    });
+  /** Ways part of which one is gone, or none where they are not all. Each is recorded between {@link startWay} and {@link endWay}. */
+  fork(areAll: boolean): SlotFork {
+    const [surely, maybe, ended] = [this.#surely, this.#maybe, this.#ended];
+    return { surely, maybe, ended, surelyBehind: areAll ? undefined : surely, maybeBehind: maybe };
+  }
+
+  startWay({ surely, maybe }: SlotFork): void {
+    this.#surely = surely;
+    this.#maybe = maybe;
+    this.#ended = false;
+  }
+
+  endWay(fork: SlotFork): void {
+    if (this.#ended) return;
+    const { surelyBehind } = fork;
+    fork.surelyBehind = surelyBehind === undefined ? this.#surely : intersection(surelyBehind, this.#surely);
+    fork.maybeBehind = union(fork.maybeBehind, this.#maybe);
+  }
+
+  /** All ways have been recorded. */
+  merge({ surely, ended, surelyBehind, maybeBehind }: SlotFork): void {
     this.#ended = ended;
-    this.#surely = ends.length === 0 ? before.surely : ends.reduce((all, { surely }) => all & surely, ends[0].surely);
-    this.#maybe = ends.reduce((all, { maybe }) => all | maybe, before.maybe);
+    this.#surely = surelyBehind ?? surely;
+    this.#maybe = maybeBehind;
     // What is set on some ways keeps its value on the others.
-    this.#expose(this.#maybe & ~this.#surely);
+    this.#expose(difference(maybeBehind, this.#surely));
   }
 
   /** Records what may be left at any place of it. */
@@ -98,7 +148,7 @@ export class SlotFlow {
     const surely = this.#surely;
     record();
     this.#surely = surely;
-    this.#expose(this.#maybe & ~surely);
+    this.#expose(difference(this.#maybe, surely));
   }
 
   /** Control may go on from any of these exits at any of these blocks, with all that variables hold. */
@@ -112,7 +162,7 @@ export class SlotFlow {
     untilStable(() => {
       let changed = false;
       for (const { node, to, maybe } of this.#edges) {
-        const now = dirty[to] | dirty[node] | maybe;
+        const now = union(dirty[to], union(dirty[node], maybe));
         changed ||= now !== dirty[to];
         dirty[to] = now;
       }
@@ -124,12 +174,14 @@ export class SlotFlow {
   /** What has to be loaded before blocks, by block. @param dirty as {@link dirtyAtStart} gives it */
   neededAtStart(dirty: readonly SlotSet[]): SlotSet[] {
     const needed = [...this.#exposed];
-    for (const { node, surely, maybe } of this.#exits) needed[node] |= (dirty[node] | maybe) & ~surely;
+    for (const { node, surely, maybe } of this.#exits) {
+      needed[node] = union(needed[node], difference(union(dirty[node], maybe), surely));
+    }
     untilStable(() => {
       let changed = false;
       for (let i = this.#edges.length - 1; i >= 0; i--) {
         const { node, to, surely } = this.#edges[i];
-        const now = needed[node] | (needed[to] & ~surely);
+        const now = union(needed[node], difference(needed[to], surely));
         changed ||= now !== needed[node];
         needed[node] = now;
       }
@@ -143,7 +195,7 @@ export class SlotFlow {
   }
 
   #expose(slots: SlotSet): void {
-    if (this.#node !== undefined) this.#exposed[this.#node] |= slots;
+    if (this.#node !== undefined) this.#exposed[this.#node] = union(this.#exposed[this.#node], slots);
   }
 }
 
