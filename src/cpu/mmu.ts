@@ -353,5 +353,13 @@ export function inlineTlb(mark: (b: Builder) => void): GuestAccess {
       b.if(hit, () => b.store(bytes, host, 0, value), slow);
     },
     host: (b, address, forWrite) => lookUp(b, address, 1, forWrite ? TLB.writeTag : TLB.readTag),
+    hostToRead(b, address) {
+      const { hit } = lookUp(b, address, 1, TLB.readTag);
+      b.if(hit.or(get(b, STATE.watching)).eqz(), () => {
+        mark(b);
+        b.call(translateData, address, 0, 1, SEG.DS);
+      });
+      return lookUp(b, address, 1, TLB.readTag);
+    },
   };
 }

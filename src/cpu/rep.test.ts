@@ -4,9 +4,10 @@ import { CR0, FLAG, RIGHTS, SEG, STATE } from '../isa/registers.ts';
 import type { CpuEnvironment } from './environment.ts';
 import { layOutMemory } from './memory-layout.ts';
 import { NO_DEVICES } from './no-devices.case.ts';
+import { TLB } from './tlb.ts';
 import { Vcpu } from './vcpu.ts';
 
-const RAM_BYTES = 1 << 20;
+const RAM_BYTES = 6 << 20;
 const CODE = 0x1000;
 const HLT = 0xf4;
 const [RAX, RCX, RSI, RDI] = [0, 1, 6, 7];
@@ -102,6 +103,15 @@ for (const copy of COPIES) {
     assert.equal(vcpu.state.gpr32(RDI), copy.edi + moved);
   });
 }
+
+test('REP MOVSD between pages that have one place in the TLB looks each of them up but few times', () => {
+  const copy = { ecx: 8192, esi: 0x20010, edi: 0x20020 + TLB.entries * 4096 };
+  const { vcpu, ram } = flatMode([0xf3, 0xa5], copy);
+  const expected = copiedOneByOne(ram, copy, 4);
+  assert.deepEqual(vcpu.run(100_000), { kind: 'halted' });
+  assert.equal(Buffer.compare(ram, expected), 0);
+  assert.ok(vcpu.state.u64(STATE.tlbMisses) < 100n);
+});
 
 test('REP STOSD of unequal bytes and of equal bytes fills with the value', () => {
   for (const eax of [0x12345678, 0x77777777]) {

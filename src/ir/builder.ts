@@ -9,6 +9,8 @@ export interface GuestAccess {
   store(b: Builder, bytes: Access['bytes'], address: Val, segment: Val, value: Val): void;
   /** Finds the byte at a linear address in host memory. */
   host(b: Builder, address: Val, forWrite: boolean): HostPlace;
+  /** As {@link host} for reading, but translates the address where that has not been done lately, and faults as a load would. */
+  hostToRead(b: Builder, address: Val): HostPlace;
 }
 
 /** Where guest memory lies in host memory. */
@@ -32,6 +34,7 @@ export const abstractGuest: GuestAccess = {
     b.pin(type, { kind: 'guestLoad', forWrite, ...access }, [address, segment]),
   store: (b, bytes, address, segment, value) => b.add({ kind: 'guestStore', bytes, address, segment, value }),
   host: (b) => ({ hit: b.i32(0), host: b.i64(0) }),
+  hostToRead: (b) => ({ hit: b.i32(0), host: b.i64(0) }),
 };
 
 const NO_VALUES: readonly Val[] = [];
@@ -184,6 +187,10 @@ export class Builder {
   /** Finds the byte at a guest linear address in host memory, where the engine lets its page be reached directly. */
   guestHost(address: Val, forWrite: boolean): HostPlace {
     return this.target.guest.host(this, address, forWrite);
+  }
+  /** As {@link guestHost} for a byte that is read next: its page need not be known yet. What was found before stays found. */
+  guestHostToRead(address: Val): HostPlace {
+    return this.target.guest.hostToRead(this, address);
   }
 
   /** Makes a mutable variable, set to `initial`. */

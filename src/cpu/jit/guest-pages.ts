@@ -148,6 +148,13 @@ export class GuestPages {
     return { hit, host: address.add(this.#wordAt('i64', entry, TLB.addend)) };
   }
 
+  hostToRead(address: Val): HostPlace {
+    const tag = this.#wordAt('i64', this.#entryOf(address), TLB.readTag);
+    const isOther = tag.ne(address.and(PAGE_MASK));
+    this.#b.ifRarely(isOther, () => this.#lookUps.refillOrBail(address, 1, false, tag));
+    return this.hostOf(address, false);
+  }
+
   /** The host address from which an access has its offset. */
   #reach(access: OpenAccess, address: Val, bytes: Access['bytes'], forWrite: boolean): Val {
     const origin = this.#sharing ? this.#origins.of(address) : undefined;

@@ -62,6 +62,7 @@ const target: BuilderTarget = {
     load: (b, type, access, forWrite, address) => (b as JitBuilder).pages.load(type, access.bytes, forWrite, address),
     store: (b, bytes, address, _segment, value) => (b as JitBuilder).pages.store(bytes, address, value),
     host: (b, address, forWrite) => (b as JitBuilder).pages.hostOf(address, forWrite),
+    hostToRead: (b, address) => (b as JitBuilder).pages.hostToRead(address),
   },
 };
 

@@ -145,14 +145,17 @@ function repeatInBulk(s: StringLift, { reads, allowed, act }: Bulk): void {
   const { b } = l;
   if (!l.shape.flat) return;
   const [to, from] = [s.offset(RDI), s.offset(RSI)];
-  const n = mostAtOnce(s, reads ? [to, from] : [to]);
-  b.if(n.geU(BULK_LEAST).and(l.get(STATE.eflags).and(FLAG.DF).eqz()), () => {
+  b.if(s.count().gtU(BULK_LEAST).and(l.get(STATE.eflags).and(FLAG.DF).eqz()), () => {
     const target = b.guestHost(to, true);
-    const source = reads ? b.guestHost(from, false) : target;
-    const bytes = n.mul(s.bytes).extU();
-    b.if(target.hit.and(source.hit).and(allowed(target, source, bytes)), () => {
-      act(target, source, bytes);
-      s.skip(n, reads ? [RSI, RDI] : [RDI]);
+    b.if(target.hit, () => {
+      // The two pages may have one place in the TLB, where each access makes it forget the other's.
+      const source = reads ? b.guestHostToRead(from) : target;
+      const n = mostAtOnce(s, reads ? [to, from] : [to]);
+      const bytes = n.mul(s.bytes).extU();
+      b.if(source.hit.and(n.geU(BULK_LEAST)).and(allowed(target, source, bytes)), () => {
+        act(target, source, bytes);
+        s.skip(n, reads ? [RSI, RDI] : [RDI]);
+      });
     });
   });
 }
