@@ -1,4 +1,4 @@
-import { ByteWriter } from '../base/bytes.ts';
+import { ByteWriter, withChecksum } from '../base/bytes.ts';
 
 /** A blob of tables before it has an address. */
 export interface TableFile {
@@ -79,8 +79,9 @@ export function applyLoader(tables: TableSet, place: (file: TableFile) => number
   };
   for (const command of tables.commands) {
     const { bytes } = find(command.file);
-    if (command.kind === 'pointer') addPointer(bytes, command.offset, command.size, find(command.target).gpa);
-    else setChecksum(bytes, command.offset, command.start, command.length);
+    const { offset } = command;
+    if (command.kind === 'pointer') addPointer(bytes, offset, command.size, find(command.target).gpa);
+    else withChecksum(bytes.subarray(command.start, command.start + command.length), offset - command.start);
   }
   return placed;
 }
@@ -92,10 +93,4 @@ function addPointer(bytes: Uint8Array, offset: number, size: number, address: nu
     bytes[i] = carry % 0x100;
     carry = Math.floor(carry / 0x100);
   }
-}
-
-function setChecksum(bytes: Uint8Array, offset: number, start: number, length: number): void {
-  bytes[offset] = 0;
-  const sum = bytes.subarray(start, start + length).reduce((total, byte) => total + byte, 0);
-  bytes[offset] = -sum;
 }

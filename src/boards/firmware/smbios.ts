@@ -1,4 +1,4 @@
-import { ByteWriter } from '../../base/bytes.ts';
+import { ByteWriter, withChecksum } from '../../base/bytes.ts';
 
 /** What the structures tell. */
 export interface SmbiosFacts {
@@ -121,9 +121,8 @@ export function smbiosEntry(structures: Uint8Array, gpa: number): Uint8Array {
     .u16(count)
     .u8((VERSION_MAJOR << 4) | VERSION_MINOR);
   const entry = bytes.finish();
-  entry[21] = -entry.subarray(16).reduce((sum, byte) => sum + byte, 0);
-  entry[4] = -entry.reduce((sum, byte) => sum + byte, 0);
-  return entry;
+  withChecksum(entry.subarray(16), 5);
+  return withChecksum(entry, 4);
 }
 
 /** Counts structures and the bytes of the longest. */
