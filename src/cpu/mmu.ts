@@ -353,6 +353,7 @@ export function inlineTlb(mark: (b: Builder) => void): GuestAccess {
       b.if(hit, () => b.store(bytes, host, 0, value), slow);
     },
     host: (b, address, forWrite) => lookUp(b, address, 1, forWrite ? TLB.writeTag : TLB.readTag),
+    /** A source is never in SS where addresses can fail to be canonical: 64-bit code ignores that prefix. */
     hostToRead(b, address) {
       const { hit } = lookUp(b, address, 1, TLB.readTag);
       b.if(hit.or(get(b, STATE.watching)).eqz(), () => {

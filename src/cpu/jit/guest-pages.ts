@@ -148,11 +148,9 @@ export class GuestPages {
     return { hit, host: address.add(this.#wordAt('i64', entry, TLB.addend)) };
   }
 
+  /** Where it is not known, and cannot be, the interpreter takes over. */
   hostToRead(address: Val): HostPlace {
-    const tag = this.#wordAt('i64', this.#entryOf(address), TLB.readTag);
-    const isOther = tag.ne(address.and(PAGE_MASK));
-    this.#b.ifRarely(isOther, () => this.#lookUps.refillOrBail(address, 1, false, tag));
-    return this.hostOf(address, false);
+    return { hit: this.#b.i32(1), host: this.#lookUp(this.#linear(address), 0, 1, false).extU() };
   }
 
   /** The host address from which an access has its offset. */
