@@ -181,6 +181,29 @@ test('modules of translated code that is not reached any more are dropped', () =
   assert.ok((machine.vcpu.engine.translator?.stats.evicted ?? 0) > 10);
 });
 
+test('a block that is hardly ever entered is left out of the region that leads to it', () => {
+  const texts: string[] = [];
+  const source = `  xor ecx, ecx
+  xor ebx, ebx
+again: inc ecx
+  test cl, 3
+  jnz fourth
+  inc edx
+fourth: test cl, 127
+  jnz again
+  inc ebx
+  jmp again`;
+  const boot = { kernel: multibootKernel(source), commandLine: '' };
+  const onTranslated = (_name: string, text: string) => void texts.push(text);
+  const { machine } = makeTestMachine({ boot, jit: { hotAfter: 320, onTranslated } });
+  for (let at = 500; at <= 10_000; at += 500) runTo(machine, at);
+  const [first] = texts;
+  assert.match(first, /inc edx/, 'entered by each fourth turn');
+  assert.doesNotMatch(first, /inc ebx/, 'entered by one turn in 128');
+  const turns = machine.vcpu.state.gpr32(1);
+  assert.equal(machine.vcpu.state.gpr32(3), Math.floor(turns / 128));
+});
+
 test('what is translated can be read: guest code, and what is made of it', () => {
   const texts = new Map<string, string>();
   const boot = {

@@ -12,6 +12,9 @@ const MOST_INSTRUCTIONS = 1200;
 /** A block is warm when at most this part of its countdown is left. */
 const WARM = 0.5;
 
+/** A block is cold, and stays out, until it has been entered this part as often as a hot one. */
+const COLD = 1 / 16;
+
 /** Semantics behind which control never goes on with the next instruction. */
 const UNCONDITIONAL = new Set(['jmp', 'call', 'ret', 'jmpf', 'callf', 'retf', 'iret', 'int', 'int1', 'int3', 'ud']);
 
@@ -76,6 +79,8 @@ class RegionFinder {
   readonly #places = new Map<Block, number>();
   readonly #found: Found[] = [];
   readonly #entries = new Set<number>();
+  /** Most that is left of a block's countdown when it is no longer cold. */
+  readonly #mostLeft: number;
   #count = 0;
 
   constructor(mode: KeyedMode, cache: CodeCache, view: DataView, codeByte: CodeByte) {
@@ -83,6 +88,7 @@ class RegionFinder {
     this.#cache = cache;
     this.#view = view;
     this.#codeByte = codeByte;
+    this.#mostLeft = cache.hotAfter - Math.floor(cache.hotAfter * COLD);
   }
 
   find(roots: readonly Block[]): Region {
@@ -117,17 +123,21 @@ class RegionFinder {
   /** An indirect jump leads to several places, which become hot one after the other: they belong together from the start. */
   #reachWarm(gpa: number): void {
     const most = this.#cache.hotAfter * WARM;
-    for (const { start, address, derived } of this.#cache.blocksNear(gpa)) {
-      const warm = derived.length > 0 || this.#view.getUint32(address + BLOCK.countdown, true) <= most;
-      if (warm) this.#enterAt(start);
-    }
+    for (const block of this.#cache.blocksNear(gpa)) if (this.#isUsed(block, most)) this.#enterAt(block.start);
   }
 
-  /** The place of the block at an address, which is added where it is decoded and there is room. */
+  /** Whether at most so much is left of a block's countdown, or it belongs to a region, where it is not counted. */
+  #isUsed({ address, derived }: Block, mostLeft: number): boolean {
+    return derived.length > 0 || this.#view.getUint32(address + BLOCK.countdown, true) <= mostLeft;
+  }
+
+  /** The place of the block at an address, which is added where it is decoded and not cold, and there is room. */
   #reach(gpa: number): number {
     const block = gpa === NOWHERE ? undefined : this.#cache.blockAt(gpa, this.#mode.key);
     if (block === undefined) return NOWHERE;
-    return this.#places.get(block) ?? (this.#isFull ? NOWHERE : this.#add(block));
+    const place = this.#places.get(block);
+    if (place !== undefined) return place;
+    return this.#isFull || !this.#isUsed(block, this.#mostLeft) ? NOWHERE : this.#add(block);
   }
 
   #add(block: Block): number {
