@@ -32,9 +32,14 @@ interface ByteTransform {
   readonly writable: {
     getWriter(): { write(chunk: Uint8Array<ArrayBuffer>): Promise<void>; close(): Promise<void> };
   };
-  readonly readable: { getReader(): { read(): Promise<{ done: boolean; value?: Uint8Array<ArrayBuffer> }> } };
+  readonly readable: {
+    getReader(): {
+      read(): Promise<{ done: boolean; value?: Uint8Array<ArrayBuffer> }>;
+      cancel(reason: unknown): Promise<void>;
+    };
+  };
 }
 type CompressionStream = ByteTransform;
 declare var CompressionStream: { new (format: 'deflate-raw'): ByteTransform };
 type DecompressionStream = ByteTransform;
-declare var DecompressionStream: { new (format: 'deflate-raw'): ByteTransform };
+declare var DecompressionStream: { new (format: 'deflate-raw' | 'gzip'): ByteTransform };
