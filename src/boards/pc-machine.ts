@@ -417,7 +417,8 @@ export class PcMachine {
       configureFirmware(this.board.configuration, this.#memoryBytes, this.#cpuCount, this.#tables);
     } else {
       this.#hasLoadedKernel = true;
-      startCpu(this.vcpu, directBoot(this.board, this.ram, this.#tables, this.#bootOptions(boot)));
+      const options = { ...this.#bootOptions(boot), random: this.#random.next() };
+      startCpu(this.vcpu, directBoot(this.board, this.ram, this.#tables, options));
     }
   }
 

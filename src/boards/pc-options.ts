@@ -10,7 +10,7 @@ import type { FirmwareBoot } from './firmware-boot.ts';
 import type { BootOptions } from './loaders/index.ts';
 
 /** A kernel that is loaded by the machine itself. */
-export type KernelBoot = Pick<BootOptions, 'kernel' | 'initrd' | 'commandLine'>;
+export type KernelBoot = Pick<BootOptions, 'kernel' | 'unpacked' | 'initrd' | 'commandLine'>;
 
 /** As {@link KernelBoot}, for a machine that does not keep its kernel: it is loaded for each reset, see `PcMachine.prepareReset`. */
 export interface LateKernelBoot {

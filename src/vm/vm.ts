@@ -1,5 +1,6 @@
 import type { PcDrive } from '../boards/drives.ts';
 import { startsFromBuiltin } from '../boards/firmware-boot.ts';
+import { unpackLinux } from '../boards/loaders/unpack.ts';
 import { type KernelBoot, type MachineExit, PcMachine, type PcMachineOptions } from '../boards/pc-machine.ts';
 import { CapturableDisk } from '../machine/disk-capture.ts';
 import type { RunExit } from '../machine/interfaces.ts';
@@ -53,19 +54,18 @@ const LONGEST_SLEEP_MILLIS = 1_000;
 
 /** @throws {TypeError} there is neither a kernel nor firmware nor a snapshot */
 function bootOf(config: VmConfig): PcMachineOptions['boot'] {
-  const { kernel, initrd, commandLine, firmware, snapshot } = config;
+  const { kernel, firmware, snapshot } = config;
   if (snapshot) return bootIn(snapshot);
-  if (kernel) return { load: () => loadKernel(kernel, initrd, commandLine) };
+  if (kernel) return { load: () => loadKernel(kernel, config) };
   if (firmware) return firmware;
   throw new TypeError('a machine needs a kernel or firmware');
 }
 
-async function loadKernel(
-  kernel: NonNullable<VmConfig['kernel']>,
-  initrd: VmConfig['initrd'],
-  commandLine: string,
-): Promise<KernelBoot> {
-  return { kernel: await readBootFile(kernel), initrd: initrd && (await readBootFile(initrd)), commandLine };
+async function loadKernel(file: NonNullable<VmConfig['kernel']>, config: VmConfig): Promise<KernelBoot> {
+  const { initrd, commandLine, host } = config;
+  const kernel = await readBootFile(file);
+  const unpacked = await unpackLinux(kernel, host.turn);
+  return { kernel, unpacked, initrd: initrd && (await readBootFile(initrd)), commandLine };
 }
 
 /** Loads the machine's own BIOS, a tenth of our code, where it starts from that. */

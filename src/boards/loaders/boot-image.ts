@@ -43,6 +43,10 @@ export interface BootOptions {
   /** name of the kernel, for multiboot's command line and for messages */
   readonly name: string;
   readonly kernel: Uint8Array;
+  /** what the kernel's own decompressor would unpack, when that is known: see `unpackLinux` */
+  readonly unpacked?: Uint8Array;
+  /** by which that is moved, as the decompressor would by a number of its own; absent: it is not */
+  readonly random?: bigint;
   /** initial RAM disk, or the one multiboot module */
   readonly initrd?: Uint8Array;
   readonly commandLine: string;

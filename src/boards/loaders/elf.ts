@@ -15,6 +15,17 @@ export interface ElfImage {
   readonly segments: readonly Segment[];
 }
 
+/** A segment with the address that its code takes it to be at. */
+export interface LinkedSegment extends Segment {
+  readonly virtual: bigint;
+}
+
+/** An executable ELF file. */
+export interface ElfFile extends ElfImage {
+  readonly is64: boolean;
+  readonly segments: readonly LinkedSegment[];
+}
+
 const MAGIC = 0x464c457f;
 const CLASS_64 = 2;
 const LITTLE_ENDIAN = 1;
@@ -29,6 +40,9 @@ const LAYOUT_32 = {
   headers: 28,
   headerSize: 42,
   headerCount: 44,
+  sections: 32,
+  sectionSize: 46,
+  sectionCount: 48,
   offset: 4,
   virtual: 8,
   physical: 12,
@@ -40,6 +54,9 @@ const LAYOUT_64 = {
   headers: 32,
   headerSize: 54,
   headerCount: 56,
+  sections: 40,
+  sectionSize: 58,
+  sectionCount: 60,
   offset: 8,
   virtual: 16,
   physical: 24,
@@ -52,10 +69,22 @@ export function isElf(file: Uint8Array): boolean {
 }
 
 /**
+ * Bytes from the start of an ELF file to the end of its table of sections, which linkers put last.
+ * @throws {OutOfData} it is truncated
+ */
+export function elfEnd(file: Uint8Array): number {
+  const reader = new ByteReader(file);
+  const is64 = reader.u8(4) === CLASS_64;
+  const { sections, sectionSize, sectionCount } = is64 ? LAYOUT_64 : LAYOUT_32;
+  const start = is64 ? Number(reader.u64(sections)) : reader.u32(sections);
+  return start + reader.u16(sectionSize) * reader.u16(sectionCount);
+}
+
+/**
  * Reads the segments of an executable for a PC.
  * @throws {BootImageInvalid} it is for another machine  @throws {OutOfData} it is truncated
  */
-export function parseElf(file: Uint8Array): ElfImage {
+export function parseElf(file: Uint8Array): ElfFile {
   const reader = new ByteReader(file);
   const is64 = reader.u8(4) === CLASS_64;
   const layout = is64 ? LAYOUT_64 : LAYOUT_32;
@@ -71,7 +100,7 @@ export function parseElf(file: Uint8Array): ElfImage {
     reader.u16(layout.headerCount),
   ];
   let entry = Number(start & 0xffffffffn);
-  const segments: Segment[] = [];
+  const segments: LinkedSegment[] = [];
   for (let at = first; at < first + size * count; at += size) {
     if (reader.u32(at) !== PT_LOAD) continue;
     const [virtual, memoryBytes] = [word(at + layout.virtual), word(at + layout.memoryBytes)];
@@ -79,9 +108,9 @@ export function parseElf(file: Uint8Array): ElfImage {
       Number(word(at + f)),
     );
     const bytes = reader.slice(offset, fileBytes);
-    segments.push({ gpa, bytes, memoryBytes: Math.max(fileBytes, Number(memoryBytes)) });
+    segments.push({ gpa, virtual, bytes, memoryBytes: Math.max(fileBytes, Number(memoryBytes)) });
     if (start >= virtual && start < virtual + memoryBytes) entry = Number(start - virtual) + gpa;
   }
   if (segments.length === 0) throw new BootImageInvalid('the ELF file has nothing to load');
-  return { entry, segments };
+  return { is64, entry, segments };
 }

@@ -1,46 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { ByteReader } from '../../base/bytes.ts';
+import { bzImage, type Header } from './bz-image.case.ts';
 import { type BootImage, BootImageInvalid, type BootOptions, loadKernel } from './index.ts';
 
 const MIB = 0x100000;
-
-/** What a test kernel's header says; the defaults are those of a present-day 64-bit kernel. */
-interface Header {
-  version?: number;
-  loadFlags?: number;
-  relocatable?: number;
-  xloadFlags?: number;
-  commandLineMax?: number;
-  initrdMax?: number;
-  preferred?: bigint;
-  initSize?: number;
-  setupSectors?: number;
-  payloadBytes?: number;
-}
-
-function bzImage(header: Header = {}): Uint8Array {
-  const payloadBytes = header.payloadBytes ?? 0x4000;
-  const setupBytes = ((header.setupSectors || 4) + 1) * 512;
-  const file = new Uint8Array(setupBytes + payloadBytes);
-  const view = new DataView(file.buffer);
-  view.setUint8(0x1f1, header.setupSectors ?? 4);
-  view.setUint32(0x1f4, payloadBytes / 16, true);
-  view.setUint16(0x1fe, 0xaa55, true);
-  view.setUint8(0x201, 0x268 - 0x202);
-  view.setUint32(0x202, 0x53726448, true);
-  view.setUint16(0x206, header.version ?? 0x20f, true);
-  view.setUint8(0x211, header.loadFlags ?? 1);
-  view.setUint32(0x214, MIB, true);
-  view.setUint32(0x22c, header.initrdMax ?? 0x7fffffff, true);
-  view.setUint8(0x234, header.relocatable ?? 1);
-  view.setUint16(0x236, header.xloadFlags ?? 1, true);
-  view.setUint32(0x238, header.commandLineMax ?? 2047, true);
-  view.setBigUint64(0x258, header.preferred ?? 0x1000000n, true);
-  view.setUint32(0x260, header.initSize ?? 0x800000, true);
-  file.fill(0x90, setupBytes);
-  return file;
-}
 
 function load(header: Header = {}, options: Partial<BootOptions> = {}): BootImage {
   return loadKernel({

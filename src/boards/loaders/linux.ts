@@ -15,6 +15,7 @@ import {
   type MemoryWrite,
   mebibytes,
 } from './boot-image.ts';
+import { type PlacedKernel, placeUnpacked } from './unpacked-linux.ts';
 
 /** Offsets in the setup header and in boot_params, which contains it (Linux Documentation/arch/x86/boot.rst, zero-page.rst). */
 const FIELD = {
@@ -46,6 +47,8 @@ const FIELD = {
   relocatable: 0x234,
   extendedLoadFlags: 0x236,
   commandLineSize: 0x238,
+  payloadOffset: 0x248,
+  payloadLength: 0x24c,
   preferredAddress: 0x258,
   initSize: 0x260,
   e820Table: 0x2d0,
@@ -67,6 +70,8 @@ const BOOT_PARAMS_BYTES = 4096;
 const SECTOR_BYTES = 512;
 const DEFAULT_SETUP_SECTORS = 4;
 const LOADED_HIGH = 0x01;
+/** The decompressor tells the kernel by this that it was moved by chance. */
+const KASLR_FLAG = 0x02;
 const XLF_KERNEL_64 = 0x01;
 const LOADER_UNDEFINED = 0xff;
 const VIDEO_NORMAL = 0xffff;
@@ -88,10 +93,12 @@ const GUESSED_GROWTH = 8;
 
 /** What the setup header says, with the defaults of its protocol version. */
 interface SetupHeader {
+  readonly version: number;
   readonly bytes: Uint8Array;
   readonly payload: Uint8Array;
   readonly code32Start: number;
   readonly initrdMax: number;
+  readonly alignment: number;
   readonly relocatable: boolean;
   readonly kernel64: boolean;
   readonly commandLineMax: number;
@@ -105,6 +112,27 @@ export function isLinux(kernel: Uint8Array): boolean {
   if (kernel.length < FIELD.version) return false;
   const reader = new ByteReader(kernel);
   return reader.u16(FIELD.bootFlag) === BOOT_FLAG && reader.u32(FIELD.magic) === MAGIC;
+}
+
+/** What a bzImage's decompressor unpacks. */
+export interface Payload {
+  /** a compressed file and, but for gzip, four bytes with the size of what it holds */
+  readonly bytes: Uint8Array;
+  /** more than this would not fit */
+  readonly mostBytes: number;
+}
+
+/**
+ * Where a bzImage of Linux 3.8 or later holds its payload; undefined: it is older, or has none.
+ * @throws {BootImageInvalid} the kernel is damaged or too old  @throws {OutOfData} it is truncated
+ */
+export function payloadOf(kernel: Uint8Array): Payload | undefined {
+  const { version, payload, initSize } = parseHeader(kernel);
+  if (version < VERSION_EXTENDED_FLAGS) return undefined;
+  const reader = new ByteReader(kernel);
+  const [offset, length] = [reader.u32(FIELD.payloadOffset), reader.u32(FIELD.payloadLength)];
+  if (length === 0 || offset + length > payload.length) return undefined;
+  return { bytes: payload.subarray(offset, offset + length), mostBytes: initSize };
 }
 
 /**
@@ -123,9 +151,10 @@ export function loadLinux(options: BootOptions): BootImage {
   }
   const initrd = options.initrd && placeInitrd(header, base, options.initrd, options.ramBytes);
   const { write: gdtWrite, gdt } = flatGdt(mode);
+  const kernel = kernelAt(base, header, mode, initrd, options);
   const writes: MemoryWrite[] = [
-    { gpa: base, bytes: header.payload },
-    { gpa: LOW_MEMORY.bootParams, bytes: bootParams(header, base, initrd, options) },
+    kernel,
+    { gpa: LOW_MEMORY.bootParams, bytes: bootParams(header, kernel, initrd, options) },
     { gpa: LOW_MEMORY.commandLine, bytes: commandLine },
     gdtWrite,
   ];
@@ -133,14 +162,31 @@ export function loadLinux(options: BootOptions): BootImage {
   if (mode === 'long64') {
     writes.push({ gpa: LOW_MEMORY.pageTables, bytes: identityPageTables(LOW_MEMORY.pageTables) });
   }
-  return { zeros: [], writes, cpu: cpuStart(mode, base, gdt) };
+  return { zeros: [], writes, cpu: cpuStart(mode, kernel.entry, gdt) };
 }
 
-function cpuStart(mode: CpuStart['mode'], base: number, gdt: CpuStart['gdt']): CpuStart {
+/** The kernel as its decompressor would leave it, where that is known and the kernel lies where it wants to; else as it is in its file. */
+function kernelAt(
+  base: number,
+  header: SetupHeader,
+  mode: CpuStart['mode'],
+  initrd: MemoryWrite | undefined,
+  { unpacked, random, commandLine, ramBytes }: BootOptions,
+): PlacedKernel {
+  const { payload, kernel64: is64, preferredAddress, initSize, alignment } = header;
+  const entry = mode === 'long64' ? base + ENTRY_64_OFFSET : base;
+  const packed = { gpa: base, bytes: payload, entry, moved: false };
+  if (unpacked === undefined || base !== preferredAddress || is64 !== (mode === 'long64')) return packed;
+  const end = initrd?.gpa ?? lowRamEnd(ramBytes);
+  const chance = commandLine.split(' ').includes('nokaslr') ? undefined : random;
+  return placeUnpacked(unpacked, { is64, preferredAddress, initSize, alignment, end, random: chance }) ?? packed;
+}
+
+function cpuStart(mode: CpuStart['mode'], entry: number, gdt: CpuStart['gdt']): CpuStart {
   const is64 = mode === 'long64';
   return {
     mode,
-    rip: BigInt(is64 ? base + ENTRY_64_OFFSET : base),
+    rip: BigInt(entry),
     rsp: BigInt(LOW_MEMORY.stackTop),
     rax: 0n,
     rbx: 0n,
@@ -171,10 +217,12 @@ function parseHeader(kernel: Uint8Array): SetupHeader {
   };
   const payload = kernel.subarray(payloadOffset);
   return {
+    version,
     bytes: kernel.subarray(FIELD.setupSectors, headerEnd),
     payload,
     code32Start: reader.u32(FIELD.code32Start),
     initrdMax: since(VERSION_INITRD_MAX, () => reader.u32(FIELD.initrdAddressMax), DEFAULT_INITRD_MAX),
+    alignment: since(VERSION_RELOCATABLE, () => reader.u32(FIELD.kernelAlignment), 0),
     relocatable: since(VERSION_RELOCATABLE, () => reader.u8(FIELD.relocatable) !== 0, false),
     kernel64: since(VERSION_EXTENDED_FLAGS, () => (reader.u16(FIELD.extendedLoadFlags) & XLF_KERNEL_64) !== 0, false),
     commandLineMax: since(
@@ -221,7 +269,7 @@ function placeInitrd(header: SetupHeader, base: number, bytes: Uint8Array, ramBy
 
 function bootParams(
   header: SetupHeader,
-  base: number,
+  { gpa, moved }: PlacedKernel,
   initrd: MemoryWrite | undefined,
   options: BootOptions,
 ): Uint8Array {
@@ -231,7 +279,8 @@ function bootParams(
   for (const [offset, value] of TEXT_SCREEN) view.setUint8(offset, value);
   view.setUint16(FIELD.videoMode, VIDEO_NORMAL, true);
   view.setUint8(FIELD.loaderType, LOADER_UNDEFINED);
-  view.setUint32(FIELD.code32Start, base, true);
+  if (moved) view.setUint8(FIELD.loadFlags, view.getUint8(FIELD.loadFlags) | KASLR_FLAG);
+  view.setUint32(FIELD.code32Start, gpa, true);
   view.setUint32(FIELD.initrdAddress, initrd?.gpa ?? 0, true);
   view.setUint32(FIELD.initrdSize, initrd?.bytes.length ?? 0, true);
   view.setUint32(FIELD.commandLine, LOW_MEMORY.commandLine, true);
