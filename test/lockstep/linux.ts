@@ -1,3 +1,4 @@
+import { unpackLinux } from '../../src/boards/loaders/unpack.ts';
 import { type Architecture, debianBusybox, debianKernel } from '../guests/debian.ts';
 import { packInitramfs } from '../guests/initramfs.ts';
 import type { LockStepGuest } from './lock-step.ts';
@@ -11,5 +12,6 @@ export async function bootingLinux(architecture: Architecture): Promise<LockStep
   const metapackage = architecture === 'amd64' ? 'linux-image-cloud-amd64' : 'linux-image-686';
   const [kernel, busybox] = await Promise.all([debianKernel(architecture, metapackage), debianBusybox(architecture)]);
   const initrd = packInitramfs(busybox, SCRIPT);
-  return { boot: { kernel, initrd, commandLine: 'earlyprintk=ttyS0 console=ttyS0' }, memoryBytes: 128 << 20 };
+  const unpacked = await unpackLinux(kernel);
+  return { boot: { kernel, unpacked, initrd, commandLine: 'earlyprintk=ttyS0 console=ttyS0' }, memoryBytes: 128 << 20 };
 }
