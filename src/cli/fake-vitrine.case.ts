@@ -83,6 +83,7 @@ const GUESTS: Readonly<Record<string, (config: VmConfig, runs: () => boolean) =>
     initrd: given,
     host: _host,
     handlers: _handlers,
+    unpacked: _unpacked,
     networks,
     shares,
     ...plain

@@ -9,22 +9,46 @@ const SIZE_BYTES = 4;
 /** What is thrown for damaged files. */
 const DAMAGE = [OutOfData, BootImageInvalid, XzInvalid, TypeError, RangeError];
 
+/** Keeps what was unpacked from run to run. */
+export interface UnpackedStore {
+  /** What a file was unpacked to; undefined: that is not known. */
+  load(packed: Uint8Array): Promise<Uint8Array | undefined>;
+  /** Keeps it, sooner or later, if it can. */
+  save(packed: Uint8Array, unpacked: Uint8Array): void;
+}
+
+/** How {@link unpackLinux} goes about it. */
+export interface UnpackOptions {
+  /** Lets others do what they have to do; awaited every so often. */
+  readonly turn?: () => Promise<void>;
+  /** Where that is kept which takes long; absent: nowhere. */
+  readonly store?: UnpackedStore;
+}
+
 /**
  * Unpacks what a bzImage's own decompressor would, which takes the host a fraction of the time that it takes the guest.
- * @param turn lets others do what they have to do, every so often
  * @returns undefined: it is no bzImage, or one that is packed in another way or damaged, about which its decompressor knows more
  */
-export async function unpackLinux(kernel: Uint8Array, turn?: () => Promise<void>): Promise<Uint8Array | undefined> {
+export async function unpackLinux(kernel: Uint8Array, options: UnpackOptions = {}): Promise<Uint8Array | undefined> {
   try {
     const payload = isLinux(kernel) ? payloadOf(kernel) : undefined;
-    return payload && (await unpack(payload, turn));
+    return payload && (await unpack(payload, options));
   } catch (error) {
     if (DAMAGE.some((kind) => error instanceof kind)) return undefined;
     throw error;
   }
 }
 
-async function unpack({ bytes, mostBytes }: Payload, turn?: () => Promise<void>): Promise<Uint8Array | undefined> {
-  if (isXz(bytes)) return await unxz(bytes.subarray(0, -SIZE_BYTES), { mostBytes, turn });
+async function unpack(payload: Payload, options: UnpackOptions): Promise<Uint8Array | undefined> {
+  const { bytes, mostBytes } = payload;
+  if (isXz(bytes)) return await unpackXz(bytes.subarray(0, -SIZE_BYTES), mostBytes, options);
   return isGzip(bytes) ? await gunzip(bytes.slice(), mostBytes) : undefined;
+}
+
+async function unpackXz(bytes: Uint8Array, mostBytes: number, { turn, store }: UnpackOptions): Promise<Uint8Array> {
+  const known = await store?.load(bytes);
+  if (known !== undefined && known.length <= mostBytes) return known;
+  const unpacked = await unxz(bytes, { mostBytes, turn });
+  store?.save(bytes, unpacked);
+  return unpacked;
 }

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { gzipSync } from 'node:zlib';
-import { ByteReader } from '../../base/bytes.ts';
+import { ByteReader, concatenate } from '../../base/bytes.ts';
+import { SAMPLES } from '../../base/xz/xz.case.ts';
 import { bzImage } from './bz-image.case.ts';
 import { type BootImage, type BootOptions, loadKernel } from './index.ts';
 import { unpackLinux } from './unpack.ts';
@@ -140,6 +141,24 @@ test('a payload is unpacked, which is at most as large as the kernel says', asyn
   assert.deepEqual(await unpackLinux(packed()), elf);
   assert.equal(await unpackLinux(packed({ initSize: elf.length - 1 })), undefined);
   assert.equal(await unpackLinux(packed({ version: 0x20b })), undefined, 'before Linux 3.8');
+});
+
+test('what an xz payload holds is kept, and used again where it fits', async () => {
+  const kernel = bzImage({ payload: concatenate([SAMPLES.records.xz, new Uint8Array(4)]), payloadBytes: 0x10000 });
+  const { plain } = SAMPLES.records;
+  let kept: Uint8Array | undefined;
+  const store = {
+    load: async () => kept,
+    save: (_packed: Uint8Array, unpacked: Uint8Array) => {
+      kept = unpacked;
+    },
+  };
+  assert.deepEqual(await unpackLinux(kernel, { store }), plain);
+  assert.deepEqual(kept, plain);
+  kept = Uint8Array.of(1, 2, 3);
+  assert.deepEqual(await unpackLinux(kernel, { store }), kept);
+  kept = new Uint8Array(8 * MIB + 1);
+  assert.deepEqual(await unpackLinux(kernel, { store }), plain, 'more than the kernel says is not used');
 });
 
 test('a damaged, strange or missing payload is left to the kernel itself', async () => {

@@ -1,67 +1,36 @@
-import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
+import { readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Hash64 } from '../../base/hash64.ts';
 import type { HandlerStore } from '../../vm/config.ts';
 import { cacheFolder } from './cache-folder.ts';
+import { CachedFiles } from './cached-files.ts';
 
 /** The folders of our files that decide what handlers do. */
 const MAKERS = ['base', 'wasm', 'ir', 'isa', 'cpu'];
-/** Files that are kept: those go that have not been used for longest, of other versions of the program and kinds of memory. */
+/** Files that are kept, of other versions of the program and kinds of memory too. */
 const MOST_FILES = 8;
 
 /** Handlers in files of the user's cache. A file serves the program whose own files have the same sizes and times of change. */
 export class HandlerFiles implements HandlerStore {
-  readonly #folder: string;
+  readonly #files: CachedFiles;
   #stamp: string | undefined;
 
   constructor(folder: string = join(cacheFolder(), 'handlers')) {
-    this.#folder = folder;
+    this.#files = new CachedFiles(folder, MOST_FILES);
   }
 
   load(kind: string): Uint8Array | undefined {
-    try {
-      const path = this.#path(kind);
-      const library = readFileSync(path);
-      markUsed(path);
-      return library;
-    } catch {
-      return undefined; // there is none
-    }
+    return this.#files.load(this.#nameOf(kind));
   }
 
-  /** What cannot be kept is made again. */
   save(kind: string, library: Uint8Array): void {
-    const temporary = `${this.#path(kind)}.${process.pid}`;
-    try {
-      mkdirSync(this.#folder, { recursive: true });
-      writeFileSync(temporary, library);
-      renameSync(temporary, this.#path(kind));
-      this.#removeOld();
-    } catch {
-      rmSync(temporary, { force: true });
-    }
+    this.#files.save(this.#nameOf(kind), library);
   }
 
-  #path(kind: string): string {
+  #nameOf(kind: string): string {
     this.#stamp ??= stampOf(fileURLToPath(new URL('../../', import.meta.url)));
-    return join(this.#folder, `${this.#stamp}-${kind}`);
-  }
-
-  #removeOld(): void {
-    const files = readdirSync(this.#folder).map((name) => join(this.#folder, name));
-    const age = new Map(files.map((file) => [file, statSync(file).mtimeMs]));
-    files.sort((a, b) => (age.get(b) ?? 0) - (age.get(a) ?? 0));
-    for (const file of files.slice(MOST_FILES)) rmSync(file, { force: true });
-  }
-}
-
-function markUsed(path: string): void {
-  try {
-    const now = new Date();
-    utimesSync(path, now, now);
-  } catch {
-    // The file is not ours: it serves all the same.
+    return `${this.#stamp}-${kind}`;
   }
 }
 

@@ -1,0 +1,49 @@
+import assert from 'node:assert/strict';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, it } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { UnpackedFiles } from './unpacked-files.ts';
+
+const PACKED = Uint8Array.of(1, 2, 3);
+const UNPACKED = new Uint8Array(100_000).fill(7);
+
+describe('what was unpacked', () => {
+  let folder = '';
+  beforeEach(() => {
+    folder = mkdtempSync(join(tmpdir(), 'vitrine-unpacked-'));
+  });
+  afterEach(() => rmSync(folder, { recursive: true }));
+
+  /** Saves, and waits until that has been done. @returns the path */
+  async function save(): Promise<string> {
+    new UnpackedFiles(folder).save(PACKED, UNPACKED);
+    const done = () => readdirSync(folder).find((name) => name.endsWith('.zst'));
+    while (done() === undefined) await sleep(1);
+    return join(folder, done() ?? '');
+  }
+
+  it('is found again by what it was packed as', async () => {
+    await save();
+    assert.deepEqual(new Uint8Array((await new UnpackedFiles(folder).load(PACKED)) ?? []), UNPACKED);
+    assert.equal(await new UnpackedFiles(folder).load(Uint8Array.of(1, 2, 4)), undefined);
+  });
+
+  it('is unpacked again when its file is damaged', async () => {
+    const path = await save();
+    const bytes = readFileSync(path);
+    bytes[bytes.length - 1] ^= 1;
+    writeFileSync(path, bytes);
+    assert.equal(await new UnpackedFiles(folder).load(PACKED), undefined);
+  });
+
+  it('is not kept where that is not possible', async () => {
+    writeFileSync(join(folder, 'file'), '');
+    const files = new UnpackedFiles(join(folder, 'file'));
+    files.save(PACKED, UNPACKED);
+    await sleep(50);
+    assert.equal(await files.load(PACKED), undefined);
+    assert.ok(existsSync(join(folder, 'file')));
+  });
+});
