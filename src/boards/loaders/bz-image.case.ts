@@ -2,6 +2,7 @@
 export interface Header {
   version?: number;
   loadFlags?: number;
+  codeStart?: number;
   relocatable?: number;
   alignment?: number;
   xloadFlags?: number;
@@ -28,7 +29,7 @@ export function bzImage(header: Header = {}): Uint8Array {
   view.setUint32(0x202, 0x53726448, true);
   view.setUint16(0x206, header.version ?? 0x20f, true);
   view.setUint8(0x211, header.loadFlags ?? 1);
-  view.setUint32(0x214, 0x100000, true);
+  view.setUint32(0x214, header.codeStart ?? 0x100000, true);
   view.setUint32(0x22c, header.initrdMax ?? 0x7fffffff, true);
   view.setUint32(0x230, header.alignment ?? 0x200000, true);
   view.setUint8(0x234, header.relocatable ?? 1);

@@ -130,17 +130,26 @@ test('a setup sector count of zero means four', () => {
   assert.equal(load({ setupSectors: 0 }).cpu.rip, 0x1000200n);
 });
 
+test('the last sixteen bytes that a kernel is said to have need not all be there', () => {
+  assert.equal(load({}, { kernel: bzImage().subarray(0, -15) }).cpu.rip, 0x1000200n);
+});
+
 const REFUSED: readonly [string, RegExp, () => BootImage][] = [
   ['an empty file', /empty/, () => load({}, { kernel: new Uint8Array() })],
   ['noise', /neither a Linux bzImage nor a multiboot/, () => load({}, { kernel: new Uint8Array(70000).fill(0x5a) })],
   [
     'a kernel cut in its body',
-    /truncated: it has 18943 of 18944 bytes/,
-    () => load({}, { kernel: bzImage().subarray(0, -1) }),
+    /truncated: it has 18928 of 18929 bytes/,
+    () => load({}, { kernel: bzImage().subarray(0, -16) }),
   ],
   ['a kernel cut in its header', /truncated/, () => load({}, { kernel: bzImage().subarray(0, 0x220) })],
   ['a kernel cut after its signature', /truncated/, () => load({}, { kernel: bzImage().subarray(0, 0x206) })],
   ['a kernel without body', /truncated/, () => load({ payloadBytes: 0 })],
+  [
+    'a kernel for real mode',
+    /only be started in real mode/,
+    () => load({ version: 0x207, relocatable: 0, codeStart: 0 }),
+  ],
   ['a zImage', /no bzImage/, () => load({ loadFlags: 0 })],
   ['protocol 2.01', /2\.02 or later: its protocol is 2\.01/, () => load({ version: 0x201 })],
   ['a machine too small', /needs 9 MiB of memory, the machine has 8 MiB/, () => load({}, { ramBytes: 8 * MIB })],

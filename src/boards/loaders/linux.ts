@@ -68,6 +68,7 @@ const BOOT_FLAG = 0xaa55;
 const MAGIC = 0x53726448; // "HdrS"
 const BOOT_PARAMS_BYTES = 4096;
 const SECTOR_BYTES = 512;
+const PARAGRAPH_BYTES = 16;
 const DEFAULT_SETUP_SECTORS = 4;
 const LOADED_HIGH = 0x01;
 /** The decompressor tells the kernel by this that it was moved by chance. */
@@ -202,9 +203,11 @@ function parseHeader(kernel: Uint8Array): SetupHeader {
   const reader = new ByteReader(kernel);
   const headerEnd = FIELD.magic + reader.u8(FIELD.headerEnd);
   const payloadOffset = ((reader.u8(FIELD.setupSectors) || DEFAULT_SETUP_SECTORS) + 1) * SECTOR_BYTES;
-  const promised = reader.u32(FIELD.paragraphs) * 16;
-  if (kernel.length < payloadOffset + promised || kernel.length < headerEnd || promised === 0) {
-    const expected = Math.max(payloadOffset + promised, headerEnd);
+  const paragraphs = reader.u32(FIELD.paragraphs);
+  // The last paragraph need not be a whole one: those of iPXE and Memtest86+ are not.
+  const least = payloadOffset + (paragraphs - 1) * PARAGRAPH_BYTES + 1;
+  if (kernel.length < least || kernel.length < headerEnd || paragraphs === 0) {
+    const expected = Math.max(least, headerEnd);
     throw new BootImageInvalid(`the kernel is truncated: it has ${kernel.length} of ${expected} bytes`);
   }
   const version = reader.u16(FIELD.version);
@@ -251,6 +254,11 @@ function placeKernel(header: SetupHeader, ramBytes: number): number {
   const wanted = header.relocatable ? [header.preferredAddress, header.code32Start] : [header.code32Start];
   const base = wanted.find((address) => address >= PC_MEMORY.oneMebibyte && address + needed <= end);
   if (base !== undefined) return base;
+  if (wanted.every((address) => address < PC_MEMORY.oneMebibyte)) {
+    throw new BootImageInvalid(
+      'the kernel can only be started in real mode, by a boot loader: it has no 32-bit entry point',
+    );
+  }
   const least = mebibytes(Math.max(PC_MEMORY.oneMebibyte, ...wanted.slice(-1)) + needed);
   throw new BootImageInvalid(`the kernel needs ${least} of memory, the machine has ${mebibytes(ramBytes)}`);
 }
