@@ -94,22 +94,22 @@ export class BlockNotes {
     return 0;
   }
 
-  /** Visits the blocks that one may be linked to, and they to it: those of its mode that lie in its page alone, itself among them. */
-  forEachLinkable(block: number, visit: (other: number) => void): void {
+  /** Visits the blocks that one may be linked to, and they to it: those of its mode that lie in its page alone, itself among them.
+   * @param visit told a block and the record that ends it */
+  forEachLinkable(block: number, visit: (other: number, last: number) => void): void {
     const view = this.#view;
     const [page, modeKey] = [this.page(block), this.modeKey(block)];
     for (let other = this.first(page); other !== 0; ) {
       const last = this.last(other);
       const sameMode = view.getUint32(other + BLOCK.modeKey, true) === modeKey;
-      if (sameMode && view.getUint8(last + NOTE.tailBytes) === 0) visit(other);
-      other = this.next(other, page);
+      if (sameMode && view.getUint8(last + NOTE.tailBytes) === 0) visit(other, last);
+      other = view.getUint32(last + this.#listOf(other, page), true);
     }
   }
 
-  /** The links of a block that may lead to one at an offset of the same page. */
-  linksTo(block: number, offset: number): readonly number[] {
+  /** The links of a block, which ends with record `last`, that may lead to one at an offset of the same page. */
+  linksTo(last: number, offset: number): readonly number[] {
     const view = this.#view;
-    const last = this.last(block);
     const branch = last - RECORD_BYTES;
     const isBehind = view.getUint16(last + RECORD.nextOffset, true) === offset;
     const isTarget = view.getUint16(last + NOTE.taken, true) === offset;
@@ -174,6 +174,11 @@ export class BlockNotes {
 
   /** Where the number of the next block in a page's list stands. */
   #linkIn(block: number, page: number): number {
-    return this.last(block) + (this.page(block) === page ? NOTE.nextInPage : NOTE.nextInTailPage);
+    return this.last(block) + this.#listOf(block, page);
+  }
+
+  /** Which field of its last record is for the list of a page. */
+  #listOf(block: number, page: number): number {
+    return this.page(block) === page ? NOTE.nextInPage : NOTE.nextInTailPage;
   }
 }

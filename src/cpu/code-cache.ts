@@ -256,17 +256,18 @@ export class CodeCache {
   #linkAll(block: number): void {
     const notes = this.#notes;
     const offset = notes.offset(block);
-    notes.forEachLinkable(block, (other) => {
-      for (const link of notes.linksTo(other, offset)) this.#code.setLink(link, block);
-      for (const link of notes.linksTo(block, notes.offset(other))) this.#code.setLink(link, other);
+    const end = notes.last(block);
+    notes.forEachLinkable(block, (other, last) => {
+      for (const link of notes.linksTo(last, offset)) this.#code.setLink(link, block);
+      for (const link of notes.linksTo(end, notes.offset(other))) this.#code.setLink(link, other);
     });
   }
 
   /** Cuts the links that lead to a block. */
   #unlink(block: number): void {
     const offset = this.#notes.offset(block);
-    this.#notes.forEachLinkable(block, (other) => {
-      for (const link of this.#notes.linksTo(other, offset)) this.#code.setLink(link, 0);
+    this.#notes.forEachLinkable(block, (_other, last) => {
+      for (const link of this.#notes.linksTo(last, offset)) this.#code.setLink(link, 0);
     });
   }
 
