@@ -22,6 +22,20 @@ const COUNTS = `
 count:
   inc ebx
   jmp count`;
+/** Sends back what comes by the serial line. */
+const ECHOES = `
+  mov dx, 0x3fc
+  mov al, 2
+  out dx, al
+again:
+  mov dx, 0x3fd
+  in al, dx
+  test al, 1
+  jz again
+  mov dx, 0x3f8
+  in al, dx
+  out dx, al
+  jmp again`;
 const SHUTS_DOWN = '  mov al, 6\n  mov dx, 0xcf9\n  out dx, al\nend: jmp end';
 const STUCK = '  cli\nstuck: hlt\n  jmp stuck';
 
@@ -56,6 +70,22 @@ async function until(condition: () => boolean): Promise<void> {
 
 /** Ends a machine that would run for ever: it stays paused. */
 const park = (vm: Vm) => vm.pause();
+
+test('what comes by a serial line while the kernel is read reaches the guest', async () => {
+  let output = '';
+  const line: CharPort = {
+    send: (byte) => {
+      output += String.fromCharCode(byte);
+    },
+    onByte: (receive) => {
+      for (const byte of new TextEncoder().encode('early')) receive(byte);
+    },
+  };
+  const { vm } = await makeVm(ECHOES, { serial: [line] });
+  void vm.run();
+  await until(() => output === 'early');
+  await park(vm);
+});
 
 test('a paused machine retires nothing until it is resumed', async () => {
   const { vm, events } = await makeVm(COUNTS);

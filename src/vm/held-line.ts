@@ -1,6 +1,6 @@
 import type { CharPort } from '../machine/interfaces.ts';
 
-/** A serial line that is not listened to before a machine has been restored, which would forget what it heard until then. */
+/** A serial line that is not listened to before a machine has its kernel or has been restored, which would forget what it heard until then. */
 export class HeldLine implements CharPort {
   readonly #line: CharPort;
   #listen = () => {};

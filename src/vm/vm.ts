@@ -142,21 +142,19 @@ export class Vm implements VmControl {
    * @throws {BootImageInvalid} the kernel or initrd cannot be booted  @throws {FirmwareInvalid} the firmware cannot be run  @throws {RangeError} the host has not enough memory
    * @throws {SnapshotInvalid} the snapshot cannot be read */
   static async create(config: VmConfig): Promise<Vm> {
-    if (!config.snapshot) return Vm.#start(config);
-    const early = readEarlyPages(config.snapshot); // which goes on while the machine is made
-    early.catch(() => {});
+    const early = config.snapshot && readEarlyPages(config.snapshot); // which goes on while the machine is made
+    early?.catch(() => {});
     const lines = config.serial.map((line) => line && new HeldLine(line));
     const vm = new Vm({ ...config, serial: lines }, await loadBios(config));
-    await restoreMachine(vm.#machine, config.snapshot, config.networks, await early);
+    if (config.snapshot && early) await restoreMachine(vm.#machine, config.snapshot, config.networks, await early);
+    else await vm.#start();
     for (const line of lines) line?.release();
     return vm;
   }
 
-  static async #start(config: VmConfig): Promise<Vm> {
-    const vm = new Vm(config, await loadBios(config));
-    const kernel = await vm.#machine.prepareReset();
-    if (kernel) vm.#machine.reset(kernel);
-    return vm;
+  async #start(): Promise<void> {
+    const kernel = await this.#machine.prepareReset();
+    if (kernel) this.#machine.reset(kernel);
   }
 
   get status(): VmStatus {
