@@ -22,10 +22,23 @@ export interface CpuStart {
   readonly dataSelector: number;
 }
 
-/** A kernel ready to run: what to clear and what to write in memory, in this order, and how to start. */
+/** Some of guest memory. */
+export interface MemoryRange {
+  readonly gpa: number;
+  /** in bytes */
+  readonly length: number;
+}
+
+/** What is changed where it lies in memory. */
+export interface MemoryChange extends MemoryRange {
+  apply(bytes: Uint8Array): void;
+}
+
+/** A kernel ready to run: what to clear, to write and to change in memory, in this order, and how to start. */
 export interface BootImage {
-  readonly zeros: readonly { readonly gpa: number; readonly length: number }[];
+  readonly zeros: readonly MemoryRange[];
   readonly writes: readonly MemoryWrite[];
+  readonly changes: readonly MemoryChange[];
   readonly cpu: CpuStart;
 }
 
@@ -33,6 +46,7 @@ export interface BootImage {
 export function writeBootImage(memory: GuestMemory, image: BootImage): void {
   for (const { gpa, length } of image.zeros) memory.forWrite(gpa, length).fill(0);
   for (const { gpa, bytes } of image.writes) memory.forWrite(gpa, bytes.length).set(bytes);
+  for (const { gpa, length, apply } of image.changes) apply(memory.forWrite(gpa, length));
 }
 
 /** A kernel or initrd that cannot be booted. The message is one line that says what was found and expected. */

@@ -154,7 +154,7 @@ export function loadLinux(options: BootOptions): BootImage {
   const { write: gdtWrite, gdt } = flatGdt(mode);
   const kernel = kernelAt(base, header, mode, initrd, options);
   const writes: MemoryWrite[] = [
-    kernel,
+    ...kernel.writes,
     { gpa: LOW_MEMORY.bootParams, bytes: bootParams(header, kernel, initrd, options) },
     { gpa: LOW_MEMORY.commandLine, bytes: commandLine },
     gdtWrite,
@@ -163,7 +163,8 @@ export function loadLinux(options: BootOptions): BootImage {
   if (mode === 'long64') {
     writes.push({ gpa: LOW_MEMORY.pageTables, bytes: identityPageTables(LOW_MEMORY.pageTables) });
   }
-  return { zeros: [], writes, cpu: cpuStart(mode, kernel.entry, gdt) };
+  const { zeros, changes } = kernel;
+  return { zeros, writes, changes, cpu: cpuStart(mode, kernel.entry, gdt) };
 }
 
 /** The kernel as its decompressor would leave it, where that is known and the kernel lies where it wants to; else as it is in its file. */
@@ -176,7 +177,7 @@ function kernelAt(
 ): PlacedKernel {
   const { payload, kernel64: is64, preferredAddress, initSize, alignment } = header;
   const entry = mode === 'long64' ? base + ENTRY_64_OFFSET : base;
-  const packed = { gpa: base, bytes: payload, entry, moved: false };
+  const packed = { gpa: base, zeros: [], writes: [{ gpa: base, bytes: payload }], changes: [], entry, moved: false };
   if (unpacked === undefined || base !== preferredAddress || is64 !== (mode === 'long64')) return packed;
   const end = initrd?.gpa ?? lowRamEnd(ramBytes);
   const chance = commandLine.split(' ').includes('nokaslr') ? undefined : random;

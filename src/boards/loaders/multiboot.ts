@@ -68,6 +68,7 @@ export function loadMultiboot(options: BootOptions): BootImage {
       length: memoryBytes - bytes.length,
     })),
     writes: [...image.segments, ...(module ? [module] : []), info, gdtWrite],
+    changes: [],
     cpu: {
       mode: 'protected32',
       rip: BigInt(image.entry),

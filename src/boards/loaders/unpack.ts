@@ -11,10 +11,8 @@ const DAMAGE = [OutOfData, BootImageInvalid, XzInvalid, TypeError, RangeError];
 
 /** Keeps what was unpacked from run to run. */
 export interface UnpackedStore {
-  /** What a file was unpacked to; undefined: that is not known. */
-  load(packed: Uint8Array): Promise<Uint8Array | undefined>;
-  /** Keeps it, sooner or later, if it can. */
-  save(packed: Uint8Array, unpacked: Uint8Array): void;
+  /** What a file holds: what is kept of it, else what `unpack` gives, which is kept, sooner or later, if that can be. */
+  get(packed: Uint8Array, unpack: () => Promise<Uint8Array>): Promise<Uint8Array>;
 }
 
 /** How {@link unpackLinux} goes about it. */
@@ -45,10 +43,8 @@ async function unpack(payload: Payload, options: UnpackOptions): Promise<Uint8Ar
   return isGzip(bytes) ? await gunzip(bytes.slice(), mostBytes) : undefined;
 }
 
-async function unpackXz(bytes: Uint8Array, mostBytes: number, { turn, store }: UnpackOptions): Promise<Uint8Array> {
-  const known = await store?.load(bytes);
-  if (known !== undefined && known.length <= mostBytes) return known;
-  const unpacked = await unxz(bytes, { mostBytes, turn });
-  store?.save(bytes, unpacked);
-  return unpacked;
+async function unpackXz(bytes: Uint8Array, mostBytes: number, { turn, store }: UnpackOptions) {
+  const unpack = () => unxz(bytes, { mostBytes, turn });
+  const unpacked = await (store?.get(bytes, unpack) ?? unpack());
+  return unpacked.length <= mostBytes ? unpacked : undefined;
 }

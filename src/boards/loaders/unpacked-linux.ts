@@ -1,3 +1,4 @@
+import type { BootImage } from './boot-image.ts';
 import { elfEnd, isElf, parseElf, type Segment } from './elf.ts';
 
 /** Where a kernel may be put, and how its header describes it. */
@@ -15,10 +16,9 @@ export interface KernelPlace {
   readonly random?: bigint;
 }
 
-/** A kernel as its own decompressor would leave it in memory. */
-export interface PlacedKernel {
+/** A kernel with the addresses at which it is put into memory. */
+export interface PlacedKernel extends Omit<BootImage, 'cpu'> {
   readonly gpa: number;
-  readonly bytes: Uint8Array;
   /** physical address of the first instruction */
   readonly entry: number;
   /** whether it was moved by chance */
@@ -50,29 +50,29 @@ export function placeUnpacked(unpacked: Uint8Array, place: KernelPlace): PlacedK
   if (is64 !== place.is64 || !segments.every((segment) => liesIn(segment, base, base + place.initSize)))
     return undefined;
   if (entry < base || entry >= base + place.initSize) return undefined;
-  const bytes = flatten(segments, base);
-  const relocations = relocationsOf(unpacked, place.is64);
+  const length = Math.max(...segments.map(({ gpa, memoryBytes }) => gpa + memoryBytes)) - base;
+  const at = (moved: number) => ({
+    gpa: base + moved,
+    zeros: [{ gpa: base + moved, length }],
+    writes: segments.map(({ gpa, bytes }) => ({ gpa: gpa + moved, bytes })),
+    entry: entry + moved,
+  });
+  const relocations = relocationsOf(unpacked, is64);
   const steps = relocations === undefined ? 0 : stepsOf(place);
-  if (relocations === undefined || steps === 0) return { gpa: base, bytes, entry, moved: false };
-  const offset = steps * place.alignment;
+  if (relocations === undefined || steps === 0) return { ...at(0), changes: [], moved: false };
   // Addresses in the kernel are those of its first segment, less a constant.
   const [{ gpa, virtual }] = segments;
-  if (!relocate(bytes, relocations, Number(BigInt.asUintN(32, virtual)) - gpa + base, offset)) return undefined;
+  const start = Number(BigInt.asUintN(32, virtual)) - gpa + base;
+  if (!areInside(relocations, start, length)) return undefined;
+  const offset = steps * place.alignment;
   // A 64-bit kernel is moved among virtual addresses alone, a 32-bit one in memory: there both are a constant apart.
-  const moved = place.is64 ? 0 : offset;
-  return { gpa: base + moved, bytes, entry: entry + moved, moved: true };
+  const placed = at(is64 ? 0 : offset);
+  const apply = (bytes: Uint8Array) => relocate(bytes, relocations, start, offset);
+  return { ...placed, changes: [{ gpa: placed.gpa, length, apply }], moved: true };
 }
 
 function liesIn({ gpa, memoryBytes }: Segment, start: number, end: number): boolean {
   return gpa >= start && gpa + memoryBytes <= end;
-}
-
-/** All segments in one, from their lowest address on, zeros between and behind them. */
-function flatten(segments: readonly Segment[], base: number): Uint8Array {
-  const end = Math.max(...segments.map(({ gpa, memoryBytes }) => gpa + memoryBytes));
-  const flat = new Uint8Array(end - base);
-  for (const { gpa, bytes } of segments) flat.set(bytes, gpa - base);
-  return flat;
 }
 
 /** By how many alignments the kernel is moved. */
@@ -104,17 +104,17 @@ function relocationsOf(unpacked: Uint8Array, is64: boolean): Relocations | undef
   return lists.length === 3 ? { wide: first, inverse: second, narrow: third } : undefined;
 }
 
-/**
- * Changes all sites by an offset.
- * @param start low half of the virtual address of the first byte
- * @returns false: some lie outside, and nothing was changed
- */
-function relocate(bytes: Uint8Array, { narrow, inverse, wide }: Relocations, start: number, offset: number): boolean {
+/** Whether all sites lie in the kernel. @param start low half of the virtual address of its first byte  @param length in bytes */
+function areInside({ narrow, inverse, wide }: Relocations, start: number, length: number): boolean {
+  const lieInside = (sites: Uint32Array, size: number) =>
+    sites.every((site) => site >= start && site - start + size <= length);
+  return lieInside(narrow, 4) && lieInside(inverse, 4) && lieInside(wide, 8);
+}
+
+/** Changes all sites by an offset. @param bytes the kernel in memory  @param start as for {@link areInside} */
+function relocate(bytes: Uint8Array, { narrow, inverse, wide }: Relocations, start: number, offset: number): void {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
   const wideOffset = BigInt(offset);
-  const areInside = (sites: Uint32Array, size: number) =>
-    sites.every((site) => site >= start && site - start + size <= bytes.length);
-  if (!areInside(narrow, 4) || !areInside(inverse, 4) || !areInside(wide, 8)) return false;
   const add = (site: number, change: number) =>
     view.setUint32(site - start, view.getUint32(site - start, true) + change, true);
   for (const site of narrow) add(site, offset);
@@ -123,5 +123,4 @@ function relocate(bytes: Uint8Array, { narrow, inverse, wide }: Relocations, sta
     const at = site - start;
     view.setBigUint64(at, view.getBigUint64(at, true) + wideOffset, true);
   }
-  return true;
 }

@@ -16,9 +16,13 @@ describe('what was unpacked', () => {
   });
   afterEach(() => rmSync(folder, { recursive: true }));
 
+  const files = (path = folder) => new UnpackedFiles(path);
+  const unpack = async () => UNPACKED;
+  const mustBeKept = () => Promise.reject(new Error('it is not kept'));
+
   /** Saves, and waits until that has been done. @returns the path */
   async function save(): Promise<string> {
-    new UnpackedFiles(folder).save(PACKED, UNPACKED);
+    assert.equal(await files().get(PACKED, unpack), UNPACKED);
     const done = () => readdirSync(folder).find((name) => name.endsWith('.zst'));
     while (done() === undefined) await sleep(1);
     return join(folder, done() ?? '');
@@ -26,8 +30,8 @@ describe('what was unpacked', () => {
 
   it('is found again by what it was packed as', async () => {
     await save();
-    assert.deepEqual(new Uint8Array((await new UnpackedFiles(folder).load(PACKED)) ?? []), UNPACKED);
-    assert.equal(await new UnpackedFiles(folder).load(Uint8Array.of(1, 2, 4)), undefined);
+    assert.deepEqual(new Uint8Array(await files().get(PACKED, mustBeKept)), UNPACKED);
+    await assert.rejects(files().get(Uint8Array.of(1, 2, 4), mustBeKept), /not kept/);
   });
 
   it('is unpacked again when its file is damaged', async () => {
@@ -35,15 +39,15 @@ describe('what was unpacked', () => {
     const bytes = readFileSync(path);
     bytes[bytes.length - 1] ^= 1;
     writeFileSync(path, bytes);
-    assert.equal(await new UnpackedFiles(folder).load(PACKED), undefined);
+    assert.equal(await files().get(PACKED, unpack), UNPACKED);
   });
 
   it('is not kept where that is not possible', async () => {
-    writeFileSync(join(folder, 'file'), '');
-    const files = new UnpackedFiles(join(folder, 'file'));
-    files.save(PACKED, UNPACKED);
+    const place = join(folder, 'file');
+    writeFileSync(place, '');
+    assert.equal(await files(place).get(PACKED, unpack), UNPACKED);
     await sleep(50);
-    assert.equal(await files.load(PACKED), undefined);
-    assert.ok(existsSync(join(folder, 'file')));
+    await assert.rejects(files(place).get(PACKED, mustBeKept), /not kept/);
+    assert.ok(existsSync(place));
   });
 });

@@ -9,9 +9,11 @@ import { CachedFiles } from './cached-files.ts';
 /** Files that are kept: some 15 MB each for Debian's kernels. */
 const MOST_FILES = 4;
 const CHECKED = { params: { [zlib.constants.ZSTD_c_checksumFlag]: 1 } };
+/** Pieces are joined in the end. */
+const IN_FEW_PIECES = { chunkSize: 16 << 20 };
 
 const compress = promisify<Uint8Array, zlib.ZstdOptions, Uint8Array>(zlib.zstdCompress);
-const decompress = promisify<Uint8Array, Uint8Array<ArrayBuffer>>(zlib.zstdDecompress);
+const decompress = promisify<Uint8Array, zlib.ZstdOptions, Uint8Array>(zlib.zstdDecompress);
 
 /** What was unpacked with some pains, in files of the user's cache, packed in a way that unpacks easily. */
 export class UnpackedFiles implements UnpackedStore {
@@ -21,20 +23,16 @@ export class UnpackedFiles implements UnpackedStore {
     this.#files = new CachedFiles(folder, MOST_FILES);
   }
 
-  async load(packed: Uint8Array): Promise<Uint8Array | undefined> {
-    const kept = this.#files.load(nameOf(packed));
-    return kept && (await decompress(kept).catch(() => undefined));
-  }
-
-  save(packed: Uint8Array, unpacked: Uint8Array): void {
-    const name = nameOf(packed);
+  async get(packed: Uint8Array, unpack: () => Promise<Uint8Array>): Promise<Uint8Array> {
+    const name = `${createHash('sha256').update(packed).digest('hex')}.zst`;
+    const kept = this.#files.load(name);
+    const known = kept && (await decompress(kept, IN_FEW_PIECES).catch(() => undefined));
+    if (known !== undefined) return known;
+    const unpacked = await unpack();
     compress(unpacked, CHECKED).then(
       (bytes) => this.#files.save(name, bytes),
       () => {}, // it is unpacked again
     );
+    return unpacked;
   }
-}
-
-function nameOf(packed: Uint8Array): string {
-  return `${createHash('sha256').update(packed).digest('hex')}.zst`;
 }
