@@ -88,7 +88,7 @@ function stepsOf({ is64, preferredAddress, initSize, alignment, end, random }: K
  * and of 32 bits; of a 32-bit kernel the last alone (Linux arch/x86/tools/relocs.c).
  */
 function relocationsOf(unpacked: Uint8Array, is64: boolean): Relocations | undefined {
-  const rest = unpacked.slice(elfEnd(unpacked));
+  const rest = new Uint8Array(unpacked.subarray(elfEnd(unpacked))); // aligned, which a Buffer's slice would not be
   const words = new Uint32Array(rest.buffer, 0, Math.floor(rest.length / 4));
   if (words[0] !== 0) return undefined;
   const lists: Uint32Array[] = [];
