@@ -7,7 +7,7 @@ import { collectWhenIdle } from '../host/node/idle-collection.ts';
 import { randomSeed } from '../host/node/random.ts';
 import { SharedLine } from '../host/node/shared-line.ts';
 import { nodeTime } from '../host/node/time.ts';
-import { UnpackedFiles } from '../host/node/unpacked-files.ts';
+import { UnpackedFiles, unpackZstd } from '../host/node/unpacked-files.ts';
 import { setMachineFlags } from '../host/node/v8-flags.ts';
 import type { CharPort, VmConfig, VmStats } from '../vm/index.ts';
 import type { SnapshotFile } from '../vm/snapshot/reader.ts';
@@ -218,6 +218,7 @@ function configOf(options: RunOptions, guest: Guest, serial: readonly (CharPort 
     onTranslated: options.dumpRegions === undefined ? undefined : openRegionDump(options.dumpRegions),
     handlers: new HandlerFiles(),
     unpacked: new UnpackedFiles(),
+    zstd: unpackZstd,
     host: nodeTime,
   };
 }

@@ -2,7 +2,7 @@ import type { PcChannel, PcNetwork, PcShare, PcVsock } from '../boards/cards.ts'
 import type { VgaModel } from '../boards/display-card.ts';
 import type { PcDrive } from '../boards/drives.ts';
 import type { FirmwareBoot } from '../boards/firmware-boot.ts';
-import type { UnpackedStore } from '../boards/loaders/unpack.ts';
+import type { UnpackedStore, UnpackZstd } from '../boards/loaders/unpack.ts';
 import type { HandlerStore } from '../boards/pc-machine.ts';
 import type { SoundModel } from '../boards/sound-card.ts';
 import type { AudioSink, CharPort } from '../machine/interfaces.ts';
@@ -82,6 +82,8 @@ export interface VmConfig {
   readonly handlers?: HandlerStore;
   /** Where that is kept what packed kernels hold; absent: nowhere. */
   readonly unpacked?: UnpackedStore;
+  /** Decompresses kernels that are packed by zstd; absent: the guest does. */
+  readonly zstd?: UnpackZstd;
   /** Given each region of guest code that has been translated, as text for people; its name is not unique. */
   readonly onTranslated?: (name: string, text: string) => void;
 }
@@ -91,7 +93,7 @@ export { VGA_MODELS, type VgaModel } from '../boards/display-card.ts';
 export { MOST_IDE_DISKS } from '../boards/drives.ts';
 export { MOST_CPUS } from '../boards/pc-map.ts';
 export { SOUND_MODELS, type SoundModel } from '../boards/sound-card.ts';
-export type { HandlerStore, UnpackedStore };
+export type { HandlerStore, UnpackedStore, UnpackZstd };
 
 /** The smallest and the largest RAM of a machine, in bytes; the host may have less. */
 export const MEMORY_LIMITS = { minBytes: 8 * 2 ** 20, maxBytes: 15 * 2 ** 30 } as const;

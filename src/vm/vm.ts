@@ -62,9 +62,9 @@ function bootOf(config: VmConfig): PcMachineOptions['boot'] {
 }
 
 async function loadKernel(file: NonNullable<VmConfig['kernel']>, config: VmConfig): Promise<KernelBoot> {
-  const { initrd, commandLine, host, unpacked: store } = config;
+  const { initrd, commandLine, host, unpacked: store, zstd } = config;
   const kernel = await readBootFile(file);
-  const unpacked = await unpackLinux(kernel, { turn: host.turn, store });
+  const unpacked = await unpackLinux(kernel, { turn: host.turn, store, zstd });
   return { kernel, unpacked, initrd: initrd && (await readBootFile(initrd)), commandLine };
 }
 

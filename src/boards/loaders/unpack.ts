@@ -1,10 +1,11 @@
 import { OutOfData } from '../../base/bytes.ts';
 import { gunzip, isGzip } from '../../base/deflate.ts';
 import { isXz, unxz, XzInvalid } from '../../base/xz/xz.ts';
+import { isZstd } from '../../base/zstd-frame.ts';
 import { BootImageInvalid } from './boot-image.ts';
 import { isLinux, type Payload, payloadOf } from './linux.ts';
 
-/** Bytes behind an xz file that say how much it holds. */
+/** Bytes behind a file other than gzip's that say how much it holds. */
 const SIZE_BYTES = 4;
 /** What is thrown for damaged files. */
 const DAMAGE = [OutOfData, BootImageInvalid, XzInvalid, TypeError, RangeError];
@@ -15,12 +16,17 @@ export interface UnpackedStore {
   get(packed: Uint8Array, unpack: () => Promise<Uint8Array>): Promise<Uint8Array>;
 }
 
+/** Decompresses a frame of zstd, what follows it being ignored. Rejects: it is damaged, or holds more than `mostBytes`. */
+export type UnpackZstd = (bytes: Uint8Array, mostBytes: number) => Promise<Uint8Array>;
+
 /** How {@link unpackLinux} goes about it. */
 export interface UnpackOptions {
   /** Lets others do what they have to do; awaited every so often. */
   readonly turn?: () => Promise<void>;
   /** Where that is kept which takes long; absent: nowhere. */
   readonly store?: UnpackedStore;
+  /** Decompresses zstd, which we have no decoder for; absent: the guest does. */
+  readonly zstd?: UnpackZstd;
 }
 
 /**
@@ -37,14 +43,12 @@ export async function unpackLinux(kernel: Uint8Array, options: UnpackOptions = {
   }
 }
 
-async function unpack(payload: Payload, options: UnpackOptions): Promise<Uint8Array | undefined> {
-  const { bytes, mostBytes } = payload;
-  if (isXz(bytes)) return await unpackXz(bytes.subarray(0, -SIZE_BYTES), mostBytes, options);
-  return isGzip(bytes) ? await gunzip(bytes.slice(), mostBytes) : undefined;
-}
-
-async function unpackXz(bytes: Uint8Array, mostBytes: number, { turn, store }: UnpackOptions) {
-  const unpack = () => unxz(bytes, { mostBytes, turn });
-  const unpacked = await (store?.get(bytes, unpack) ?? unpack());
+async function unpack({ bytes, mostBytes }: Payload, { turn, store, zstd }: UnpackOptions) {
+  if (isGzip(bytes)) return await gunzip(bytes.slice(), mostBytes);
+  const packed = bytes.subarray(0, -SIZE_BYTES);
+  if (isZstd(packed)) return await zstd?.(packed, mostBytes).catch(() => undefined);
+  if (!isXz(packed)) return undefined;
+  const unpackNow = () => unxz(packed, { mostBytes, turn });
+  const unpacked = await (store?.get(packed, unpackNow) ?? unpackNow());
   return unpacked.length <= mostBytes ? unpacked : undefined;
 }

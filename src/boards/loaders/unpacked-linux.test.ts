@@ -164,6 +164,19 @@ test('what an xz payload holds is kept, and used again where it fits', async () 
   assert.equal(await unpackLinux(kernel, { store }), undefined, 'more than the kernel says is not used');
 });
 
+test('a payload of zstd is unpacked by what the host has for it, if anything', async () => {
+  const payload = concatenate([Uint8Array.of(0x28, 0xb5, 0x2f, 0xfd, 1, 2, 3), new Uint8Array(4)]);
+  const kernel = bzImage({ payload });
+  const plain = Uint8Array.of(1, 2, 3);
+  const zstd = async (bytes: Uint8Array, mostBytes: number) => {
+    assert.deepEqual([bytes, mostBytes], [payload.subarray(0, -4), 8 * MIB]);
+    return plain;
+  };
+  assert.equal(await unpackLinux(kernel, { zstd }), plain);
+  assert.equal(await unpackLinux(kernel), undefined);
+  assert.equal(await unpackLinux(kernel, { zstd: () => Promise.reject(new Error('damaged')) }), undefined);
+});
+
 test('a damaged, strange or missing payload is left to the kernel itself', async () => {
   const payload = gzipSync(vmlinux());
   payload[payload.length - 6] ^= 1;

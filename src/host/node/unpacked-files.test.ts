@@ -4,7 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { UnpackedFiles } from './unpacked-files.ts';
+import { zstdCompressSync } from 'node:zlib';
+import { UnpackedFiles, unpackZstd } from './unpacked-files.ts';
 
 const PACKED = Uint8Array.of(1, 2, 3);
 const UNPACKED = new Uint8Array(100_000).fill(7);
@@ -50,4 +51,12 @@ describe('what was unpacked', () => {
     await assert.rejects(files(place).get(PACKED, mustBeKept), /not kept/);
     assert.ok(existsSync(place));
   });
+});
+
+it('a frame of zstd is unpacked whatever follows it, if it is whole and not too large', async () => {
+  const packed = zstdCompressSync(UNPACKED);
+  const padded = Buffer.concat([packed, Buffer.alloc(3)]);
+  assert.deepEqual(new Uint8Array(await unpackZstd(padded, UNPACKED.length)), UNPACKED);
+  await assert.rejects(unpackZstd(packed, UNPACKED.length - 1));
+  await assert.rejects(unpackZstd(packed.subarray(0, -1), UNPACKED.length));
 });

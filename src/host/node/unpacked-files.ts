@@ -2,7 +2,8 @@ import { createHash } from 'node:crypto';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import zlib from 'node:zlib';
-import type { UnpackedStore } from '../../vm/config.ts';
+import { zstdFrameLength } from '../../base/zstd-frame.ts';
+import type { UnpackedStore, UnpackZstd } from '../../vm/config.ts';
 import { cacheFolder } from './cache-folder.ts';
 import { CachedFiles } from './cached-files.ts';
 
@@ -14,6 +15,10 @@ const IN_FEW_PIECES = { chunkSize: 16 << 20 };
 
 const compress = promisify<Uint8Array, zlib.ZstdOptions, Uint8Array>(zlib.zstdCompress);
 const decompress = promisify<Uint8Array, zlib.ZstdOptions, Uint8Array>(zlib.zstdDecompress);
+
+/** Zstandard (RFC 8878), in another thread. */
+export const unpackZstd: UnpackZstd = (bytes, mostBytes) =>
+  decompress(bytes.subarray(0, zstdFrameLength(bytes)), { ...IN_FEW_PIECES, maxOutputLength: mostBytes });
 
 /** What was unpacked with some pains, in files of the user's cache, packed in a way that unpacks easily. */
 export class UnpackedFiles implements UnpackedStore {
