@@ -1,7 +1,9 @@
 // A child process with one guest under Vitrine. Gets a BootOrder in JSON as its argument, sends a ConsoleLine for each
 // line of the guest's console, and ends with the guest.
 import { openBootFile } from '../src/host/node/boot-file.ts';
+import { HandlerFiles } from '../src/host/node/handler-files.ts';
 import { nodeTime } from '../src/host/node/time.ts';
+import { UnpackedFiles, unpackZstd } from '../src/host/node/unpacked-files.ts';
 import { Vm } from '../src/vm/index.ts';
 import { type BootOrder, cpuMillis, LineStamper } from './boot.ts';
 
@@ -20,6 +22,9 @@ const vm = await Vm.create({
   noReboot: true,
   accel: order.accel,
   serial: [{ send: (byte) => stamper.push(byte), onByte: () => {} }, undefined],
+  handlers: new HandlerFiles(),
+  unpacked: new UnpackedFiles(),
+  zstd: unpackZstd,
   host: nodeTime,
 });
 await vm.run();
