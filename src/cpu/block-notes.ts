@@ -1,8 +1,9 @@
 import { PAGE_BYTES } from '../machine/guest-memory.ts';
 import { recordLink } from './dispatch.ts';
-import { BLOCK, LINK, NOTE, NOTED, RECORD, RECORD_BYTES } from './records.ts';
+import { BLOCK, LINK, NOTE, NOTED, RECORD, RECORD_BYTES, WAY } from './records.ts';
 
-const NONE: readonly number[] = [];
+/** One of {@link WAY}. */
+export type Way = 0 | 1;
 
 /** Part of a block in the page behind its own. */
 export interface Tail {
@@ -94,32 +95,27 @@ export class BlockNotes {
     return 0;
   }
 
-  /** Visits the blocks that one may be linked to, and they to it: those of its mode that lie in its page alone, itself among them.
-   * @param visit told a block and the record that ends it */
-  forEachLinkable(block: number, visit: (other: number, last: number) => void): void {
+  /** Where a way of a block leads to, as offset in its page; undefined: it may be linked to none there. */
+  wayOffset(block: number, way: Way): number | undefined {
     const view = this.#view;
-    const [page, modeKey] = [this.page(block), this.modeKey(block)];
-    for (let other = this.first(page); other !== 0; ) {
-      const last = this.last(other);
-      const sameMode = view.getUint32(other + BLOCK.modeKey, true) === modeKey;
-      if (sameMode && view.getUint8(last + NOTE.tailBytes) === 0) visit(other, last);
-      other = view.getUint32(last + this.#listOf(other, page), true);
-    }
+    const last = this.last(block);
+    const flags = view.getUint8(last + NOTE.flags);
+    if (way === WAY.taken) return flags & NOTED.takes ? view.getUint16(last + NOTE.taken, true) : undefined;
+    const behind = view.getUint16(last + RECORD.nextOffset, true);
+    return flags & NOTED.falls && behind < PAGE_BYTES ? behind : undefined;
   }
 
-  /** The links of a block, which ends with record `last`, that may lead to one at an offset of the same page. */
-  linksTo(last: number, offset: number): readonly number[] {
-    const view = this.#view;
-    const branch = last - RECORD_BYTES;
-    const isBehind = view.getUint16(last + RECORD.nextOffset, true) === offset;
-    const isTarget = view.getUint16(last + NOTE.taken, true) === offset;
-    if (!isBehind && !isTarget) return NONE;
-    const flags = view.getUint8(last + NOTE.flags);
-    const links: number[] = [];
-    if (isBehind && flags & NOTED.falls) links.push(recordLink(last, LINK.next));
-    if (isBehind && flags & NOTED.branches) links.push(recordLink(branch, LINK.next));
-    if (isTarget && flags & NOTED.takes) links.push(recordLink(branch, LINK.taken));
-    return links;
+  /** The link of a way that the block has: that of its branch, or of the record that ends it. */
+  linkOf(block: number, way: Way): number {
+    const last = this.last(block);
+    if (way === WAY.taken) return recordLink(last - RECORD_BYTES, LINK.taken);
+    const branches = this.#view.getUint8(last + NOTE.flags) & NOTED.branches;
+    return recordLink(branches ? last - RECORD_BYTES : last, LINK.next);
+  }
+
+  /** Address of what follows a way of a block in its chain. */
+  chainAt(block: number, way: Way): number {
+    return this.last(block) + NOTE.chain[way];
   }
 
   /** The pages that have code. */

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { SplitMix64 } from '../base/random.ts';
 import { PAGE_CODE } from '../machine/guest-memory.ts';
 import { CodeCache, type NewBlock } from './code-cache.ts';
 import { recordLink } from './dispatch.ts';
@@ -127,11 +128,41 @@ test('a link is made when its block is decoded, and cut when the block goes', ()
   assert.deepEqual(linksOf(all, from), { taken: 0, notTaken: 0, behind: 0 });
   const to = insert(block(PAGE + 8, 0));
   const behind = insert(block(PAGE + 1));
-  assert.deepEqual(linksOf(all, from), { taken: to, notTaken: behind, behind });
+  const more = insert(block(PAGE + 2));
+  assert.deepEqual(linksOf(all, from), { taken: to, notTaken: behind, behind: 0 });
   assert.deepEqual(linksOf(all, to), { taken: from, notTaken: 0, behind: 0 });
-  assert.deepEqual(linksOf(all, behind), { taken: 0, notTaken: 0, behind: 0 });
+  assert.deepEqual(linksOf(all, behind), { taken: 0, notTaken: 0, behind: more });
   assert.ok(cache.invalidate(PAGE + 8, 1));
-  assert.deepEqual(linksOf(all, from), { taken: 0, notTaken: behind, behind });
+  assert.deepEqual(linksOf(all, from), { taken: 0, notTaken: behind, behind: 0 });
+});
+
+test('blocks that come and go are linked to those of their page and mode that are there, and to no others', () => {
+  const all = bench();
+  const { cache, insert } = all;
+  const random = new SplitMix64(7n);
+  const below = (limit: number) => Number(random.next() % BigInt(limit));
+  const there = new Map<string, { address: number; made: NewBlock }>();
+  const nameOf = (gpa: number, modeKey: number) => `${gpa} ${modeKey}`;
+  for (let step = 0; step < 4000; step++) {
+    const gpa = PAGE * (1 + below(2)) + below(24);
+    if (below(3) === 0) {
+      cache.invalidate(gpa, 1);
+      for (const modeKey of [MODE, MODE + 1]) there.delete(nameOf(gpa, modeKey));
+    } else {
+      const made = { ...block(gpa, below(2) ? below(24) : undefined), modeKey: MODE + below(2) };
+      there.set(nameOf(gpa, made.modeKey), { address: insert(made), made });
+    }
+    for (const [name, { made }] of there) if (!cache.placeOf(made.gpa, made.modeKey)) there.delete(name); // room was made
+    for (const { address, made } of there.values()) {
+      const at = (offset: number) =>
+        there.get(nameOf(made.gpa - (made.gpa % PAGE) + offset, made.modeKey))?.address ?? 0;
+      const [behind, taken] = [at((made.gpa % PAGE) + 1), made.links?.taken];
+      const wanted =
+        taken === undefined ? { taken: 0, notTaken: 0, behind } : { taken: at(taken), notTaken: behind, behind: 0 };
+      assert.deepEqual(linksOf(all, address), wanted, `step ${step}`);
+    }
+  }
+  assert.ok(cache.evictions > 0);
 });
 
 test('blocks are linked within their page and mode alone', () => {

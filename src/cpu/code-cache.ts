@@ -5,6 +5,7 @@ import type { CodeFunctions } from './decoded-code.ts';
 import { recordLink } from './dispatch.ts';
 import type { MemoryLayout } from './memory-layout.ts';
 import { BLOCK, JUMP_CACHE, LINK, NOTE, NOTED, RECORD, RECORD_BYTES } from './records.ts';
+import { WayIndex } from './way-index.ts';
 
 /** A decoded block, as those see it who make something from it. While something is made from it there is one object for it. */
 export interface Block {
@@ -69,10 +70,11 @@ export class CodeCache {
   readonly #watchPage: (page: number) => void;
   readonly #notes: BlockNotes;
   readonly #table: BlockTable;
+  readonly #ways: WayIndex;
   /** Objects for blocks that something was made from, or may soon be, by address. */
   readonly #objects = new Map<number, Block>();
-  /** Blocks for which the table had no room. */
-  #untabled = 0;
+  /** How many blocks the table had no room for, by the numbers of pages that have such blocks. */
+  readonly #untabled = new Map<number, number>();
   readonly #partBytes: number;
   /** Where the part begins that is filled now. */
   #part: number;
@@ -91,6 +93,7 @@ export class CodeCache {
     this.#code = code;
     this.#watchPage = watchPage;
     this.#notes = new BlockNotes(view);
+    this.#ways = new WayIndex(view, this.#notes);
     this.#table = new BlockTable(view, layout.blockTable, (block, slot) => this.#notes.setTableSlot(block, slot));
     const bytes = (layout.recordsEnd - layout.records) / PARTS;
     this.#partBytes = Math.max(LEAST_PART_BYTES, Math.floor(bytes / RECORD_BYTES) * RECORD_BYTES);
@@ -115,7 +118,7 @@ export class CodeCache {
     const known = this.#find(gpa, modeKey); // it could not be reached any more
     if (known !== 0) this.#remove(known);
     const tableSlot = this.#table.enter(gpa, modeKey, address);
-    if (tableSlot === 0) this.#untabled++;
+    if (tableSlot === 0) this.#countUntabled(pageOf(gpa), 1);
     this.#writeNotes(address, block, tableSlot);
     const page = pageOf(gpa);
     this.#enlist(address, page);
@@ -184,12 +187,13 @@ export class CodeCache {
   /** Forgets everything. No guest code may be running. */
   flush(): void {
     this.#table.clear();
+    this.#ways.clear();
     this.#clearJumpCaches();
     for (const page of this.#notes.pages()) this.#flagCode(page, false);
     for (const { derived } of this.#objects.values()) for (const one of derived) one.drop();
     this.#objects.clear();
     this.#notes.clear();
-    this.#untabled = 0;
+    this.#untabled.clear();
     this.#code.clear();
     this.#ends.clear();
     this.#part = this.#layout.records;
@@ -255,20 +259,19 @@ export class CodeCache {
   /** Links a block and others of its page to one another. */
   #linkAll(block: number): void {
     const notes = this.#notes;
-    const offset = notes.offset(block);
-    const end = notes.last(block);
-    notes.forEachLinkable(block, (other, last) => {
-      for (const link of notes.linksTo(last, offset)) this.#code.setLink(link, block);
-      for (const link of notes.linksTo(end, notes.offset(other))) this.#code.setLink(link, other);
+    this.#ways.add(block);
+    this.#ways.forEachTo(block, (link) => this.#code.setLink(link, block));
+    const [gpa, modeKey] = [notes.page(block) * PAGE_BYTES, notes.modeKey(block)];
+    this.#ways.forEachFrom(block, (link, offset) => {
+      const other = this.#find(gpa + offset, modeKey);
+      if (other !== 0 && !notes.hasTail(other)) this.#code.setLink(link, other);
     });
   }
 
   /** Cuts the links that lead to a block. */
   #unlink(block: number): void {
-    const offset = this.#notes.offset(block);
-    this.#notes.forEachLinkable(block, (_other, last) => {
-      for (const link of this.#notes.linksTo(last, offset)) this.#code.setLink(link, 0);
-    });
+    this.#ways.forEachTo(block, (link) => this.#code.setLink(link, 0));
+    this.#ways.remove(block);
   }
 
   #remove(block: number): void {
@@ -279,7 +282,7 @@ export class CodeCache {
     this.#code.setEntry(block, stale);
     const slot = notes.tableSlot(block);
     if (slot !== 0) this.#table.leave(slot);
-    else this.#untabled--;
+    else this.#countUntabled(notes.page(block), -1);
     const tail = notes.tail(block);
     if (tail === undefined) this.#unlink(block);
     const last = notes.last(block);
@@ -294,7 +297,13 @@ export class CodeCache {
   /** The block at an address and mode, or 0. Pages may have hundreds, the table nearly always has room for all. */
   #find(gpa: number, modeKey: number): number {
     const found = this.#table.find(gpa, modeKey);
-    return found !== 0 || this.#untabled === 0 ? found : this.#notes.find(gpa, modeKey);
+    return found !== 0 || !this.#untabled.has(pageOf(gpa)) ? found : this.#notes.find(gpa, modeKey);
+  }
+
+  #countUntabled(page: number, change: 1 | -1): void {
+    const count = (this.#untabled.get(page) ?? 0) + change;
+    if (count > 0) this.#untabled.set(page, count);
+    else this.#untabled.delete(page);
   }
 
   #enlist(block: number, page: number): void {

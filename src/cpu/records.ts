@@ -53,6 +53,9 @@ export const BLOCK = {
   label: 28,
 } as const;
 
+/** The ways on which a block may be linked to others of its page: behind it, and to where its branch leads. */
+export const WAY = { behind: 0, taken: 1 } as const;
+
 /**
  * What the code cache notes of a block, in the bytes that its last record, which has no operands, does not need: byte
  * offsets in that record. There are hundreds of thousands of blocks, and objects for them would take ten times the room.
@@ -67,6 +70,8 @@ export const NOTE = {
   /** u32: the next block with bytes in this one's page, and in that of its tail; 0: none. */
   nextInPage: 8,
   nextInTailPage: 12,
+  /** u32: what follows the block's two ways in their chains of `WayIndex`. A block with a tail has no ways. */
+  chain: [12, 24],
   /** u32: address of its slot in the block table; 0: it has none. */
   tableSlot: 16,
   /** u32: guest-physical number of the page of the tail. */
