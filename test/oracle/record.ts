@@ -1,9 +1,4 @@
-/**
- * Asks the host's processor about fresh cases and judges the engines by its answers:
- *   node test/oracle/record.ts [--seed N] [--per-form N] [--engines evaluator,interpreter,translated] [--only families] [--write]
- * The first two engines are asked unless told otherwise. With --write the answers replace test/vectors, with --only those
- * of these families. Skips, with the reason, what the host lacks.
- */
+/** Asks the host's processor about fresh cases and judges the engines by its answers. */
 
 import { mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
@@ -36,6 +31,16 @@ const RUNNERS: Readonly<Record<string, () => CaseRunner>> = {
   translated: () => new InterpreterRunner({ hotAfter: 0 }),
 };
 
+const HELP = `npm run vectors [-- OPTIONS]: asks the host's processor about fresh cases and judges the engines by its answers.
+What the host lacks is skipped, with the reason.
+
+  --seed N         of the cases (1)
+  --per-form N     cases for each form of an instruction (20)
+  --engines LIST   of ${Object.keys(RUNNERS).join(',')} (evaluator,interpreter)
+  --only LIST      of families (all)
+  --write          the answers replace test/vectors, with --only those of its families
+`;
+
 interface Options {
   readonly seed: number;
   readonly perForm: number;
@@ -52,8 +57,13 @@ function readOptions(): Options {
       engines: { type: 'string', default: 'evaluator,interpreter' },
       only: { type: 'string', default: '' },
       write: { type: 'boolean', default: false },
+      help: { type: 'boolean', default: false },
     },
   });
+  if (values.help) {
+    process.stdout.write(HELP);
+    process.exit();
+  }
   return {
     seed: Number(values.seed),
     perForm: Number(values['per-form']),

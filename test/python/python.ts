@@ -1,8 +1,4 @@
-/**
- * Runs Python's own tests in a Debian guest and on the host, and compares case by case:
- * `npm run guests:python -- [--architecture amd64|i386] [--modules test_int,…] [--accel interp|jit]`.
- * Both architectures and all modules if absent; this takes hours on the interpreter.
- */
+/** Runs Python's own tests in a Debian guest and on the host, and compares case by case. */
 import { spawn } from 'node:child_process';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -25,13 +21,25 @@ const KERNELS: Readonly<Record<Architecture, string>> = {
 };
 const MEMORY = '1536M';
 
+const HELP = `npm run guests:python [-- OPTIONS]: runs Python's own tests in a Debian guest and on the host, and compares case by case.
+
+  --architecture NAME   amd64 or i386; may be repeated (both)
+  --modules LIST        of Python's test modules (${MODULES.length} of them)
+  --accel NAME          interp, which takes hours, or jit (interp)
+`;
+
 const { values } = parseArgs({
   options: {
     architecture: { type: 'string', multiple: true, default: ['amd64', 'i386'] },
     modules: { type: 'string', default: MODULES.join(',') },
     accel: { type: 'string', default: 'interp' },
+    help: { type: 'boolean', default: false },
   },
 });
+if (values.help) {
+  process.stdout.write(HELP);
+  process.exit();
+}
 const modules = values.modules.split(',');
 
 /** Runs a program whose output goes to this process's, to its end. */

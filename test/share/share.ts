@@ -1,8 +1,4 @@
-/**
- * Has a guest work in a folder of the host by 9P: `npm run guests:9p -- [--only posix,fio,stress,git] [--seconds 2] [--stressors copy-file,…]`. The POSIX cases
- * are run on the host as well, and compared line by line; fio and stress-ng verify what they read; git clones a repository
- * and a program is built from it.
- */
+/** Has a guest work in a folder of the host by 9P, and compares with what the host does there itself. */
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -51,13 +47,26 @@ const STRESSORS = [
 const STRESS_PASSED = ['0', '3', '4'];
 const SOURCES = 24;
 
+const HELP = `npm run guests:9p [-- OPTIONS]: has a guest work in a folder of the host by 9P.
+
+  --only LIST        of posix,fio,stress,git (all): POSIX cases, run on the host as well and compared line by line; fio and
+                     stress-ng, which verify what they read; a clone of a git repository and a program built from it
+  --seconds N        for each stressor (2)
+  --stressors LIST   of stress-ng's (${STRESSORS.length} that work on files)
+`;
+
 const { values } = parseArgs({
   options: {
     only: { type: 'string', default: 'posix,fio,stress,git' },
     seconds: { type: 'string', default: '2' },
     stressors: { type: 'string', default: STRESSORS.join() },
+    help: { type: 'boolean', default: false },
   },
 });
+if (values.help) {
+  process.stdout.write(HELP);
+  process.exit();
+}
 const wanted = values.only.split(',');
 const stressors = values.stressors.split(',');
 

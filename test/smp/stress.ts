@@ -1,7 +1,4 @@
-/**
- * Boots Linux with several processors and has stress-ng verify what they compute together:
- * `npm run guests:smp -- [--architecture amd64|i386] [--cpus 2,4] [--seconds 10] [--accel jit|interp]`.
- */
+/** Boots Linux with several processors and has stress-ng verify what they compute together. */
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -34,14 +31,27 @@ const STRESSORS: Readonly<Record<string, string>> = {
   futex: '--futex N',
 };
 
+const HELP = `npm run guests:smp [-- OPTIONS]: boots Linux with several processors and has stress-ng verify what they compute together.
+
+  --architecture NAME   amd64 or i386; may be repeated (both)
+  --cpus LIST           how many processors (2,4)
+  --seconds N           for each of ${Object.keys(STRESSORS).join(', ')} (10)
+  --accel NAME          jit or interp (jit)
+`;
+
 const { values } = parseArgs({
   options: {
     architecture: { type: 'string', multiple: true, default: ['amd64', 'i386'] },
     cpus: { type: 'string', default: '2,4' },
     seconds: { type: 'string', default: '10' },
     accel: { type: 'string', default: 'jit' },
+    help: { type: 'boolean', default: false },
   },
 });
+if (values.help) {
+  process.stdout.write(HELP);
+  process.exit();
+}
 
 /** The guest's init: tells its processors, runs each stressor, tells its status, and powers off. */
 function guestInit(seconds: string): string {
