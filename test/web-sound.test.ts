@@ -14,7 +14,7 @@ import { brokenFrequencyOf } from './sound/wave.ts';
 import { projectRoot } from './source-files.ts';
 
 const program = findChromium();
-const TIMEOUT_MILLIS = 60_000;
+const TIMEOUT_MILLIS = 180_000;
 const POLL_MILLIS = 200;
 const SAMPLES = 32_768;
 const TOLERANCE_HZ = 2;
