@@ -33,7 +33,7 @@ export function processorsOf(state: DeviceState): DeviceState {
 
 /** Addresses of the pages that a state's TLBs lead to. */
 export function pagesTranslatedIn(state: DeviceState): number[] {
-  return addressesOf(translationsOf(state).flatMap(({ data }) => data.entries.map(([, , page]) => page)));
+  return addressesOf(translationsOf(state).flatMap(({ data }) => (data.pages ?? []).map(([, , page]) => page)));
 }
 
 /** As {@link pagesTranslatedIn}, and those that its processors have found code in. */

@@ -6,7 +6,7 @@ import { NO_DEVICES } from './no-devices.case.ts';
 import { CONTEXT, FILL_LOG, TLB, TLB_BYTES, TLB_FLAG } from './tlb.ts';
 import { Vcpu } from './vcpu.ts';
 
-const RAM_BYTES = 4 << 20;
+const RAM_BYTES = 8 << 20;
 const PAGE_BYTES = 4096;
 const [READ, WRITE] = [0, 1];
 const VALUE = 1n;

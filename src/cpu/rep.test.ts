@@ -7,7 +7,9 @@ import { NO_DEVICES } from './no-devices.case.ts';
 import { TLB } from './tlb.ts';
 import { Vcpu } from './vcpu.ts';
 
-const RAM_BYTES = 6 << 20;
+/** Two pages in it have one place in the TLB. */
+const RAM_BYTES = TLB.entries * 4096 + (2 << 20);
+const PATTERN = Uint8Array.from({ length: RAM_BYTES }, (_, at) => at % 251);
 const CODE = 0x1000;
 const HLT = 0xf4;
 const [RAX, RCX, RSI, RDI] = [0, 1, 6, 7];
@@ -34,7 +36,7 @@ function flatMode(
   const machine = { memory, layout, shared: false, memory64: false, maximumPages };
   const vcpu = new Vcpu(machine, environment, { apicId: 0, tscHz: 1e9, apicTimerHz: 1e9 });
   const ram = new Uint8Array(memory.buffer, layout.ram, RAM_BYTES);
-  for (let at = 0; at < RAM_BYTES; at++) ram[at] = at % 251;
+  ram.set(PATTERN);
   ram.set([...code, HLT], CODE);
   const { state } = vcpu;
   state.setU64(STATE.cr0, BigInt(CR0.ET | CR0.PE));

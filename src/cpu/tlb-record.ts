@@ -2,18 +2,21 @@ import type { Field } from '../isa/layout.ts';
 import { STATE } from '../isa/registers.ts';
 import type { MemoryLayout } from './memory-layout.ts';
 import type { CpuState } from './state.ts';
-import { CONTEXT, FILL_LOG, TLB, TLB_BYTES, TLB_FLAG } from './tlb.ts';
+import { CONTEXT, FILL_LOG, TLB, TLB_FLAG } from './tlb.ts';
+
+type SavedPage = readonly [context: number, linear: bigint, page: number, flags: number];
 
 /** The TLBs for data, as they are saved. */
 export interface TlbRecord {
-  /** For each valid entry: its number, linear page, guest-physical page number and flags. */
-  readonly entries: readonly (readonly [number, bigint, number, number])[];
+  /** For each valid entry: its context, linear page, guest-physical page number and flags. Absent in states from when entries
+   * were numbered, and fewer: what TLBs know may be lost at any time. */
+  readonly pages?: readonly SavedPage[];
   readonly largeLow: bigint;
   readonly largeHigh: bigint;
 }
 
 const FOUR_GIB_PAGES = 1 << 20;
-const ENTRIES = (CONTEXT.slow * TLB_BYTES) / TLB.bytes;
+const ENTRIES = CONTEXT.slow * TLB.entries;
 const INVALID = 1n;
 
 /**
@@ -22,14 +25,15 @@ const INVALID = 1n;
  */
 export function saveTlb(state: CpuState, view: DataView): TlbRecord {
   const tlbs = state.u32(STATE.tlbArea);
-  const entries: [number, bigint, number, number][] = [];
+  const pages: SavedPage[] = [];
   for (let n = 0; n < ENTRIES; n++) {
     const at = tlbs + n * TLB.bytes;
     const tag = view.getBigUint64(at + TLB.readTag, true);
     if ((tag & 0xfffn) !== 0n) continue;
-    entries.push([n, tag, view.getUint32(at + TLB.page, true), view.getUint32(at + TLB.flags, true)]);
+    const context = Math.floor(n / TLB.entries);
+    pages.push([context, tag, view.getUint32(at + TLB.page, true), view.getUint32(at + TLB.flags, true)]);
   }
-  return { entries, largeLow: state.u64(STATE.largeLow), largeHigh: state.u64(STATE.largeHigh) };
+  return { pages, largeLow: state.u64(STATE.largeLow), largeHigh: state.u64(STATE.largeHigh) };
 }
 
 /** The field that says where the memory of a page lies. */
@@ -42,8 +46,8 @@ function memoryOf(state: CpuState, page: number): Field {
 /** Fills TLBs that have been flushed. Registers and memory must have been restored. */
 export function restoreTlb(state: CpuState, view: DataView, layout: MemoryLayout, saved: TlbRecord): void {
   const tlbs = state.u32(STATE.tlbArea);
-  for (const [n, tag, page, flags] of saved.entries) {
-    const at = tlbs + n * TLB.bytes;
+  for (const [context, tag, page, flags] of saved.pages ?? []) {
+    const at = tlbs + (context * TLB.entries + (Number(tag >> 12n) % TLB.entries)) * TLB.bytes;
     const ram = state.u64(memoryOf(state, page));
     const direct = (flags & TLB_FLAG.writable) !== 0 && view.getUint8(layout.pageFlags + page) === 0;
     view.setBigUint64(at + TLB.readTag, tag, true);
