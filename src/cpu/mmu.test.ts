@@ -64,6 +64,29 @@ for (const count of COUNTS) {
   });
 }
 
+test('a saved state that leads outside of RAM, or is of no context, is not believed', () => {
+  const { engine, isReadable } = bench();
+  const { data, code } = engine.saveTranslations();
+  const tag = BigInt(PAGE_BYTES);
+  const supervisor = CONTEXT.supervisor;
+  const forged = [
+    [supervisor, tag, 1e6, 1],
+    [supervisor, tag, -1, 1],
+    [CONTEXT.slow, tag, 1, 1],
+    [-1, tag, 1, 1],
+  ] as const;
+  const log = engine.state.u32(STATE.tlbArea) + FILL_LOG.offset;
+  const memory = Buffer.from(engine.view.buffer as ArrayBuffer);
+  const others = () => [memory.subarray(0, log), memory.subarray(log + FILL_LOG.ring)];
+  for (const page of forged) {
+    const before = others().map((part) => Buffer.from(part));
+    engine.restoreTranslations({ data: { ...data, pages: [page] }, code });
+    assert.ok(others().every((part, i) => part.equals(before[i])));
+  }
+  engine.restoreTranslations({ data: { ...data, pages: [[supervisor, tag, 1, 1]] }, code });
+  assert.ok(isReadable(1));
+});
+
 test('a flush drops what was restored', () => {
   const { engine, load, flush, isReadable } = bench();
   load(7);

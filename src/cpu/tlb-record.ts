@@ -1,5 +1,6 @@
 import type { Field } from '../isa/layout.ts';
 import { STATE } from '../isa/registers.ts';
+import { PAGE_DEVICE } from '../machine/guest-memory.ts';
 import type { MemoryLayout } from './memory-layout.ts';
 import type { CpuState } from './state.ts';
 import { CONTEXT, FILL_LOG, TLB, TLB_FLAG } from './tlb.ts';
@@ -46,7 +47,9 @@ function memoryOf(state: CpuState, page: number): Field {
 /** Fills TLBs that have been flushed. Registers and memory must have been restored. */
 export function restoreTlb(state: CpuState, view: DataView, layout: MemoryLayout, saved: TlbRecord): void {
   const tlbs = state.u32(STATE.tlbArea);
+  const isRam = (page: number) => page < layout.pageCount && !(view.getUint8(layout.pageFlags + page) & PAGE_DEVICE);
   for (const [context, tag, page, flags] of saved.pages ?? []) {
+    if (!(context >= 0 && context < CONTEXT.slow && page >= 0 && isRam(page))) continue; // no processor had it: a forged file
     const at = tlbs + (context * TLB.entries + (Number(tag >> 12n) % TLB.entries)) * TLB.bytes;
     const ram = state.u64(memoryOf(state, page));
     const direct = (flags & TLB_FLAG.writable) !== 0 && view.getUint8(layout.pageFlags + page) === 0;
