@@ -1,4 +1,4 @@
-import { tryDecode } from '../isa/decode.ts';
+import { MAX_LENGTH, tryDecode } from '../isa/decode.ts';
 import type { Decoded } from '../isa/operands.ts';
 import { SEG, SEGMENT, SEGMENT_BYTES, SEGMENTS, STATE, VECTOR_OF } from '../isa/registers.ts';
 import { PAGE_BYTES } from '../machine/guest-memory.ts';
@@ -186,7 +186,7 @@ export class BlockDecoder {
     if (result.kind === 'undefined') {
       return { handler: special.undefined, decoded: undefined, length: Math.max(1, result.length) };
     }
-    if (result.kind === 'tooLong') return { handler: special.tooLong, decoded: undefined, length: 1 };
+    if (result.kind === 'tooLong') return { handler: special.tooLong, decoded: undefined, length: MAX_LENGTH };
     const { decoded } = result;
     return { handler: this.#handlers.handlerFor(decoded, start.mode), decoded, length: decoded.length };
   }

@@ -127,3 +127,16 @@ test('an interrupt that waited is taken one instruction behind STI', () => {
   vcpu.run(3);
   assert.deepEqual([vcpu.state.gpr32(0), pending], [1, false]);
 });
+
+test('an instruction that is too long leaves nothing behind in the next page when its code goes', () => {
+  const { vcpu, ram } = realMode([]);
+  ram.fill(0x66, 0x1fff, 0x2010);
+  vcpu.state.setU64(STATE.rip, 0x1fffn);
+  vcpu.contextChanged();
+  vcpu.run(1);
+  const { cache } = vcpu.engine;
+  assert.equal(cache.blocksNear(0x2000).length, 1);
+  assert.ok(cache.invalidate(0x2000, 1));
+  assert.deepEqual(cache.blocksNear(0x1000), []);
+  assert.deepEqual(cache.blocksNear(0x2000), []);
+});
