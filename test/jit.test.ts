@@ -124,6 +124,44 @@ test('code of two pages that calls one another becomes one region', () => {
   assert.ok(Math.abs(machine.vcpu.state.gpr32(2) - 2_500) < 10);
 });
 
+test('a place behind a call that two regions have is found in either', () => {
+  const { state } = run(
+    `  mov ecx, 200
+  xor ebx, ebx
+  xor edx, edx
+  xor esi, esi
+  xor edi, edi
+  jmp one
+one: inc esi
+common: call other
+  dec ecx
+  jz change
+  cmp edi, 1
+  je two
+  jmp one
+two: inc edx
+  test edx, 1
+  jz even
+  jmp common
+even: add edx, 2
+  jmp common
+change: mov ecx, 200
+  mov edi, 1
+  cmp ebx, 300
+  jb two
+end: jmp end
+  times 4096 nop
+other: inc ebx
+  ret`,
+    10_000,
+    20,
+  ).vcpu;
+  assert.deepEqual(
+    [3, 2, 6].map((n) => state.gpr32(n)),
+    [400, 400, 200],
+  );
+});
+
 test('x87 arithmetic stays in its region, also with zeros, denormals, infinities and another precision', () => {
   const kernel = multibootKernel(`  mov ecx, 2000
   fninit

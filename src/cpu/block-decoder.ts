@@ -113,7 +113,7 @@ export class BlockDecoder {
     view.setBigUint64(entry + JUMP_CACHE.ripBase, BigInt.asUintN(64, rip - (linear & 0xfffn)), true);
     view.setUint32(entry + JUMP_CACHE.entry, view.getUint32(block + BLOCK.entry, true), true);
     view.setUint16(entry + JUMP_CACHE.count, view.getUint32(block + BLOCK.count, true), true);
-    view.setUint16(entry + JUMP_CACHE.label, view.getUint32(block + BLOCK.label, true), true);
+    view.setUint16(entry + JUMP_CACHE.label, view.getUint16(block + BLOCK.label, true), true);
   }
 
   #decode(start: Start): number {
@@ -140,7 +140,7 @@ export class BlockDecoder {
       modeKey: start.mode.key,
       tailGpa: this.#tailGpa,
       staleHandler: special.stale.slot,
-      countHandler: this.#canBeTranslated(start.mode) ? special.count.slot : undefined,
+      translatable: this.#canBeTranslated(start.mode),
       count,
       links: start.mode.flatCode ? this.#linksOf(placed[count - 1], offset, start.mode) : undefined,
     });

@@ -32,7 +32,7 @@ export class BlockNotes {
 
   /** Offset of its first byte in its page. */
   offset(block: number): number {
-    return this.#view.getUint32(block + BLOCK.start, true);
+    return this.#view.getUint16(block + BLOCK.start, true);
   }
 
   /** Guest-physical address of its first byte. */
@@ -75,6 +75,10 @@ export class BlockNotes {
     return (this.#view.getUint8(this.last(block) + NOTE.flags) & NOTED.valid) !== 0;
   }
 
+  isTranslatable(block: number): boolean {
+    return (this.#view.getUint8(this.last(block) + NOTE.flags) & NOTED.translatable) !== 0;
+  }
+
   /** Whether a block has bytes among those from `first` to `last`, guest-physical addresses. */
   overlaps(block: number, first: number, last: number): boolean {
     const start = this.start(block);
@@ -89,7 +93,7 @@ export class BlockNotes {
     const page = Math.floor(gpa / PAGE_BYTES);
     const offset = gpa % PAGE_BYTES;
     for (let block = this.first(page); block !== 0; block = this.next(block, page)) {
-      if (view.getUint32(block + BLOCK.start, true) !== offset) continue;
+      if (view.getUint16(block + BLOCK.start, true) !== offset) continue;
       if (view.getUint32(block + BLOCK.modeKey, true) === modeKey && this.page(block) === page) return block;
     }
     return 0;

@@ -50,7 +50,7 @@ function block(gpa: number, taken?: number): NewBlock {
   return {
     ...{ gpa, bytes: 1, modeKey: MODE, tailGpa: undefined },
     staleHandler: 1,
-    countHandler: undefined,
+    translatable: false,
     count: 1,
     links,
   };

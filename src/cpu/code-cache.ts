@@ -50,8 +50,7 @@ export interface NewBlock {
   readonly tailGpa: number | undefined;
   /** Slot of the handler that is put over records whose code has changed. */
   readonly staleHandler: number;
-  /** Slot of the handler that is put before the block to count how often it is entered; undefined: it is not counted. */
-  readonly countHandler: number | undefined;
+  readonly translatable: boolean;
   /** Instructions, without the record that ends the block. */
   readonly count: number;
   /** Undefined: it is linked to none. */
@@ -135,11 +134,16 @@ export class CodeCache {
     return undefined;
   }
 
-  /** Whether the block with this header has a counting handler before it. */
-  isCounted(address: number): boolean {
-    if (this.at(address)?.derived.length !== 0) return false;
-    const first = this.#view.getUint32(address + RECORD_BYTES + RECORD.handler, true);
-    return this.#view.getUint32(address + BLOCK.entry, true) !== first;
+  /** Whether the block with this header may be translated. */
+  isTranslatable(address: number): boolean {
+    return this.#notes.isTranslatable(address);
+  }
+
+  /** Counts from now on how often a block is entered, which its first record's handler runs. */
+  count(address: number): void {
+    this.#code.setEntry(address, this.#view.getUint32(address + RECORD_BYTES + RECORD.handler, true));
+    this.#view.setUint16(address + BLOCK.label, 0, true);
+    this.#view.setInt32(address + BLOCK.countdown, this.hotAfter, true);
   }
 
   /** The block at an address and mode that can be linked to. */
@@ -223,22 +227,23 @@ export class CodeCache {
     const view = this.#view;
     view.setUint32(address + BLOCK.count, block.count, true);
     view.setUint32(address + BLOCK.page, pageOf(block.gpa), true);
-    view.setUint32(address + BLOCK.start, block.gpa % PAGE_BYTES, true);
+    view.setUint16(address + BLOCK.start, block.gpa % PAGE_BYTES, true);
     view.setUint32(address + BLOCK.modeKey, block.modeKey, true);
     view.setUint32(address + BLOCK.extent, block.bytes, true);
-    const first = view.getUint32(address + RECORD_BYTES + RECORD.handler, true);
-    this.#code.setEntry(address, block.countHandler ?? first);
-    view.setUint32(address + BLOCK.countdown, this.hotAfter, true);
-    view.setUint32(address + BLOCK.label, 0, true);
+    this.count(address);
   }
 
-  #writeNotes(address: number, { gpa, bytes, tailGpa, staleHandler, links }: NewBlock, tableSlot: number): void {
+  #writeNotes(
+    address: number,
+    { gpa, bytes, tailGpa, staleHandler, links, translatable }: NewBlock,
+    tableSlot: number,
+  ): void {
     const view = this.#view;
     const last = this.#notes.last(address);
     const tailBytes = tailGpa === undefined ? 0 : bytes - (PAGE_BYTES - (gpa % PAGE_BYTES));
     view.setUint16(last + NOTE.taken, links?.taken ?? 0, true);
     view.setUint8(last + NOTE.tailBytes, tailBytes);
-    view.setUint8(last + NOTE.flags, flagsOf(links));
+    view.setUint8(last + NOTE.flags, flagsOf(links) | (translatable ? NOTED.translatable : 0));
     view.setUint32(last + NOTE.tableSlot, tableSlot, true);
     view.setUint32(last + NOTE.tailPage, pageOf(tailGpa ?? 0), true);
     view.setUint32(last + NOTE.staleHandler, staleHandler, true);

@@ -1,5 +1,5 @@
 import type { Builder } from '../ir/builder.ts';
-import { defineHelper } from '../ir/define.ts';
+import { declareHostFunction, defineHelper } from '../ir/define.ts';
 import type { Val } from '../ir/val.ts';
 import { getField as get, putField as put } from '../isa/fields.ts';
 import { PENDING, SEG, SEGMENT, SEGMENT_BYTES, SEGMENTS, STATE } from '../isa/registers.ts';
@@ -31,17 +31,39 @@ function pay(b: Builder, count: Val, goOn: () => void): void {
   });
 }
 
-/** Continues with a block when the budget covers it; otherwise recording goes on behind this. */
+/** Tells that a block, by the address of its header, has been entered often. */
+const hot = declareHostFunction('hot', { params: ['i32'] });
+
+/** Counts an entry into a block and continues with it, when the budget covers it; otherwise recording goes on behind this. */
 export function enterBlock(b: Builder, block: Val): void {
-  pay(b, b.load('i32', 4, block, BLOCK.count), () => b.tailCallIndirect(codeIndex(block), block.add(RECORD_BYTES)));
+  pay(b, b.load('i32', 4, block, BLOCK.count), () => {
+    const left = b.load('i32', 4, block, BLOCK.countdown).sub(1);
+    b.store(4, block, BLOCK.countdown, left);
+    b.ifRarely(left.eqz(), () => void b.call(hot, block));
+    b.tailCallIndirect(codeIndex(block), block.add(RECORD_BYTES));
+  });
 }
 
-/** As {@link enterBlock}, for the block that an entry of the jump cache holds. @param before recorded where it does */
-export function enterFound(b: Builder, entry: Val, before?: () => void): void {
-  pay(b, b.load('i32', 2, entry, JUMP_CACHE.count), () => {
-    before?.();
-    const record = b.load('i32', 4, entry, JUMP_CACHE.block).add(RECORD_BYTES);
-    b.tailCallSlot(b.load('i32', 4, entry, JUMP_CACHE.entry), record);
+/**
+ * Continues with the region that is entered at the block in an entry of the jump cache, when there is one and the budget covers
+ * the block; otherwise recording goes on behind this. @param before recorded where it does
+ */
+export function enterRegion(b: Builder, entry: Val, before?: () => void): void {
+  b.if(b.load('i32', 2, entry, JUMP_CACHE.label), () => {
+    pay(b, b.load('i32', 2, entry, JUMP_CACHE.count), () => {
+      before?.();
+      const record = b.load('i32', 4, entry, JUMP_CACHE.block).add(RECORD_BYTES);
+      b.tailCallSlot(b.load('i32', 4, entry, JUMP_CACHE.entry), record);
+    });
+  });
+}
+
+/** Lets an entry of the jump cache say how the block that it holds is entered, where a region has been made of it since. */
+function noteRegion(b: Builder, entry: Val, block: Val): void {
+  const label = b.load('i32', 2, block, BLOCK.label);
+  b.if(label, () => {
+    b.store(4, entry, JUMP_CACHE.entry, b.load('i32', 4, block, BLOCK.entry));
+    b.store(2, entry, JUMP_CACHE.label, label);
   });
 }
 
@@ -89,7 +111,7 @@ const findBlock = defineHelper('findBlock', { params: ['i64', 'i32'], result: 'i
       b.store(8, cacheEntry, JUMP_CACHE.ripBase, rip.sub(linear.and(0xfff)));
       b.store(4, cacheEntry, JUMP_CACHE.entry, b.load('i32', 4, block, BLOCK.entry));
       b.store(2, cacheEntry, JUMP_CACHE.count, b.load('i32', 4, block, BLOCK.count));
-      b.store(2, cacheEntry, JUMP_CACHE.label, b.load('i32', 4, block, BLOCK.label));
+      b.store(2, cacheEntry, JUMP_CACHE.label, b.load('i32', 2, block, BLOCK.label));
       b.return(block);
     });
     b.if(found.eqz(), () => b.return(0));
@@ -127,7 +149,10 @@ export const dispatch = defineHelper('dispatch', { threaded: true }, (b) => {
     });
   });
   put(b, STATE.ripBase, b.load('i64', 8, entry, JUMP_CACHE.ripBase));
-  enterFound(b, entry);
+  enterRegion(b, entry);
+  const block = b.load('i32', 4, entry, JUMP_CACHE.block);
+  noteRegion(b, entry, block);
+  enterBlock(b, block);
   put(b, STATE.pending, b.i32(PENDING.event));
 });
 

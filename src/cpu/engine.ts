@@ -168,7 +168,7 @@ export class Engine implements CodeOwner {
     this.counts.decoded++;
     try {
       const block = this.#decoder.provide(this.state.u64(STATE.rip), this.mode.mode);
-      if (this.machineCode.eager && this.cache.isCounted(block)) this.translator?.translate([block]);
+      if (this.machineCode.eager) this.#translateAtOnce(block);
       return undefined;
     } catch (error) {
       if (error instanceof GuestFault) {
@@ -178,6 +178,11 @@ export class Engine implements CodeOwner {
       if (error === BREAKPOINT) return { kind: 'breakpoint' };
       throw error;
     }
+  }
+
+  #translateAtOnce(block: number): void {
+    const isAlone = this.cache.at(block)?.derived.length === 0;
+    if (isAlone && this.cache.isTranslatable(block)) this.translator?.translate([block]);
   }
 
   /** Asks guest code to come back before the next instruction. Does nothing when none runs. */

@@ -22,7 +22,7 @@ function bench(most: number) {
 }
 
 test('a full factory forgets all handlers but the special ones', () => {
-  const { factory, table, handler } = bench(8);
+  const { factory, table, handler } = bench(7);
   const special = factory.special(32);
   const first = handler(0x90);
   factory.flush();
@@ -38,7 +38,7 @@ test('a full factory forgets all handlers but the special ones', () => {
 });
 
 test('handlers made after starting over use the freed slots and are compiled again', () => {
-  const { factory, table, handler } = bench(7);
+  const { factory, table, handler } = bench(6);
   factory.special(32);
   const { slot } = handler(0x90);
   factory.flush();

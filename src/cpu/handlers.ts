@@ -33,7 +33,6 @@ export interface SpecialHandlers {
   readonly fallThrough: Handler;
   readonly stale: Handler;
   readonly stop: Handler;
-  readonly count: Handler;
   readonly undefined: Handler;
   readonly tooLong: Handler;
 }
@@ -54,7 +53,6 @@ const SPECIAL_BODIES: Readonly<Record<keyof SpecialHandlers, HandlerSource['body
   fallThrough: (lift) => lift.fallThrough(),
   stale: (lift) => lift.stale(),
   stop: (lift) => lift.stop(),
-  count: (lift) => lift.count(),
   undefined: (lift) => lift.raise(VECTOR_OF.UD),
   tooLong: (lift) => lift.raise(VECTOR_OF.GP),
 };

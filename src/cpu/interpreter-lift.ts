@@ -1,5 +1,4 @@
 import { Builder, type BuilderTarget } from '../ir/builder.ts';
-import { declareHostFunction } from '../ir/define.ts';
 import type { Val } from '../ir/val.ts';
 import { Lift, type Shape } from '../isa/lift.ts';
 import { PENDING, STATE } from '../isa/registers.ts';
@@ -9,9 +8,6 @@ import { BLOCK, LINK, RECORD, RECORD_BYTES } from './records.ts';
 
 /** How a handler forms the effective address of its memory operand. */
 export type Addressing = 'none' | 'base' | 'indexed' | 'absolute64' | 'ripRelative';
-
-/** Tells that a block, by the address of its header, has been entered often. */
-const hot = declareHostFunction('hot', { params: ['i32'] });
 
 /** A handler's record: parameter 1 of the function that is being recorded. */
 const recordOf = (b: Builder): Val => b.params[1];
@@ -181,19 +177,6 @@ export class InterpreterLift extends Lift {
     this.#refund(1);
     this.set(STATE.rip, this.currentRip());
     this.b.tailCall(dispatch);
-  }
-
-  /** Counts an entry into the block whose first record this is, and tells when the block has become hot. */
-  count(): void {
-    const { b } = this;
-    const block = this.#record.sub(RECORD_BYTES);
-    const left = b.load('i32', 4, block, BLOCK.countdown);
-    // It may be 0 already: jump caches lead here until they are made invalid.
-    b.if(left, () => {
-      b.store(4, block, BLOCK.countdown, left.sub(1));
-      b.if(left.eq(1), () => void b.call(hot, block));
-    });
-    continueAt(b, this.#record);
   }
 
   /** The handler put over a record before which the run loop wants to act. */

@@ -155,18 +155,8 @@ export class MachineCode {
     this.#flagPages();
     if (jit === undefined) return;
     this.cache.hotAfter = Math.max(1, jit.hotAfter);
-    const countSlot = (bits: 16 | 32 | 64) => this.handlers.special(bits).count.slot;
-    const entriesChanged = () => this.#forgetJumps();
-    this.translator = new Translator(
-      linker,
-      this.cache,
-      this.decoded,
-      layout,
-      this.view,
-      countSlot,
-      entriesChanged,
-      jit,
-    );
+    const regionsGone = () => this.#forgetJumps();
+    this.translator = new Translator(linker, this.cache, this.decoded, layout, this.view, regionsGone, jit);
   }
 
   /** Makes an engine known; they come in the order of their areas in the memory. @returns its number */
@@ -289,10 +279,9 @@ export class MachineCode {
     if (this.#straddles.note(header, performance.now())) this.#scattered.push(header);
   }
 
-  /** Remembers a block that is entered often, and counts it no more. */
+  /** Remembers a block that is entered often, if it is to be translated. */
   #becameHot(block: number): void {
-    this.#hot.add(block);
-    this.decoded.setEntry(block, this.view.getUint32(block + RECORD_BYTES + RECORD.handler, true));
+    if (this.cache.isTranslatable(block)) this.#hot.add(block);
   }
 }
 

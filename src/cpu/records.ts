@@ -39,18 +39,20 @@ export const BLOCK = {
   count: 0,
   /** u32: guest-physical page number. */
   page: 4,
-  /** u32: offset of the first instruction in the page. */
+  /** u16: offset of the first instruction in the page. */
   start: 8,
+  /** u16: by which the region at `entry` knows the block; 0: no region is entered here. */
+  label: 10,
   /** u32: the mode it was decoded for. */
   modeKey: 12,
   /** u32: bytes of code in the block. */
   extent: 16,
-  /** u32: slot of what runs the block: its first record's handler, one that counts, or a translated region. */
+  /** u32: slot of what runs the block: its first record's handler, or a translated region. */
   entry: 20,
-  /** u32: entries that are still counted before the block is translated. */
+  /** i32: entries by the interpreter until the block is hot, and on below 0. From 0: it is not counted. */
   countdown: 24,
-  /** u32: by which the region at `entry` knows the block. */
-  label: 28,
+  /** u32: exits of the region of which this is the first block until it is asked where they lead. */
+  exits: 28,
 } as const;
 
 /** The ways on which a block may be linked to others of its page: behind it, and to where its branch leads. */
@@ -89,6 +91,8 @@ export const NOTED = {
   branches: 4,
   /** Its branch may be linked to the block at `taken`. */
   takes: 8,
+  /** It may be translated. */
+  translatable: 16,
 } as const;
 
 /** Most instructions in a block. */

@@ -4,7 +4,7 @@ import type { Val } from '../../ir/val.ts';
 import { getField as get, putField as put } from '../../isa/fields.ts';
 import { STATE } from '../../isa/registers.ts';
 import { SEMANTICS } from '../../isa/semantics/index.ts';
-import { continueAt, dispatch, enterFound, lookUp } from '../dispatch.ts';
+import { continueAt, dispatch, enterRegion, lookUp } from '../dispatch.ts';
 import { shapeOf } from '../handlers.ts';
 import { BLOCK, JUMP_CACHE, RECORD_BYTES } from '../records.ts';
 import { holds, type Part, structure } from './control-flow.ts';
@@ -215,7 +215,7 @@ class RegionCompiler {
         });
         this.#countMeeting(b.load('i32', 4, entry, JUMP_CACHE.block));
         // Probes are told before the next block is paid: dispatch pays later.
-        if (this.#probe === undefined) enterFound(b, entry, () => this.#storeRest());
+        if (this.#probe === undefined) enterRegion(b, entry, () => this.#storeRest());
       });
     });
     this.#probe?.leaving(b, 'jump', 0);
@@ -236,8 +236,8 @@ class RegionCompiler {
   #countMeeting(block: Val): void {
     const b = this.#b;
     const header = b.i32(this.#region.blocks[0].block.address);
-    const left = b.load('i32', 4, header, BLOCK.countdown).sub(1);
-    b.store(4, header, BLOCK.countdown, left);
+    const left = b.load('i32', 4, header, BLOCK.exits).sub(1);
+    b.store(4, header, BLOCK.exits, left);
     b.ifRarely(left.eqz(), () => void b.pin('i32', { kind: 'call', callee: met }, [b.cpu, header, block]));
   }
 
@@ -253,7 +253,7 @@ class RegionCompiler {
     for (const statement of this.#loads(this.#loadedAtStart)) b.add(statement);
     const header = record.sub(RECORD_BYTES);
     put(b, STATE.budget, get(b, STATE.budget).add(b.load('i32', 4, header, BLOCK.count)));
-    b.set(this.#target, b.load('i32', 4, header, BLOCK.label));
+    b.set(this.#target, b.load('i32', 2, header, BLOCK.label));
     this.#probe?.entered(b);
   }
 

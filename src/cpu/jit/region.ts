@@ -128,7 +128,7 @@ class RegionFinder {
 
   /** Whether at most so much is left of a block's countdown, or it belongs to a region, where it is not counted. */
   #isUsed({ address, derived }: Block, mostLeft: number): boolean {
-    return derived.length > 0 || this.#view.getUint32(address + BLOCK.countdown, true) <= mostLeft;
+    return derived.length > 0 || this.#view.getInt32(address + BLOCK.countdown, true) <= mostLeft;
   }
 
   /** The place of the block at an address, which is added where it is decoded and not cold, and there is room. */

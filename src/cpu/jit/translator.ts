@@ -107,8 +107,7 @@ export class Translator {
   readonly #code: CodeFunctions;
   readonly #layout: MemoryLayout;
   readonly #view: DataView;
-  readonly #countSlot: (bits: 16 | 32 | 64) => number;
-  readonly #entriesChanged: () => void;
+  readonly #regionsGone: () => void;
   readonly #effects = new HelperEffects(helperTarget, OUTWARD);
   readonly #probe: RegionProbe | undefined;
   readonly #vectors: VectorPool;
@@ -127,8 +126,7 @@ export class Translator {
   #nextSlot = FIRST_SLOT;
 
   /**
-   * @param countSlot the handler that counts entries into blocks of a mode
-   * @param entriesChanged told when blocks are entered by other functions than before: jump caches must forget them
+   * @param regionsGone told when regions have gone: jump caches must forget them
    */
   constructor(
     linker: Linker,
@@ -136,8 +134,7 @@ export class Translator {
     code: CodeFunctions,
     layout: MemoryLayout,
     view: DataView,
-    countSlot: (bits: 16 | 32 | 64) => number,
-    entriesChanged: () => void,
+    regionsGone: () => void,
     options: JitOptions,
   ) {
     this.#linker = linker;
@@ -145,8 +142,7 @@ export class Translator {
     this.#code = code;
     this.#layout = layout;
     this.#view = view;
-    this.#countSlot = countSlot;
-    this.#entriesChanged = entriesChanged;
+    this.#regionsGone = regionsGone;
     this.#vectors = new VectorPool(view, layout);
     this.#cacheBytes = options.cacheBytes ?? CACHE_BYTES;
     this.#joinAfter = options.joinAfter ?? JOIN_AFTER;
@@ -170,7 +166,7 @@ export class Translator {
       const root = this.#cache.at(header);
       if (root === undefined || !this.#isRam(root.start) || this.#regionEnteredAt(header)) continue;
       if (covered.has(root)) {
-        this.#countAgain(root);
+        this.#cache.count(root.address);
         continue;
       }
       const region = this.#find([root]);
@@ -191,7 +187,7 @@ export class Translator {
     for (const { region, block } of meetings) {
       const [one, other] = [this.#regionEnteredAt(region), this.#regionEnteredAt(block)];
       if (one === undefined || gone.has(one)) continue;
-      this.#view.setUint32(region + BLOCK.countdown, this.#joinAfter, true);
+      this.#view.setUint32(region + BLOCK.exits, this.#joinAfter, true);
       if (other === undefined || other === one || gone.has(other) || !one.fits(other)) continue;
       joined.push(this.#find([...one.roots, ...other.roots]));
       gone.add(one).add(other);
@@ -245,7 +241,6 @@ export class Translator {
     const bytes = this.#linker.compile(functions, [], (value) => this.#vectors.addressOf(value));
     this.stats.bytes += bytes;
     for (const region of installed) this.#install(region);
-    this.#entriesChanged();
     this.#keep({ regions: new Set(installed), bytes });
     this.stats.batches.add(performance.now() - from);
   }
@@ -282,23 +277,27 @@ export class Translator {
 
   #install(region: InstalledRegion): void {
     this.#installed.set(region.slot, region);
-    this.#view.setUint32(region.blocks[0].address + BLOCK.countdown, this.#joinAfter, true);
+    this.#view.setUint32(region.blocks[0].address + BLOCK.exits, this.#joinAfter, true);
     for (const block of region.blocks) block.derived = [...block.derived, region];
+    let entered = false;
     for (const [block, label] of region.entries) {
+      entered ||= this.#view.getUint16(block.address + BLOCK.label, true) !== 0;
       this.#code.setEntry(block.address, region.slot);
-      this.#view.setUint32(block.address + BLOCK.label, label, true);
+      this.#view.setUint16(block.address + BLOCK.label, label, true);
     }
+    // Jump caches find out where there was no region; another region would look for a label that is its own in the header.
+    if (entered) this.#regionsGone();
   }
 
   #uninstall(region: InstalledRegion): void {
     for (const block of region.blocks) block.derived = withoutDerived(block.derived, region);
     for (const [block] of region.entries) {
-      if (this.#view.getUint32(block.address + BLOCK.entry, true) === region.slot) this.#countAgain(block);
+      if (this.#view.getUint32(block.address + BLOCK.entry, true) === region.slot) this.#cache.count(block.address);
     }
     this.#installed.delete(region.slot);
     this.#linker.table.set(region.slot, null);
     this.#freeSlots.push(region.slot);
-    this.#entriesChanged();
+    this.#regionsGone();
     this.#forget(region);
   }
 
@@ -310,11 +309,6 @@ export class Translator {
     if (module.regions.size > 0) return;
     this.#modules = this.#modules.filter((other) => other !== module);
     this.#bytes -= module.bytes;
-  }
-
-  #countAgain(block: Block): void {
-    this.#code.setEntry(block.address, this.#countSlot(this.#modeOf(block).bits));
-    this.#view.setUint32(block.address + BLOCK.countdown, this.#cache.hotAfter, true);
   }
 
   #takeSlot(): number {
