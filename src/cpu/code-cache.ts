@@ -4,7 +4,7 @@ import { BlockTable } from './block-table.ts';
 import type { CodeFunctions } from './decoded-code.ts';
 import { recordLink } from './dispatch.ts';
 import type { MemoryLayout } from './memory-layout.ts';
-import { BLOCK, JUMP_CACHE, LINK, NOTE, NOTED, RECORD, RECORD_BYTES } from './records.ts';
+import { BLOCK, GONE, JUMP_CACHE, LINK, NOTE, NOTED, RECORD, RECORD_BYTES } from './records.ts';
 import { WayIndex } from './way-index.ts';
 
 /** A decoded block, as those see it who make something from it. While something is made from it there is one object for it. */
@@ -171,7 +171,7 @@ export class CodeCache {
 
   /**
    * Forgets the blocks made from any of `length` bytes at `gpa`.
-   * @returns whether there were any; then jump caches must be made invalid
+   * @returns whether there were any
    */
   invalidate(gpa: number, length: number): boolean {
     let any = false;
@@ -285,6 +285,7 @@ export class CodeCache {
     this.#objects.delete(block);
     const stale = notes.staleHandler(block);
     this.#code.setEntry(block, stale);
+    this.#view.setUint16(block + BLOCK.label, GONE, true);
     const slot = notes.tableSlot(block);
     if (slot !== 0) this.#table.leave(slot);
     else this.#countUntabled(notes.page(block), -1);

@@ -1,10 +1,10 @@
 import type { Builder } from '../ir/builder.ts';
-import { declareHostFunction, defineHelper } from '../ir/define.ts';
+import { declareHostFunction, defineHelper, type IrHelper } from '../ir/define.ts';
 import type { Val } from '../ir/val.ts';
 import { getField as get, putField as put } from '../isa/fields.ts';
 import { PENDING, SEG, SEGMENT, SEGMENT_BYTES, SEGMENTS, STATE } from '../isa/registers.ts';
 import { PAGE_BYTES } from '../machine/guest-memory.ts';
-import { BLOCK, BLOCK_HASH, BLOCK_TABLE, JUMP_CACHE, LINKS_OF_RECORD, NOTE, RECORD_BYTES } from './records.ts';
+import { BLOCK, BLOCK_HASH, BLOCK_TABLE, GONE, JUMP_CACHE, LINKS_OF_RECORD, NOTE, RECORD_BYTES } from './records.ts';
 import { CODE_TLB, codeEntryOffset } from './tlb.ts';
 
 /** Where decoded code has the function for the record or header at an address. */
@@ -58,10 +58,14 @@ export function enterRegion(b: Builder, entry: Val, before?: () => void): void {
   });
 }
 
-/** Lets an entry of the jump cache say how the block that it holds is entered, where a region has been made of it since. */
-function noteRegion(b: Builder, entry: Val, block: Val): void {
+/** Brings an entry of the jump cache up to date: a region has been made of the block that it holds, or the block has gone. */
+function noteChange(b: Builder, entry: Val, block: Val): void {
   const label = b.load('i32', 2, block, BLOCK.label);
   b.if(label, () => {
+    b.if(label.eq(GONE), () => {
+      b.store(4, entry, JUMP_CACHE.key, b.i32(0));
+      b.tailCall(dispatch);
+    });
     b.store(4, entry, JUMP_CACHE.entry, b.load('i32', 4, block, BLOCK.entry));
     b.store(2, entry, JUMP_CACHE.label, label);
   });
@@ -133,7 +137,7 @@ export function lookUp(b: Builder, rip: Val): { readonly entry: Val; readonly sa
 }
 
 /** Continues at `STATE.rip`, or returns to the run loop with `pending` saying why not. */
-export const dispatch = defineHelper('dispatch', { threaded: true }, (b) => {
+export const dispatch: IrHelper = defineHelper('dispatch', { threaded: true }, (b) => {
   b.if(get(b, STATE.pending), () => b.return());
   const rip = get(b, STATE.rip);
   const { entry, sameRip, sameKey } = lookUp(b, rip);
@@ -151,7 +155,7 @@ export const dispatch = defineHelper('dispatch', { threaded: true }, (b) => {
   put(b, STATE.ripBase, b.load('i64', 8, entry, JUMP_CACHE.ripBase));
   enterRegion(b, entry);
   const block = b.load('i32', 4, entry, JUMP_CACHE.block);
-  noteRegion(b, entry, block);
+  noteChange(b, entry, block);
   enterBlock(b, block);
   put(b, STATE.pending, b.i32(PENDING.event));
 });

@@ -239,7 +239,7 @@ export class Engine implements CodeOwner {
     this.machineCode.invalidate(gpa, length);
   }
 
-  codeInvalidated(): void {
+  regionsGone(): void {
     this.mode.newGeneration({ system: true, user: true });
   }
 

@@ -96,8 +96,8 @@ export interface CodeOwner {
   requestStop(): void;
   /** Where and when a region has been left. @param record the next one, or 0: RIP says where */
   regionExit(record: number): RegionExit;
-  /** Code of which this processor's jump cache may know has gone. */
-  codeInvalidated(): void;
+  /** Regions of which this processor's jump cache may know have gone. */
+  regionsGone(): void;
 }
 
 /**
@@ -192,12 +192,12 @@ export class MachineCode {
 
   /** Drops code made from `length` bytes at `gpa`, which are about to change. */
   invalidate(gpa: number, length: number): void {
-    if (this.cache.invalidate(gpa, length)) this.#forgetJumps();
+    this.cache.invalidate(gpa, length);
   }
 
   /** Makes the jump caches of all processors invalid. */
   #forgetJumps(): void {
-    for (const owner of this.#owners) owner.codeInvalidated();
+    for (const owner of this.#owners) owner.regionsGone();
   }
 
   /** Makes guest code take the slow path when it next writes to one of `count` pages from number `first` on. */

@@ -41,7 +41,7 @@ export const BLOCK = {
   page: 4,
   /** u16: offset of the first instruction in the page. */
   start: 8,
-  /** u16: by which the region at `entry` knows the block; 0: no region is entered here. */
+  /** u16: by which the region at `entry` knows the block; 0: no region is entered here; {@link GONE}. */
   label: 10,
   /** u32: the mode it was decoded for. */
   modeKey: 12,
@@ -54,6 +54,9 @@ export const BLOCK = {
   /** u32: exits of the region of which this is the first block until it is asked where they lead. */
   exits: 28,
 } as const;
+
+/** Instead of a label: the block is valid no more. Jump caches may still hold it. */
+export const GONE = 0xffff;
 
 /** The ways on which a block may be linked to others of its page: behind it, and to where its branch leads. */
 export const WAY = { behind: 0, taken: 1 } as const;
