@@ -63,8 +63,8 @@ function chromiumVersion(): string {
 
 /** Every machine, by the word that `--machines` takes. */
 export const MACHINES: Readonly<Record<string, Machine>> = {
-  vitrine: scripted('Vitrine', [64, 32], 'vitrine-guest.ts', ownVersion, { flags: V8_FLAGS }),
-  interp: scripted('Vitrine interpreting', [64, 32], 'vitrine-guest.ts', ownVersion, {
+  vitrine: scripted('Vitrine', [64, 32], 'start-guest.ts', ownVersion, { flags: V8_FLAGS }),
+  interp: scripted('Vitrine interpreting', [64, 32], 'start-guest.ts', ownVersion, {
     flags: V8_FLAGS,
     accel: 'interp',
   }),
