@@ -66,6 +66,16 @@ test('REP STOSB that overwrites itself goes on with what it has written', () => 
   assert.equal(vcpu.state.u64(STATE.rip), BigInt(CODE + 10));
 });
 
+test('code that was overwritten is found anew, and all other code where it was', () => {
+  // call 3000h; mov byte [3000h], 40h (inc ax); call 3000h; hlt
+  const { vcpu, ram } = realMode([0xe8, 0xfd, 0x1f, 0xc6, 0x06, 0x00, 0x30, 0x40, 0xe8, 0xf5, 0x1f, 0xf4]);
+  ram.set([0xc3, 0xc3], 0x3000); // ret; ret
+  const key = vcpu.state.u32(STATE.codeKey);
+  assert.deepEqual(vcpu.run(100), { kind: 'halted' });
+  assert.equal(vcpu.state.gpr32(0), 1);
+  assert.equal(vcpu.state.u32(STATE.codeKey), key);
+});
+
 test('code in device memory is decoded anew once its page was written', () => {
   const device = new Uint8Array([0x40, 0xf4]); // inc eax; hlt
   const { vcpu } = realMode([0xc6, 0x05, 0x00, 0x00, 0x20, 0x00, 0x48, 0xf4], {
