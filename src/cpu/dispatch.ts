@@ -49,8 +49,9 @@ export function enterBlock(b: Builder, block: Val): void {
  * the block; otherwise recording goes on behind this. @param before recorded where it does
  */
 export function enterRegion(b: Builder, entry: Val, before?: () => void): void {
-  b.if(b.load('i32', 2, entry, JUMP_CACHE.label), () => {
-    pay(b, b.load('i32', 2, entry, JUMP_CACHE.count), () => {
+  const countAndLabel = b.load('i32', 4, entry, JUMP_CACHE.count);
+  b.if(countAndLabel.gtU(0xffff), () => {
+    pay(b, countAndLabel.and(0xffff), () => {
       before?.();
       const record = b.load('i32', 4, entry, JUMP_CACHE.block).add(RECORD_BYTES);
       b.tailCallSlot(b.load('i32', 4, entry, JUMP_CACHE.entry), record);

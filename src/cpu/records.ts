@@ -103,7 +103,7 @@ export const MAX_BLOCK = 64;
 
 /**
  * One entry of the jump cache: RIP with the key under which it holds, block, the RIP of the block's page, and what is needed of the
- * block's header to go on there, so that it need not be read: `entry`, `count` (u16) and `label` (u16).
+ * block's header to go on there, so that it need not be read: `entry`, `count` (u16) and, right behind it, `label` (u16).
  */
 export const JUMP_CACHE = {
   entries: 4096,
