@@ -50,6 +50,7 @@ export interface NewBlock {
   readonly tailGpa: number | undefined;
   /** Slot of the handler that is put over records whose code has changed. */
   readonly staleHandler: number;
+  /** Whether it may be translated: then entries into it are counted. */
   readonly translatable: boolean;
   /** Instructions, without the record that ends the block. */
   readonly count: number;

@@ -49,7 +49,7 @@ export const BLOCK = {
   extent: 16,
   /** u32: slot of what runs the block: its first record's handler, or a translated region. */
   entry: 20,
-  /** i32: entries by the interpreter until the block is hot, and on below 0. From 0: it is not counted. */
+  /** i32: entries, other than from region to region, until the block is hot; below 0 it goes on. It starts at 0 where nothing gets hot. */
   countdown: 24,
   /** u32: exits of the region of which this is the first block until it is asked where they lead. */
   exits: 28,
