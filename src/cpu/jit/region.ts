@@ -92,7 +92,8 @@ class RegionFinder {
   }
 
   find(roots: readonly Block[]): Region {
-    for (const { start } of roots) this.#enterAt(start);
+    // However often they have been entered since they became hot: a region that they were in may have gone.
+    for (const root of roots) this.#entries.add(this.#places.get(root) ?? this.#add(root));
     for (let at = 0; at < this.#found.length && !this.#isFull; at++) this.#follow(this.#found[at]);
     return {
       mode: this.#mode,
