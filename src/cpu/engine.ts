@@ -236,7 +236,7 @@ export class Engine implements CodeOwner {
 
   /** Drops code made from `length` bytes at `gpa`, which are about to change. */
   invalidateCode(gpa: number, length: number): void {
-    this.machineCode.invalidate(gpa, length);
+    this.cache.invalidate(gpa, length);
   }
 
   regionsGone(): void {

@@ -190,11 +190,6 @@ export class MachineCode {
     return this.cache.at(region) !== undefined && this.cache.at(block) !== undefined;
   }
 
-  /** Drops code made from `length` bytes at `gpa`, which are about to change. */
-  invalidate(gpa: number, length: number): void {
-    this.cache.invalidate(gpa, length);
-  }
-
   /** Makes the jump caches of all processors invalid. */
   #forgetJumps(): void {
     for (const owner of this.#owners) owner.regionsGone();
@@ -239,7 +234,7 @@ export class MachineCode {
       this.view.setUint8(pageFlags + page, next);
       changed ||= next !== flags;
     }
-    if (changed) this.invalidate(gpa, length);
+    if (changed) this.cache.invalidate(gpa, length);
     return changed;
   }
 

@@ -206,7 +206,7 @@ export class VcpuSet {
 
   /** Drops code made from `length` bytes at `gpa`, which are about to change. */
   invalidateCode(gpa: number, length: number): void {
-    this.#code.invalidate(gpa, length);
+    this.#code.cache.invalidate(gpa, length);
   }
 
   /** As the RESET# pin of all of them. */
