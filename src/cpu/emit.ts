@@ -1,7 +1,7 @@
+import type { Operation } from '../ir/kinds.ts';
 import type { FunctionRef, IrFunction, Label, Stmt, Variable } from '../ir/nodes.ts';
-import type { Op } from '../ir/ops.ts';
-import type { Type } from '../ir/types.ts';
-import type { Val } from '../ir/val.ts';
+import { byType, type Type } from '../ir/types.ts';
+import { Val } from '../ir/val.ts';
 import { ByteSink } from '../wasm/bytes.ts';
 import { CODE_TYPE, type FunctionBody, LINKS_TYPE, THREADED_TYPE, VALUE_TYPE_CODE } from '../wasm/module.ts';
 import { LocalPlan, PLACE } from './local-plan.ts';
@@ -94,7 +94,7 @@ class FunctionEmitter {
     const local = this.#localOf[id];
     if (local === 0) return;
     this.#localOf[id] = 0;
-    this.#freeLocals[this.#locals[local - this.#paramCount]].push(local);
+    this.#freeLocalsOf(this.#locals[local - this.#paramCount]).push(local);
   };
   #position: number;
   /** Open structured instructions, outermost first; labels for those that can be branched to. */
@@ -125,7 +125,8 @@ class FunctionEmitter {
   #list(statements: readonly Stmt[]): void {
     for (const statement of statements) {
       const position = this.#position++;
-      this.#statement(statement);
+      if (statement instanceof Val) this.#let(statement);
+      else this.#statement(statement);
       this.#release(position);
     }
   }
@@ -135,11 +136,8 @@ class FunctionEmitter {
     this.#plan.forEachDying(position, this.#free);
   }
 
-  #statement(s: Stmt): void {
+  #statement(s: Exclude<Stmt, Val>): void {
     switch (s.kind) {
-      case 'let':
-        this.#let(s);
-        return;
       case 'set':
         this.#value(s.value);
         this.#setLocal(this.#variable(s.variable));
@@ -147,7 +145,7 @@ class FunctionEmitter {
       case 'store':
         this.#address(s.address);
         this.#value(s.value);
-        this.#code.append(STORES[s.value.type][s.bytes]);
+        this.#code.append(byType(STORES, s.value.type)[s.bytes]);
         this.#code.byte(0);
         this.#code.unsigned(s.offset);
         return;
@@ -163,7 +161,7 @@ class FunctionEmitter {
     }
   }
 
-  #rareStatement(s: Stmt): void {
+  #rareStatement(s: Exclude<Stmt, Val>): void {
     switch (s.kind) {
       case 'block':
         this.#structured(OPCODE.block, s.label, s.body);
@@ -259,12 +257,11 @@ class FunctionEmitter {
     const { what } = value;
     switch (what.kind) {
       case 'op':
-        for (const arg of value.args) this.#value(arg);
-        this.#operation(what.op, what.imm);
+        this.#operation(what, value.args);
         return;
       case 'load':
         this.#address(value.args[0]);
-        this.#code.append(LOADS[value.type][what.bytes][what.signed ? 1 : 0]);
+        this.#code.append(byType(LOADS, value.type)[what.bytes][what.signed ? 1 : 0]);
         this.#code.byte(0);
         this.#code.unsigned(what.offset);
         return;
@@ -286,8 +283,12 @@ class FunctionEmitter {
     }
   }
 
-  #operation(op: Op, imm: bigint): void {
-    this.#code.append(op.code);
+  #operation({ op, imm }: Operation, args: readonly Val[]): void {
+    this.#value(args[0]);
+    if (op.isSum && isZero(args[1])) return;
+    for (let i = 1; i < args.length; i++) this.#value(args[i]);
+    if (op.code.length === 1) this.#code.byte(op.code[0]);
+    else this.#code.append(op.code);
     for (let i = 0; i < (op.immediateBytes ?? 0); i++) this.#code.byte(Number((imm >> BigInt(8 * i)) & 0xffn));
   }
 
@@ -414,10 +415,14 @@ class FunctionEmitter {
   #local(id: number, type: Type): number {
     const local = this.#localOf[id];
     if (local !== 0) return local;
-    const free = this.#freeLocals[type].pop();
+    const free = this.#freeLocalsOf(type).pop();
     if (free === undefined) return this.#newLocal(id, type);
     this.#localOf[id] = free;
     return free;
+  }
+
+  #freeLocalsOf(type: Type): number[] {
+    return byType(this.#freeLocals, type);
   }
 
   #newLocal(id: number, type: Type): number {
@@ -436,4 +441,8 @@ class FunctionEmitter {
     this.#code.byte(OPCODE.localGet);
     this.#code.unsigned(local);
   }
+}
+
+function isZero({ what }: Val): boolean {
+  return what.kind === 'const' && what.value === 0n;
 }

@@ -1,6 +1,6 @@
 import type { IrFunction, Stmt, Variable } from '../ir/nodes.ts';
 import { operandsOf } from '../ir/operands-of.ts';
-import type { Val } from '../ir/val.ts';
+import { Val } from '../ir/val.ts';
 
 /** How a value comes to be where it is needed. */
 export const PLACE = {
@@ -19,10 +19,13 @@ interface Loop {
   /** Position of its statement; -1 while the walk is inside, where nothing from before it has been met. */
   start: number;
   readonly end: number;
-  readonly outer: Loop | undefined;
+  /** Number of the loop around it. */
+  readonly outer: number;
 }
 
 const NEVER = -1;
+/** The number of no loop. */
+const NO_LOOP = 0;
 
 /**
  * Decides for each value of a function whether it gets a local, and for how long. Statements are numbered in the order
@@ -32,30 +35,41 @@ const NEVER = -1;
  */
 export class LocalPlan {
   /** Uses by what is executed regularly, and by what rarely is, by value. */
-  readonly #hot: Uint32Array;
-  readonly #cold: Uint32Array;
-  readonly #place: Uint8Array;
-  /** Position of the last use of a value or variable, and the loop it lies in. */
+  readonly #hot: Int32Array;
+  readonly #cold: Int32Array;
+  readonly #place: Int32Array;
+  /** Position of the last use of a value or variable, and the number of the loop it lies in. */
   readonly #lastUse: Int32Array;
-  readonly #loopOfLast: (Loop | undefined)[];
+  readonly #loopOfLast: Int32Array;
   /** Where each variable is set first, and the next place behind the walk where it is set. */
-  readonly #firstSet = new Map<Variable, number>();
-  #loop: Loop | undefined;
+  readonly #firstSet: Int32Array;
+  readonly #variables: Variable[] = [];
+  /** By number. */
+  readonly #loops: Loop[] = [{ start: NEVER, end: NEVER, outer: NO_LOOP }];
+  /** Number of the loop around the walk. */
+  #loop = NO_LOOP;
   #position: number;
   /** What dies, in the order of positions, and where each position's begin. */
-  #dying = new Int32Array(0);
-  #dyingFrom = new Int32Array(0);
+  readonly #dying: Int32Array;
+  readonly #dyingFrom: Int32Array;
 
   constructor(fn: IrFunction) {
-    this.#hot = new Uint32Array(fn.idCount);
-    this.#cold = new Uint32Array(fn.idCount);
-    this.#place = new Uint8Array(fn.idCount);
-    this.#lastUse = new Int32Array(fn.idCount).fill(NEVER);
-    this.#loopOfLast = new Array<Loop | undefined>(fn.idCount);
-    this.#position = fn.positionCount;
+    const { idCount, positionCount } = fn;
+    // One piece of memory for all: allocating it takes longer than what is done with it in a small function.
+    const all = new Int32Array(7 * idCount + positionCount + 2);
+    const part = (n: number) => all.subarray(n * idCount, (n + 1) * idCount);
+    this.#hot = part(0);
+    this.#cold = part(1);
+    this.#place = part(2);
+    this.#lastUse = part(3).fill(NEVER);
+    this.#loopOfLast = part(4);
+    this.#firstSet = part(5).fill(NEVER);
+    this.#dying = part(6);
+    this.#dyingFrom = all.subarray(7 * idCount);
+    this.#position = positionCount;
     this.#walk(fn.body, false);
-    for (const [{ id, lasting }, at] of this.#firstSet) if (!lasting) this.#outliveLoops(id, at);
-    this.#listDying(fn.positionCount);
+    for (const { id, lasting } of this.#variables) if (!lasting) this.#outliveLoops(id, this.#firstSet[id]);
+    this.#listDying(positionCount);
   }
 
   /** Position of the first statement. */
@@ -79,14 +93,15 @@ export class LocalPlan {
   }
 
   #walk(statements: readonly Stmt[], cold: boolean): void {
-    for (let i = statements.length - 1; i >= 0; i--) this.#statement(statements[i], cold);
+    for (let i = statements.length - 1; i >= 0; i--) {
+      const statement = statements[i];
+      if (statement instanceof Val) this.#let(statement, --this.#position, cold);
+      else this.#statement(statement, cold);
+    }
   }
 
-  #statement(s: Stmt, cold: boolean): void {
+  #statement(s: Exclude<Stmt, Val>, cold: boolean): void {
     switch (s.kind) {
-      case 'let':
-        this.#let(s, --this.#position, cold);
-        return;
       case 'set':
         this.#set(s.variable, s.value, --this.#position, cold);
         return;
@@ -111,7 +126,7 @@ export class LocalPlan {
 
   #walkLoop(body: readonly Stmt[], cold: boolean): void {
     const loop: Loop = { start: NEVER, end: --this.#position, outer: this.#loop };
-    this.#loop = loop;
+    this.#loop = this.#loops.push(loop) - 1;
     this.#walk(body, cold);
     this.#loop = loop.outer;
     loop.start = --this.#position;
@@ -137,8 +152,8 @@ export class LocalPlan {
 
   /** A value that is what a variable is at `at`. */
   #read(variable: Variable, id: number, at: number): void {
-    const nextSet = this.#firstSet.get(variable);
-    const isAlias = nextSet === undefined || nextSet >= this.#lastUse[id];
+    const nextSet = this.#firstSet[variable.id];
+    const isAlias = nextSet === NEVER || nextSet >= this.#lastUse[id];
     if (isAlias) this.#place[id] = PLACE.alias;
     if (variable.lasting) return;
     if (isAlias) this.#touch(variable.id, this.#lastUse[id], this.#loopOfLast[id]);
@@ -146,7 +161,8 @@ export class LocalPlan {
   }
 
   #set(variable: Variable, value: Val, at: number, cold: boolean): void {
-    this.#firstSet.set(variable, at);
+    if (this.#firstSet[variable.id] === NEVER) this.#variables.push(variable);
+    this.#firstSet[variable.id] = at;
     if (!variable.lasting) this.#touch(variable.id, at, this.#loop);
     this.#use(value, at, cold);
   }
@@ -169,7 +185,7 @@ export class LocalPlan {
   }
 
   /** Notes that something is needed at a position. */
-  #touch(id: number, at: number, loop: Loop | undefined): void {
+  #touch(id: number, at: number, loop: number): void {
     if (at <= this.#lastUse[id]) return;
     this.#lastUse[id] = at;
     this.#loopOfLast[id] = loop;
@@ -178,21 +194,19 @@ export class LocalPlan {
   /** What is there since before a loop that uses it is needed until the loop ends. */
   #outliveLoops(id: number, since: number): void {
     let loop = this.#loopOfLast[id];
-    for (; loop !== undefined && loop.start > since; loop = loop.outer) this.#lastUse[id] = loop.end;
+    for (; loop !== NO_LOOP && this.#loops[loop].start > since; loop = this.#loops[loop].outer) {
+      this.#lastUse[id] = this.#loops[loop].end;
+    }
     this.#loopOfLast[id] = loop;
   }
 
   /** Sorts what dies by position. */
   #listDying(positions: number): void {
-    const from = new Int32Array(positions + 2);
-    const lastUse = this.#lastUse;
-    for (let id = 0; id < lastUse.length; id++) if (lastUse[id] >= 0) from[lastUse[id] + 1]++;
+    const [from, dying, lastUse] = [this.#dyingFrom, this.#dying, this.#lastUse];
+    for (let id = 0; id < lastUse.length; id++) if (lastUse[id] >= 0) from[lastUse[id]]++;
+    // Where each position's end, which go down to where they begin while they are filled in.
     for (let at = 0; at <= positions; at++) from[at + 1] += from[at];
-    const next = from.slice();
-    const dying = new Int32Array(from[positions + 1]);
-    for (let id = 0; id < lastUse.length; id++) if (lastUse[id] >= 0) dying[next[lastUse[id]]++] = id;
-    this.#dying = dying;
-    this.#dyingFrom = from;
+    for (let id = 0; id < lastUse.length; id++) if (lastUse[id] >= 0) dying[--from[lastUse[id]]] = id;
   }
 }
 

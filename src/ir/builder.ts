@@ -1,7 +1,18 @@
+import {
+  type Constant,
+  call,
+  constant,
+  guestLoad,
+  linkRead,
+  load,
+  operation,
+  parameter,
+  type ValKind,
+} from './kinds.ts';
 import { type Access, type FunctionRef, type IrFunction, type Label, type Stmt, Variable } from './nodes.ts';
-import { OPS, type Op, TYPED_OPS } from './ops.ts';
-import { bitsOf, type Type } from './types.ts';
-import { type Operand, Val, type ValKind } from './val.ts';
+import { type Op, opNamed } from './ops.ts';
+import { bitsOf, byType, type Type } from './types.ts';
+import { type Operand, Val } from './val.ts';
 
 /** How guest memory is reached: left abstract for the evaluator, or expanded into a TLB look-up for the engines. */
 export interface GuestAccess {
@@ -30,8 +41,7 @@ export interface BuilderTarget {
 
 /** Leaves guest accesses as they are: `guestLoad` values and `guestStore` statements. */
 export const abstractGuest: GuestAccess = {
-  load: (b, type, access, forWrite, address, segment) =>
-    b.pin(type, { kind: 'guestLoad', forWrite, ...access }, [address, segment]),
+  load: (b, type, access, forWrite, address, segment) => b.pin(type, guestLoad(access, forWrite), [address, segment]),
   store: (b, bytes, address, segment, value) => b.add({ kind: 'guestStore', bytes, address, segment, value }),
   host: (b) => ({ hit: b.i32(0), host: b.i64(0) }),
   hostToRead: (b) => ({ hit: b.i32(0), host: b.i64(0) }),
@@ -62,7 +72,7 @@ export class Builder {
   constructor(target: BuilderTarget, params: readonly Type[], result?: Type) {
     this.target = target;
     this.result = result;
-    this.params = params.map((type, index) => new Val(this, this.#nextId++, type, { kind: 'param', index }, []));
+    this.params = params.map((type, index) => new Val(this, this.#nextId++, type, parameter(index), []));
     this.cpu = this.params[0];
   }
 
@@ -76,17 +86,18 @@ export class Builder {
   /** A constant of `type`; negative values are taken in two's complement. */
   const(type: Type, value: number | bigint): Val {
     if (typeof value === 'bigint') return this.#constant(type, bitsOf(type, value));
-    const known = this.#constants[type].get(value);
+    const constants = byType(this.#constants, type);
+    const known = constants.get(value);
     if (known !== undefined) return known;
     const made = this.#constant(type, bitsOf(type, BigInt(value)));
-    this.#constants[type].set(value, made);
+    constants.set(value, made);
     return made;
   }
   #constant(type: Type, value: bigint): Val {
-    return new Val(this, this.#nextId++, type, { kind: 'const', value }, NO_VALUES);
+    return new Val(this, this.#nextId++, type, constant(value), NO_VALUES);
   }
   /** A constant whose value may still change until the function is finished. */
-  openConst(type: Type, what: { readonly kind: 'const'; readonly value: bigint }): Val {
+  openConst(type: Type, what: Constant): Val {
     return new Val(this, this.#nextId++, type, what, NO_VALUES);
   }
   i32(value: number | bigint): Val {
@@ -103,33 +114,31 @@ export class Builder {
 
   /** As {@link op}, for the operations that have an immediate. */
   opWithImmediate(name: string, imm: bigint, ...args: Operand[]): Val {
-    const op = OPS.get(name);
-    if (op === undefined) throw new Error(`no IR operation ${name}`);
-    return this.#operation(op, imm, args);
+    return this.#operation(opNamed(name), imm, args);
   }
 
-  typedOp(type: Type, name: string, args: readonly Operand[]): Val {
-    return this.#operation(typed(type, name), 0n, args);
+  operation(op: Op, ...args: Operand[]): Val {
+    return this.#operation(op, 0n, args);
   }
 
   #operation(op: Op, imm: bigint, args: readonly Operand[]): Val {
-    const { params, name } = op;
+    const { name, params, result } = op;
     if (args.length !== params.length) throw new Error(`${name} takes ${params.length} operands`);
-    const values: Val[] = [];
-    let constant = true;
-    for (let i = 0; i < args.length; i++) {
-      const value = this.coerce(params[i], args[i], name);
-      if (value.what.kind !== 'const') constant = false;
-      values.push(value);
+    const values = args.map((arg, i) => this.coerce(params[i], arg, name));
+    if (values.every(({ what }) => what.kind === 'const')) {
+      return this.const(result, op.evaluate(values.map(constantOf), imm));
     }
-    if (constant) return this.const(op.result, op.evaluate(values.map(constantOf), imm));
-    return this.pin(op.result, imm === 0n ? op.plain : { kind: 'op', name, op, imm }, values);
+    return this.pin(result, imm === 0n ? op.plain : operation(op, imm), values);
   }
 
-  /** As {@link typedOp}, without an array for the operands: most operations have two. */
-  binary(type: Type, name: string, a: Val, b: Operand): Val {
-    const op = typed(type, name);
-    const other = this.coerce(op.params[1], b, name);
+  unary(op: Op, a: Val): Val {
+    const value = this.coerce(op.params[0], a, op.name);
+    if (value.what.kind === 'const') return this.const(op.result, op.evaluate([value.what.value], 0n));
+    return this.pin(op.result, op.plain, [value]);
+  }
+
+  binary(op: Op, a: Val, b: Operand): Val {
+    const other = this.coerce(op.params[1], b, op.name);
     if (a.what.kind === 'const' && other.what.kind === 'const') {
       return this.const(op.result, op.evaluate([a.what.value, other.what.value], 0n));
     }
@@ -145,7 +154,7 @@ export class Builder {
 
   /** Appends a statement. */
   add(statement: Stmt): void {
-    this.#positionCount += statement.kind === 'loop' ? 2 : 1;
+    this.#positionCount++;
     this.#statements.push(statement);
   }
 
@@ -159,12 +168,12 @@ export class Builder {
 
   /** Loads from host memory (state block, decoded records, RAM through a checked address). */
   load(type: Type, bytes: Access['bytes'], address: Val, offset = 0, signed = false): Val {
-    return this.pin(type, { kind: 'load', bytes, signed, offset }, [address]);
+    return this.pin(type, load(bytes, signed, offset), [address]);
   }
 
   /** Link `index` of decoded code, i32. Only in threaded functions. */
   link(index: Val): Val {
-    return this.pin('i32', { kind: 'link' }, [index]);
+    return this.pin('i32', linkRead(), [index]);
   }
 
   /** Stores the low `bytes` of `value` to host memory. */
@@ -200,9 +209,9 @@ export class Builder {
     return variable;
   }
 
-  /** Makes a variable that lasts throughout the function, zero at first. */
-  lastingVariable(type: Type, name: string): Variable {
-    return new Variable(this.#nextId++, type, name, true);
+  /** Makes a variable that lasts throughout the function, zero at first. @param tag see {@link Variable.tag} */
+  lastingVariable(type: Type, name: string, tag?: number): Variable {
+    return new Variable(this.#nextId++, type, name, true, tag);
   }
 
   set(variable: Variable, value: Operand): void {
@@ -249,6 +258,7 @@ export class Builder {
   loop(body: (label: Label) => void): void {
     const label = this.newLabel();
     this.add({ kind: 'loop', label, body: this.nested(() => body(label)) });
+    this.#positionCount++; // its end has one of its own
   }
 
   /** Breaks out of the `index`th of `targets`, or of the last where there is none. */
@@ -274,7 +284,7 @@ export class Builder {
     const values = [this.cpu, ...args.map((arg, i) => this.coerce(callee.params[i + 1], arg, callee.name))];
     if (values.length !== callee.params.length)
       throw new Error(`${callee.name} takes ${callee.params.length - 1} arguments`);
-    const result = this.pin(callee.result ?? 'i32', { kind: 'call', callee }, values);
+    const result = this.pin(callee.result ?? 'i32', call(callee), values);
     if (callee.mayFault) this.ifRarely(this.load('i32', 4, this.cpu, this.target.pendingOffset), () => this.return());
     return result;
   }
@@ -330,12 +340,6 @@ export class Builder {
     this.#statements = outer;
     return inner;
   }
-}
-
-function typed(type: Type, name: string): Op {
-  const op = TYPED_OPS[type][name];
-  if (op === undefined) throw new Error(`no IR operation ${type}.${name}`);
-  return op;
 }
 
 /** The value of a constant. */

@@ -1,5 +1,6 @@
+import { type Reading, reading } from './kinds.ts';
 import type { Type } from './types.ts';
-import type { Val, ValKind } from './val.ts';
+import type { Val } from './val.ts';
 
 /** A mutable local variable of an IR function. */
 export class Variable {
@@ -8,15 +9,18 @@ export class Variable {
   readonly name: string;
   /** It keeps its place throughout the function: it may be set and read in any order. */
   readonly lasting: boolean;
+  /** A small number by which its maker knows it; -1: none. */
+  readonly tag: number;
   /** What a value is that is read from it. */
-  readonly reading: ValKind;
+  readonly reading: Reading;
 
-  constructor(id: number, type: Type, name: string, lasting: boolean) {
+  constructor(id: number, type: Type, name: string, lasting: boolean, tag = -1) {
     this.id = id;
     this.type = type;
     this.name = name;
     this.lasting = lasting;
-    this.reading = { kind: 'variable', variable: this };
+    this.tag = tag;
+    this.reading = reading(this);
   }
 }
 

@@ -1,6 +1,7 @@
+import { type Operation, operation } from './kinds.ts';
 import { floatOps } from './ops-float.ts';
 import { simdOps } from './ops-simd.ts';
-import type { Type } from './types.ts';
+import { byType, type Type } from './types.ts';
 
 /**
  * One pure operation of the IR: its WebAssembly encoding and its meaning for the evaluator.
@@ -21,14 +22,8 @@ export interface OpRow {
 /** A pure operation, and what values are that it computes without an immediate. */
 export interface Op extends OpRow {
   readonly plain: Operation;
-}
-
-/** An operation with its immediate. */
-export interface Operation {
-  readonly kind: 'op';
-  readonly name: string;
-  readonly op: Op;
-  readonly imm: bigint;
+  /** It adds integers, and so does nothing where the second one is zero. */
+  readonly isSum: boolean;
 }
 
 type Binary = (a: bigint, b: bigint, signed: (v: bigint) => bigint, bits: bigint) => bigint;
@@ -145,8 +140,8 @@ function selectOp(type: Type): OpRow {
 const TYPES: readonly Type[] = ['i32', 'i64', 'f32', 'f64', 'v128'];
 
 function complete(row: OpRow): Op {
-  const op = { ...row, plain: {} as Operation };
-  op.plain = { kind: 'op', name: row.name, op, imm: 0n };
+  const op = { ...row, plain: {} as Operation, isSum: row.name === 'i32.add' || row.name === 'i64.add' };
+  op.plain = operation(op, 0n);
   return op;
 }
 
@@ -162,10 +157,25 @@ export const OPS: ReadonlyMap<string, Op> = new Map(
   ].map((row) => [row.name, complete(row)]),
 );
 
-/** The operations whose names begin with a type, by type and the rest of the name. */
-export const TYPED_OPS: Readonly<Record<Type, Readonly<Record<string, Op>>>> = Object.fromEntries(
-  TYPES.map((type) => {
-    const own = [...OPS.values()].filter(({ name }) => name.startsWith(`${type}.`));
-    return [type, Object.fromEntries(own.map((op) => [op.name.slice(type.length + 1), op]))];
-  }),
-) as Record<Type, Record<string, Op>>;
+/** @throws {Error} there is none of this name */
+export function opNamed(name: string): Op {
+  const op = OPS.get(name);
+  if (op === undefined) throw new Error(`no IR operation ${name}`);
+  return op;
+}
+
+/** Operations whose names differ by the type that they begin with, for the types that have one. */
+export type OpFamily = Readonly<Record<Type, Op | undefined>>;
+
+/** The operations of a name without its type. */
+export function familyOf(name: string): OpFamily {
+  const [i32, i64, f32, f64, v128] = TYPES.map((type) => OPS.get(`${type}.${name}`));
+  return { i32, i64, f32, f64, v128 };
+}
+
+/** The operation of a family for a type. @throws {Error} there is none */
+export function opFor(family: OpFamily, type: Type): Op {
+  const op = byType(family, type);
+  if (op === undefined) throw new Error(`no IR operation of type ${type} like ${family.i32?.name ?? family.f64?.name}`);
+  return op;
+}

@@ -1,10 +1,12 @@
 import type { Builder, HostPlace } from '../../ir/builder.ts';
+import { type Constant, constant, load } from '../../ir/kinds.ts';
 import type { Access, Variable } from '../../ir/nodes.ts';
 import type { Type } from '../../ir/types.ts';
 import type { Operand, Val } from '../../ir/val.ts';
 import { entryOffset, PAGE_MASK, TLB } from '../tlb.ts';
 import { type Holdings, type Origin, Origins, type OriginsFork } from './origins.ts';
-import { type OpenAccess, OpenConst, PageWindow } from './page-window.ts';
+import { type OpenAccess, PageWindow } from './page-window.ts';
+import { SLOTS } from './promoted-state.ts';
 
 /** What a region is translated for. */
 export interface RegionTarget {
@@ -64,7 +66,7 @@ export class GuestPages {
     this.#b = b;
     this.#target = region;
     this.#lookUps = lookUps;
-    this.#origins = new Origins(region.registers === 'i32');
+    this.#origins = new Origins(region.registers === 'i32', SLOTS);
   }
 
   /** To be called before each instruction. */
@@ -130,7 +132,7 @@ export class GuestPages {
   }
 
   load(type: Type, bytes: Access['bytes'], forWrite: boolean, address: Val): Val {
-    const access = { kind: 'load' as const, bytes, signed: false, offset: 0 };
+    const access = load(bytes, false, 0);
     const host = this.#reach(access, address, bytes, forWrite);
     return this.#b.pin(type, access, [host]);
   }
@@ -168,8 +170,8 @@ export class GuestPages {
 
   #openWindow(anchor: Origin, address: Val, forWrite: boolean): PageWindow {
     const { registers } = this.#target;
-    const bounds = { toFirst: new OpenConst(), toLast: new OpenConst(), length: new OpenConst() };
-    const open = (constant: OpenConst, type: Type) => this.#b.openConst(type, constant);
+    const bounds = { toFirst: constant(0n), toLast: constant(0n), length: constant(0n) };
+    const open = (what: Constant, type: Type) => this.#b.openConst(type, what);
     const first = this.#linear(address).add(open(bounds.toFirst, registers));
     const toLast = open(bounds.toLast, registers);
     const host = this.#lookUp(first, toLast, open(bounds.length, 'i32'), forWrite);

@@ -1,4 +1,5 @@
 import { Builder, type BuilderTarget } from '../../ir/builder.ts';
+import { call } from '../../ir/kinds.ts';
 import type { Access, FunctionRef, Label, Stmt, Variable } from '../../ir/nodes.ts';
 import type { Type } from '../../ir/types.ts';
 import type { Operand, Val } from '../../ir/val.ts';
@@ -93,7 +94,7 @@ export class JitBuilder extends Builder {
       tlb: () => this.get(this.#slotAt(STATE.tlb.offset).variable),
       refillOrBail: (address, bytes, forWrite, tag) => this.#refillOrBail(address, bytes, forWrite, tag),
     });
-    this.promoted = new PromotedState((type, name) => this.lastingVariable(type, name), region.registers);
+    this.promoted = new PromotedState((type, name, tag) => this.lastingVariable(type, name, tag), region.registers);
   }
 
   /**
@@ -317,7 +318,7 @@ export class JitBuilder extends Builder {
     const written = new Set([...slotsOf(effects.writes), ...given]);
     if (effects.reads.length + effects.writes.length > 0) this.settleFlags();
     for (const slot of new Set([...slotsOf(effects.reads), ...written])) this.writeBack(slot);
-    const result = this.pin(type, { kind: 'call', callee }, values);
+    const result = this.pin(type, call(callee), values);
     if (written.has(this.#slotAt(STATE.tlb.offset))) this.pages.forgetPages();
     for (const slot of written) this.readIn(slot);
     if (slotsOf(effects.writes).some(({ offset }) => FLAG_WORDS.includes(offset))) this.#changeFlags(NOTHING);
@@ -330,7 +331,7 @@ export class JitBuilder extends Builder {
     const values = this.#valuesFor(callee, args);
     const budget = this.#slotAt(STATE.budget.offset);
     this.writeBack(budget);
-    const result = this.pin(callee.result ?? 'i32', { kind: 'call', callee }, values);
+    const result = this.pin(callee.result ?? 'i32', call(callee), values);
     this.pages.forgetPages();
     this.readIn(budget);
     this.#returnIfPending();
@@ -362,7 +363,7 @@ export class JitBuilder extends Builder {
     const access = this.i32(forWrite ? ACCESS.write : 0);
     const old = tag.type === 'i32' ? tag.extU() : tag;
     const args = [this.cpu, address, this.coerce('i32', bytes), access, this.get(variable), old];
-    const left = this.pin('i32', { kind: 'call', callee: refill }, args);
+    const left = this.pin('i32', call(refill), args);
     this.set(variable, left);
     this.ifRarely(left.ltS(0), () => this.#bailing.bail('memory'));
   }

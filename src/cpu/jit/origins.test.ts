@@ -5,8 +5,8 @@ import { Origins } from './origins.ts';
 
 function prepare(modulo32 = false) {
   const b = new Builder({ pendingOffset: 0, guest: abstractGuest }, ['i32']);
-  const origins = new Origins(modulo32);
-  const variable = b.lastingVariable(modulo32 ? 'i32' : 'i64', 'register');
+  const origins = new Origins(modulo32, 1);
+  const variable = b.lastingVariable(modulo32 ? 'i32' : 'i64', 'register', 0);
   const read = () => {
     const value = b.get(variable);
     origins.read(value, variable);
@@ -55,7 +55,7 @@ test('what is told of a place stays, whatever is set behind it', () => {
   const before = origins.of(read());
   const told = origins.holdings;
   origins.write(variable, read().add(8));
-  assert.deepEqual(told.get(variable), before);
+  assert.deepEqual(told[variable.tag], before);
 });
 
 test('where ways meet, a register is known that they agree about', () => {

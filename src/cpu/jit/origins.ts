@@ -11,48 +11,58 @@ export interface Origin {
 export interface OriginsFork {
   readonly from: number;
   readonly forgotten: number;
-  /** What has been set on them. */
-  changed: Variable[] | undefined;
+  /** What has been set on them, by tags. */
+  changed: number[] | undefined;
 }
 
-/** What variables hold at a place of a region. */
-export type Holdings = ReadonlyMap<Variable, Origin>;
+/** What variables hold at a place of a region, by their tags. */
+export type Holdings = readonly (Origin | undefined)[];
 
 const LOW_32 = 0xffff_ffffn;
 
-/** Knows which values differ from one another by constants: what variables hold, and these with constants added. */
+/**
+ * Knows which values differ from one another by constants: what variables hold, and these with constants added. Variables
+ * without a tag hold what is not known.
+ */
 export class Origins {
   /** Sums are modulo 2^32, so that what extends or truncates to 32 bits changes nothing. */
   readonly #modulo32: boolean;
   /** Of values that were read from variables, by their numbers. */
   readonly #values: (Origin | undefined)[] = [];
-  #held = new Map<Variable, Origin>();
+  #held: (Origin | undefined)[];
   /** Somebody has {@link #held}, which is copied before it changes. */
   #isShared = false;
   /** What has been set since everything was forgotten, in order, and what it held before. */
-  #written: { readonly variable: Variable; readonly before: Origin | undefined }[] = [];
+  #written: { readonly tag: number; readonly before: Origin | undefined }[] = [];
   #roots = 0;
   /** How often everything was forgotten. */
   #forgotten = 0;
+  /** What variables hold of which nothing is known. */
+  readonly #nothing: readonly undefined[];
 
-  constructor(modulo32: boolean) {
+  /** @param tags variables have smaller ones */
+  constructor(modulo32: boolean, tags: number) {
     this.#modulo32 = modulo32;
+    this.#nothing = Array.from({ length: tags }, () => undefined);
+    this.#held = this.#nothing.slice();
   }
 
   /** Notes that a value is what a variable holds. */
-  read(value: Val, variable: Variable): void {
-    let origin = this.#held.get(variable);
+  read(value: Val, { tag }: Variable): void {
+    if (tag < 0) return;
+    let origin = this.#held[tag];
     if (origin === undefined) {
       origin = { root: this.#roots++, offset: 0 };
-      this.#heldToChange().set(variable, origin);
+      this.#hold(tag, origin);
     }
     this.#values[value.id] = origin;
   }
 
   /** Notes that a variable is set to a value. */
-  write(variable: Variable, value: Val): void {
-    this.#written.push({ variable, before: this.#held.get(variable) });
-    this.#hold(variable, this.of(value));
+  write({ tag }: Variable, value: Val): void {
+    if (tag < 0) return;
+    this.#written.push({ tag, before: this.#held[tag] });
+    this.#hold(tag, this.of(value));
   }
 
   /** Undefined: not known to differ from anything by a constant. */
@@ -76,16 +86,16 @@ export class Origins {
   /** Goes on where ways meet: variables hold what they hold on all of them. */
   meet(ways: readonly Holdings[]): void {
     this.forget();
-    const held = this.#heldToChange();
-    for (const [variable, origin] of ways[0]) {
-      const isSame = (other: Origin | undefined) => other?.root === origin.root && other.offset === origin.offset;
-      if (ways.every((way) => isSame(way.get(variable)))) held.set(variable, origin);
+    const [first, ...others] = ways;
+    for (let tag = 0; tag < first.length; tag++) {
+      const origin = first[tag];
+      if (origin !== undefined && others.every((way) => isSame(way[tag], origin))) this.#held[tag] = origin;
     }
   }
 
   /** Forgets what variables hold. */
   forget(): void {
-    if (this.#held.size > 0) this.#held = new Map();
+    this.#held = this.#nothing.slice();
     this.#isShared = false;
     this.#written = [];
     this.#forgotten++;
@@ -100,10 +110,10 @@ export class Origins {
   endWay(fork: OriginsFork): void {
     const written = this.#written;
     for (let i = written.length - 1; i >= fork.from; i--) {
-      const { variable, before } = written[i];
-      this.#hold(variable, before);
+      const { tag, before } = written[i];
+      this.#hold(tag, before);
       fork.changed ??= [];
-      fork.changed.push(variable);
+      fork.changed.push(tag);
     }
     if (written.length > fork.from) written.length = fork.from;
   }
@@ -112,21 +122,16 @@ export class Origins {
   merge({ forgotten, changed }: OriginsFork): void {
     if (this.#forgotten !== forgotten) this.forget();
     if (changed === undefined) return;
-    for (const variable of changed) {
-      this.#written.push({ variable, before: this.#held.get(variable) });
-      this.#hold(variable, undefined);
+    for (const tag of changed) {
+      this.#written.push({ tag, before: this.#held[tag] });
+      this.#hold(tag, undefined);
     }
   }
 
-  #hold(variable: Variable, origin: Origin | undefined): void {
-    if (origin !== undefined) this.#heldToChange().set(variable, origin);
-    else if (this.#held.has(variable)) this.#heldToChange().delete(variable);
-  }
-
-  #heldToChange(): Map<Variable, Origin> {
-    if (this.#isShared) this.#held = new Map(this.#held);
+  #hold(tag: number, origin: Origin | undefined): void {
+    if (this.#isShared) this.#held = this.#held.slice();
     this.#isShared = false;
-    return this.#held;
+    this.#held[tag] = origin;
   }
 
   #sum({ root, offset }: Origin, added: number): Origin | undefined {
@@ -155,6 +160,10 @@ export class Origins {
         return undefined;
     }
   }
+}
+
+function isSame(one: Origin | undefined, { root, offset }: Origin): boolean {
+  return one !== undefined && one.root === root && one.offset === offset;
 }
 
 /** A constant as a signed number. Undefined: it is none or takes more than 32 bits, and sums might not be exact. */

@@ -1,13 +1,14 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { abstractGuest, Builder } from '../../ir/builder.ts';
-import { OpenConst, PageWindow } from './page-window.ts';
+import { constant } from '../../ir/kinds.ts';
+import { PageWindow } from './page-window.ts';
 
 const ROOT = 7;
 
 function open(offset: number, forWrite = false) {
   const host = new Builder({ pendingOffset: 0, guest: abstractGuest }, ['i32']).i32(0);
-  const bounds = { toFirst: new OpenConst(), toLast: new OpenConst(), length: new OpenConst() };
+  const bounds = { toFirst: constant(0n), toLast: constant(0n), length: constant(0n) };
   return { bounds, window: new PageWindow({ root: ROOT, offset }, forWrite, host, bounds, 64) };
 }
 

@@ -1,3 +1,4 @@
+import type { Constant } from '../../ir/kinds.ts';
 import type { Val } from '../../ir/val.ts';
 import type { Origin } from './origins.ts';
 
@@ -6,12 +7,6 @@ import type { Origin } from './origins.ts';
  * interpreter executes the block.
  */
 const MOST_BYTES = 256;
-
-/** A constant of the IR that may still change while recording goes on. */
-export class OpenConst {
-  readonly kind = 'const';
-  value = 0n;
-}
 
 /** The part of an access that says where in a window it is made. */
 export interface OpenAccess {
@@ -22,10 +17,10 @@ export interface OpenAccess {
 /** The constants of a window's look-up, which follow its bounds. */
 export interface WindowBounds {
   /** From the address that the window was opened for to its first byte, in two's complement of the address's type. */
-  readonly toFirst: OpenConst;
+  readonly toFirst: Constant;
   /** From the first byte to the last. */
-  readonly toLast: OpenConst;
-  readonly length: OpenConst;
+  readonly toLast: Constant;
+  readonly length: Constant;
 }
 
 /**

@@ -1,13 +1,12 @@
 import type { Access, Variable } from '../../ir/nodes.ts';
 import type { Type } from '../../ir/types.ts';
-import { GPR, STATE, VECTOR } from '../../isa/registers.ts';
+import { GPR, STATE, STATE_BYTES, VECTOR } from '../../isa/registers.ts';
 import { intersection, NO_SLOTS, type SlotSet, slotNumber } from './slot-flow.ts';
 
 const GPR_BYTES = 8;
 const GPRS = 16;
 const VECTOR_SLOT = 64;
 const VECTORS = 16;
-const XMM_BYTES = 16;
 
 /** A piece of the state block that a region keeps in a variable. */
 export interface Promoted {
@@ -20,9 +19,17 @@ export interface Promoted {
   readonly bit: SlotSet;
 }
 
-/** Named fields that regions keep in variables. */
-const FIELDS = new Map(
-  [
+/** What a slot is in each region. */
+type Shape = Pick<Promoted, 'offset' | 'bytes' | 'memoryType'>;
+
+/** What regions keep in variables: general registers, some fields, and vector registers. */
+const SHAPES: readonly Shape[] = [
+  ...Array.from({ length: GPRS }, (_, n) => ({
+    offset: GPR + n * GPR_BYTES,
+    bytes: 8 as const,
+    memoryType: 'i64' as const,
+  })),
+  ...[
     STATE.flagResult,
     STATE.flagCarry,
     STATE.budget,
@@ -34,44 +41,51 @@ const FIELDS = new Map(
     STATE.ftw,
     STATE.fsw,
     STATE.fip,
-  ].map((field) => [field.offset, field]),
-);
+  ].map(({ offset, bytes, type }) => ({ offset, bytes: bytes as 4 | 8, memoryType: type })),
+  ...Array.from({ length: VECTORS }, (_, n) => {
+    return { offset: VECTOR + n * VECTOR_SLOT, bytes: 16 as const, memoryType: 'v128' as const };
+  }),
+];
 
-/** Which parts of the state block a region keeps in variables: general and vector registers, and some fields. */
+const NO_SLOT = -1;
+
+/** The slot, by its number among {@link SHAPES}, of each byte of the state block: fields are told by their first one. */
+const SLOT_AT = new Int8Array(STATE_BYTES).fill(NO_SLOT);
+for (const [n, { offset, bytes, memoryType }] of SHAPES.entries()) {
+  const isRegister = memoryType === 'v128' || (offset >= GPR && offset < GPR + GPRS * GPR_BYTES);
+  SLOT_AT.fill(n, offset, isRegister ? offset + bytes : offset + 1);
+}
+
+/** How many slots there are. */
+export const SLOTS = SHAPES.length;
+
+/** Which parts of the state block a region keeps in variables. Their variables have the slots' numbers as tags. */
 export class PromotedState {
-  readonly #make: (type: Type, name: string) => Variable;
+  readonly #make: (type: Type, name: string, tag: number) => Variable;
   /** The type of general registers: 32 bits suffice outside 64-bit mode, where the upper halves are zero. */
   readonly #gprType: 'i32' | 'i64';
-  readonly #slots = new Map<number, Promoted>();
-  readonly #byVariable = new Map<Variable, Promoted>();
+  /** Those that the region uses, by number. */
+  readonly #slots: (Promoted | undefined)[] = SHAPES.map(() => undefined);
 
-  constructor(make: (type: Type, name: string) => Variable, gprType: 'i32' | 'i64') {
+  constructor(make: (type: Type, name: string, tag: number) => Variable, gprType: 'i32' | 'i64') {
     this.#make = make;
     this.#gprType = gprType;
   }
 
   /** The slots of a set. */
   in(slots: SlotSet): Promoted[] {
-    return [...this.#slots.values()].filter(({ bit }) => intersection(slots, bit) !== NO_SLOTS);
+    return this.#slots.filter((slot) => slot !== undefined).filter(({ bit }) => intersection(slots, bit) !== NO_SLOTS);
   }
 
   /** The slot that a variable holds. */
-  of(variable: Variable): Promoted | undefined {
-    return this.#byVariable.get(variable);
+  of({ tag }: Variable): Promoted | undefined {
+    return tag === NO_SLOT ? undefined : this.#slots[tag];
   }
 
   /** The slot that holds the byte at `offset` of the state block; undefined: it stays in memory. */
   at(offset: number): Promoted | undefined {
-    if (offset >= GPR && offset < GPR + GPRS * GPR_BYTES) {
-      const start = offset - ((offset - GPR) % GPR_BYTES);
-      return this.#slot(start, 8, 'i64', this.#gprType);
-    }
-    if (offset >= VECTOR && offset < VECTOR + VECTORS * VECTOR_SLOT) {
-      const within = (offset - VECTOR) % VECTOR_SLOT;
-      return within < XMM_BYTES ? this.#slot(offset - within, 16, 'v128', 'v128') : undefined;
-    }
-    const field = FIELDS.get(offset);
-    return field && this.#slot(offset, field.bytes as 4 | 8, field.type, field.type);
+    const n = SLOT_AT[offset] ?? NO_SLOT;
+    return n === NO_SLOT ? undefined : (this.#slots[n] ?? this.#begin(n));
   }
 
   /** The slots, used or not, that `bytes` from `offset` on touch. */
@@ -84,14 +98,11 @@ export class PromotedState {
     return [...found];
   }
 
-  #slot(offset: number, bytes: 4 | 8 | 16, memoryType: Type, type: Type): Promoted {
-    let slot = this.#slots.get(offset);
-    if (slot === undefined) {
-      const bit = slotNumber(this.#slots.size);
-      slot = { offset, bytes, memoryType, variable: this.#make(type, `s${offset}`), bit };
-      this.#slots.set(offset, slot);
-      this.#byVariable.set(slot.variable, slot);
-    }
+  #begin(n: number): Promoted {
+    const { offset, bytes, memoryType } = SHAPES[n];
+    const type = offset < GPR + GPRS * GPR_BYTES ? this.#gprType : memoryType;
+    const slot = { offset, bytes, memoryType, variable: this.#make(type, `s${offset}`, n), bit: slotNumber(n) };
+    this.#slots[n] = slot;
     return slot;
   }
 }

@@ -1,4 +1,5 @@
 import { declareHostFunction } from '../../ir/define.ts';
+import { call, load } from '../../ir/kinds.ts';
 import type { IrFunction, Label, Stmt, Variable } from '../../ir/nodes.ts';
 import type { Val } from '../../ir/val.ts';
 import { getField as get, putField as put } from '../../isa/fields.ts';
@@ -228,7 +229,7 @@ class RegionCompiler {
     const b = this.#b;
     b.ifRarely(get(b, STATE.straddled), () => {
       put(b, STATE.straddled, b.i32(0));
-      b.pin('i32', { kind: 'call', callee: straddled }, [b.cpu, record]);
+      b.pin('i32', call(straddled), [b.cpu, record]);
     });
   }
 
@@ -238,7 +239,7 @@ class RegionCompiler {
     const header = b.i32(this.#region.blocks[0].block.address);
     const left = b.load('i32', 4, header, BLOCK.exits).sub(1);
     b.store(4, header, BLOCK.exits, left);
-    b.ifRarely(left.eqz(), () => void b.pin('i32', { kind: 'call', callee: met }, [b.cpu, header, block]));
+    b.ifRarely(left.eqz(), () => void b.pin('i32', call(met), [b.cpu, header, block]));
   }
 
   /** Checks what the region assumes, loads what it uses, and takes back what was paid for the block that is entered. */
@@ -246,7 +247,7 @@ class RegionCompiler {
     const b = this.#b;
     const record = b.params[1];
     for (const offset of b.assumedZero) {
-      const value = b.pin('i32', { kind: 'load', bytes: 4, signed: false, offset }, [b.cpu]);
+      const value = b.pin('i32', load(4, false, offset), [b.cpu]);
       b.ifRarely(value, () => continueAt(b, record));
     }
     b.readIn(this.#budget);
