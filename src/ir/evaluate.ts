@@ -1,7 +1,6 @@
 import type { BuilderTarget } from './builder.ts';
 import { isHelper } from './define.ts';
 import type { FunctionRef, IrFunction, Label, Stmt, Variable } from './nodes.ts';
-import { OPS } from './ops.ts';
 import { bitsOf } from './types.ts';
 import type { Val } from './val.ts';
 
@@ -149,7 +148,7 @@ export class Evaluator {
     const { what } = v;
     switch (what.kind) {
       case 'op':
-        return bitsOf(v.type, opNamed(what.name).evaluate(args, what.imm));
+        return bitsOf(v.type, what.op.evaluate(args, what.imm));
       case 'load':
         return extend(v, loadBytes(this.#world.memory, Number(args[0]) + what.offset, what.bytes), what);
       case 'guestLoad':
@@ -164,12 +163,6 @@ export class Evaluator {
         return this.#value(frame, v);
     }
   }
-}
-
-function opNamed(name: string) {
-  const op = OPS.get(name);
-  if (op === undefined) throw new Error(`no IR operation ${name}`);
-  return op;
 }
 
 function setVariable(frame: Frame, variable: Variable, value: bigint): void {
