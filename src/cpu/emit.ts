@@ -287,8 +287,7 @@ class FunctionEmitter {
     this.#value(args[0]);
     if (op.isSum && isZero(args[1])) return;
     for (let i = 1; i < args.length; i++) this.#value(args[i]);
-    if (op.code.length === 1) this.#code.byte(op.code[0]);
-    else this.#code.append(op.code);
+    this.#code.append(op.code);
     for (let i = 0; i < (op.immediateBytes ?? 0); i++) this.#code.byte(Number((imm >> BigInt(8 * i)) & 0xffn));
   }
 
