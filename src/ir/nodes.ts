@@ -2,6 +2,9 @@ import { type Reading, reading } from './kinds.ts';
 import type { Type } from './types.ts';
 import type { Val } from './val.ts';
 
+/** The tag of variables that have none. */
+export const NO_TAG = -1;
+
 /** A mutable local variable of an IR function. */
 export class Variable {
   readonly id: number;
@@ -9,12 +12,12 @@ export class Variable {
   readonly name: string;
   /** It keeps its place throughout the function: it may be set and read in any order. */
   readonly lasting: boolean;
-  /** A small number by which its maker knows it; -1: none. */
+  /** A small number by which its maker knows it, or {@link NO_TAG}. */
   readonly tag: number;
   /** What a value is that is read from it. */
   readonly reading: Reading;
 
-  constructor(id: number, type: Type, name: string, lasting: boolean, tag = -1) {
+  constructor(id: number, type: Type, name: string, lasting: boolean, tag = NO_TAG) {
     this.id = id;
     this.type = type;
     this.name = name;

@@ -1,4 +1,4 @@
-import type { Variable } from '../../ir/nodes.ts';
+import { NO_TAG, type Variable } from '../../ir/nodes.ts';
 import type { Val } from '../../ir/val.ts';
 
 /** What a value is made of: something unknown, told by a number, and what is added to it. */
@@ -49,7 +49,7 @@ export class Origins {
 
   /** Notes that a value is what a variable holds. */
   read(value: Val, { tag }: Variable): void {
-    if (tag < 0) return;
+    if (tag === NO_TAG) return;
     let origin = this.#held[tag];
     if (origin === undefined) {
       origin = { root: this.#roots++, offset: 0 };
@@ -60,7 +60,7 @@ export class Origins {
 
   /** Notes that a variable is set to a value. */
   write({ tag }: Variable, value: Val): void {
-    if (tag < 0) return;
+    if (tag === NO_TAG) return;
     this.#written.push({ tag, before: this.#held[tag] });
     this.#hold(tag, this.of(value));
   }

@@ -1,4 +1,4 @@
-import type { Access, Variable } from '../../ir/nodes.ts';
+import { type Access, NO_TAG, type Variable } from '../../ir/nodes.ts';
 import type { Type } from '../../ir/types.ts';
 import { GPR, STATE, STATE_BYTES, VECTOR } from '../../isa/registers.ts';
 import { intersection, NO_SLOTS, type SlotSet, slotNumber } from './slot-flow.ts';
@@ -7,6 +7,7 @@ const GPR_BYTES = 8;
 const GPRS = 16;
 const VECTOR_SLOT = 64;
 const VECTORS = 16;
+const XMM_BYTES = 16;
 
 /** A piece of the state block that a region keeps in a variable. */
 export interface Promoted {
@@ -22,38 +23,37 @@ export interface Promoted {
 /** What a slot is in each region. */
 type Shape = Pick<Promoted, 'offset' | 'bytes' | 'memoryType'>;
 
-/** What regions keep in variables: general registers, some fields, and vector registers. */
-const SHAPES: readonly Shape[] = [
-  ...Array.from({ length: GPRS }, (_, n) => ({
-    offset: GPR + n * GPR_BYTES,
-    bytes: 8 as const,
-    memoryType: 'i64' as const,
-  })),
-  ...[
-    STATE.flagResult,
-    STATE.flagCarry,
-    STATE.budget,
-    STATE.tlb,
-    STATE.ripBase,
-    STATE.mxcsr,
-    STATE.fcw,
-    STATE.top,
-    STATE.ftw,
-    STATE.fsw,
-    STATE.fip,
-  ].map(({ offset, bytes, type }) => ({ offset, bytes: bytes as 4 | 8, memoryType: type })),
-  ...Array.from({ length: VECTORS }, (_, n) => {
-    return { offset: VECTOR + n * VECTOR_SLOT, bytes: 16 as const, memoryType: 'v128' as const };
-  }),
-];
+const GENERAL_REGISTERS: readonly Shape[] = Array.from({ length: GPRS }, (_, n) => {
+  return { offset: GPR + n * GPR_BYTES, bytes: GPR_BYTES, memoryType: 'i64' };
+});
+
+const VECTOR_REGISTERS: readonly Shape[] = Array.from({ length: VECTORS }, (_, n) => {
+  return { offset: VECTOR + n * VECTOR_SLOT, bytes: XMM_BYTES, memoryType: 'v128' };
+});
+
+const FIELDS: readonly Shape[] = [
+  STATE.flagResult,
+  STATE.flagCarry,
+  STATE.budget,
+  STATE.tlb,
+  STATE.ripBase,
+  STATE.mxcsr,
+  STATE.fcw,
+  STATE.top,
+  STATE.ftw,
+  STATE.fsw,
+  STATE.fip,
+].map(({ offset, bytes, type }) => ({ offset, bytes: bytes as 4 | 8, memoryType: type }));
+
+/** What regions keep in variables, by the slots' numbers: sets are faster without those above 31, which few regions use. */
+const SHAPES: readonly Shape[] = [...GENERAL_REGISTERS, ...FIELDS, ...VECTOR_REGISTERS];
 
 const NO_SLOT = -1;
 
-/** The slot, by its number among {@link SHAPES}, of each byte of the state block: fields are told by their first one. */
+/** The number of the slot that holds each byte of the state block; fields are told by their first byte alone. */
 const SLOT_AT = new Int8Array(STATE_BYTES).fill(NO_SLOT);
-for (const [n, { offset, bytes, memoryType }] of SHAPES.entries()) {
-  const isRegister = memoryType === 'v128' || (offset >= GPR && offset < GPR + GPRS * GPR_BYTES);
-  SLOT_AT.fill(n, offset, isRegister ? offset + bytes : offset + 1);
+for (const [n, shape] of SHAPES.entries()) {
+  SLOT_AT.fill(n, shape.offset, shape.offset + (FIELDS.includes(shape) ? 1 : shape.bytes));
 }
 
 /** How many slots there are. */
@@ -79,7 +79,7 @@ export class PromotedState {
 
   /** The slot that a variable holds. */
   of({ tag }: Variable): Promoted | undefined {
-    return tag === NO_SLOT ? undefined : this.#slots[tag];
+    return tag === NO_TAG ? undefined : this.#slots[tag];
   }
 
   /** The slot that holds the byte at `offset` of the state block; undefined: it stays in memory. */
@@ -100,7 +100,7 @@ export class PromotedState {
 
   #begin(n: number): Promoted {
     const { offset, bytes, memoryType } = SHAPES[n];
-    const type = offset < GPR + GPRS * GPR_BYTES ? this.#gprType : memoryType;
+    const type = n < GPRS ? this.#gprType : memoryType;
     const slot = { offset, bytes, memoryType, variable: this.#make(type, `s${offset}`, n), bit: slotNumber(n) };
     this.#slots[n] = slot;
     return slot;
