@@ -55,7 +55,7 @@ export class LocalPlan {
 
   constructor(fn: IrFunction) {
     const { idCount, positionCount } = fn;
-    // One piece of memory for all: allocating it takes longer than what is done with it in a small function.
+    // One piece of memory for all: V8 allocates each outside its heap.
     const all = new Int32Array(7 * idCount + positionCount + 2);
     const part = (n: number) => all.subarray(n * idCount, (n + 1) * idCount);
     this.#hot = part(0);
