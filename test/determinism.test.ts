@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { SplitMix64 } from '../src/base/random.ts';
 import type { PcMachine } from '../src/boards/pc-machine.ts';
+import { MemoryStore, noTurn } from '../src/cpu/memory-store.case.ts';
 import { STATE } from '../src/isa/registers.ts';
 import { PAGE_ABSENT } from '../src/machine/guest-memory.ts';
 import { busyGuest } from './guests/busy-guest.ts';
@@ -166,7 +167,7 @@ end: jmp end`;
   assert.equal(machine.stateHash(), expected.stateHash());
 });
 
-test('Linux boots to the same state twice, and from where it was saved', async (t) => {
+test('Linux boots to the same state twice, from where it was saved, and with handlers that were kept', async (t) => {
   const files = Promise.all([debianKernel('amd64', 'linux-image-cloud-amd64'), debianBusybox('amd64')]);
   const found = await files.catch((error: Error) => error);
   if (found instanceof Error) return t.skip(`no Debian kernel here: ${found.message.split('\n')[0]}`);
@@ -174,8 +175,10 @@ test('Linux boots to the same state twice, and from where it was saved', async (
   const guest: TestGuest = { boot, memoryBytes: 128 << 20 };
   const end = 160_000_000;
   const saveAt = 100_000_000 + numbers(5n)(50_000_000);
-  const [first, second] = [makeTestMachine(guest), makeTestMachine(guest)];
+  const handlers = new MemoryStore();
+  const [first, second] = [makeTestMachine({ ...guest, handlers }), makeTestMachine(guest)];
   runTo(first.machine, end);
+  await first.machine.keepHandlers(noTurn);
   runTo(second.machine, saveAt);
   await withFolder(async (folder) => {
     await writeResumable(folder, guest, second.machine.save());
@@ -183,5 +186,8 @@ test('Linux boots to the same state twice, and from where it was saved', async (
   });
   runTo(second.machine, end);
   assert.equal(second.machine.stateHash(), first.machine.stateHash());
+  const third = makeTestMachine({ ...guest, handlers }).machine;
+  runTo(third, end);
+  assert.equal(third.stateHash(), first.machine.stateHash());
   assert.match(first.serial.output, /Linux version/);
 });

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';
 import { test } from 'node:test';
+import { MemoryStore } from '../src/cpu/memory-store.case.ts';
 import { EvaluatorRunner, InterpreterRunner } from './oracle/engines.ts';
 import { describe, judge } from './oracle/judge.ts';
 import { readVectorFile, type Vector } from './oracle/vectors.ts';
@@ -37,9 +38,23 @@ test('every user-mode family is recorded in 16-, 32- and 64-bit code', () => {
   }
 });
 
-const interpreter = new InterpreterRunner();
+const store = new MemoryStore();
+const interpreter = new InterpreterRunner(undefined, store);
 for (const { name, processor, vectors } of files) {
   test(`the interpreter does what ${processor} did: ${name}`, () => assertAgreement(interpreter, vectors));
+}
+
+test('handlers that were made for all cases can be kept', async () => {
+  await interpreter.keepHandlers();
+  assert.ok((store.kept?.length ?? 0) > 0);
+});
+
+let kept: InterpreterRunner | undefined;
+for (const { name, processor, vectors } of files) {
+  test(`handlers that were kept do what ${processor} did: ${name}`, () => {
+    kept ??= new InterpreterRunner(undefined, store);
+    assertAgreement(kept, vectors);
+  });
 }
 
 const jit = new InterpreterRunner({ hotAfter: 0 });

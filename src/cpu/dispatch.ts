@@ -34,13 +34,18 @@ function pay(b: Builder, count: Val, goOn: () => void): void {
 /** Tells that a block, by the address of its header, has been entered often. */
 const hot = declareHostFunction('hot', { params: ['i32'] });
 
-/** Counts an entry into a block and continues with it, when the budget covers it; otherwise recording goes on behind this. */
-export function enterBlock(b: Builder, block: Val): void {
+/**
+ * Counts an entry into a block and continues with it, when the budget covers it; otherwise recording goes on behind this.
+ * @param goOn continues with a block's first record where no region is entered at the block; absent: as anywhere
+ */
+export function enterBlock(b: Builder, block: Val, goOn?: (record: Val) => void): void {
   pay(b, b.load('i32', 4, block, BLOCK.count), () => {
     const left = b.load('i32', 4, block, BLOCK.countdown).sub(1);
     b.store(4, block, BLOCK.countdown, left);
     b.ifRarely(left.eqz(), () => void b.call(hot, block));
-    b.tailCallIndirect(codeIndex(block), block.add(RECORD_BYTES));
+    const first = block.add(RECORD_BYTES);
+    if (goOn) b.if(b.load('i32', 2, block, BLOCK.label).eqz(), () => goOn(first));
+    b.tailCallIndirect(codeIndex(block), first);
   });
 }
 
@@ -139,10 +144,15 @@ export function lookUp(b: Builder, rip: Val): { readonly entry: Val; readonly sa
 
 /** Continues at `STATE.rip`, or returns to the run loop with `pending` saying why not. */
 export const dispatch: IrHelper = defineHelper('dispatch', { threaded: true }, (b) => {
-  b.if(get(b, STATE.pending), () => b.return());
+  recordDispatch(b, (block) => enterBlock(b, block));
+});
+
+/** Records what {@link dispatch} does, at the end of a function. @param enter as {@link enterBlock} */
+export function recordDispatch(b: Builder, enter: (block: Val) => void): void {
+  b.ifRarely(get(b, STATE.pending), () => b.return());
   const rip = get(b, STATE.rip);
   const { entry, sameRip, sameKey } = lookUp(b, rip);
-  b.if(sameRip.and(sameKey).eqz(), () => {
+  b.ifRarely(sameRip.and(sameKey).eqz(), () => {
     // Nothing is fetched for an instruction that will not be executed now.
     b.if(get(b, STATE.budget).eqz(), () => {
       put(b, STATE.pending, b.i32(PENDING.event));
@@ -157,9 +167,9 @@ export const dispatch: IrHelper = defineHelper('dispatch', { threaded: true }, (
   enterRegion(b, entry);
   const block = b.load('i32', 4, entry, JUMP_CACHE.block);
   noteChange(b, entry, block);
-  enterBlock(b, block);
+  enter(block);
   put(b, STATE.pending, b.i32(PENDING.event));
-});
+}
 
 /** Address of the jump cache's entry for `rip`, as {@link dispatch} computes it. */
 export function jumpCacheEntry(jumpCache: number, rip: bigint): number {

@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { CR0, STATE } from '../isa/registers.ts';
-import type { HandlerStore } from './handler-library.ts';
+import { type HandlerStore, partsOf } from './handler-library.ts';
 import { layOutMemory } from './memory-layout.ts';
+import { MemoryStore, noTurn } from './memory-store.case.ts';
 import { NO_DEVICES } from './no-devices.case.ts';
 import { Vcpu } from './vcpu.ts';
 
@@ -25,19 +26,6 @@ const WIDE = Array.from({ length: 8 }, (_, n) => n * 8).flatMap((opcode) => [
   ...[0x66, opcode + 5, 0x44, 0x33, 0x22, 0x11],
 ]);
 
-/** A store in memory. */
-class MemoryStore implements HandlerStore {
-  kept: Uint8Array | undefined;
-
-  load(): Uint8Array | undefined {
-    return this.kept;
-  }
-
-  save(_kind: string, library: Uint8Array): void {
-    this.kept = library;
-  }
-}
-
 /** Runs code in real mode to its HLT. @returns the processor, and what it came to */
 function run(code: readonly number[], handlers: HandlerStore) {
   const layout = layOutMemory([{ gpa: 0, length: RAM_BYTES, hostOffset: 0 }], 1 << 16);
@@ -54,8 +42,6 @@ function run(code: readonly number[], handlers: HandlerStore) {
   return { machineCode: vcpu.engine.machineCode, ax: vcpu.state.gpr32(0), retired: vcpu.retired };
 }
 
-const noTurn = async () => {};
-
 test('handlers that were kept are not made again, and do the same', async () => {
   const store = new MemoryStore();
   const first = run(MANY_FORMS, store);
@@ -65,6 +51,16 @@ test('handlers that were kept are not made again, and do the same', async () => 
   const second = run(MANY_FORMS, store);
   assert.equal(second.machineCode.handlers.made.length, 0);
   assert.deepEqual([second.ax, second.retired], [first.ax, first.retired]);
+});
+
+test('what calls nothing is kept as one function', async () => {
+  const store = new MemoryStore();
+  await run(MANY_FORMS, store).machineCode.keepHandlers(noTurn);
+  const [{ wasm }] = partsOf(store.kept ?? new Uint8Array(0));
+  const text = new TextDecoder('latin1').decode(wasm);
+  assert.match(text, /handlers\d/);
+  assert.doesNotMatch(text, /ADD:[\d.]+reg\.reg/);
+  assert.match(text, /ADD:[\d.]+mem\.reg/, 'one with a segment calls what finds its address');
 });
 
 test('a library grows by what is new, and only when that is much', async () => {

@@ -10,7 +10,7 @@ const MODE = { bits: 32, stackSize: 32, flatData: true, flatStack: true, flatCod
 function bench(most: number) {
   const table = new WebAssembly.Table({ element: 'externref', initial: 1 });
   const compile = (functions: readonly TableFunction[]) => {
-    for (const { slot, fn } of functions) table.set(slot, fn.name);
+    for (const { slots, fn } of functions) for (const slot of slots) table.set(slot, fn.name);
   };
   const factory = new HandlerFactory({ table, compile } as unknown as Linker, most);
   const handler = (...code: number[]) => {

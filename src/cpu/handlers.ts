@@ -4,7 +4,7 @@ import { BASE_RIP, type Decoded, type MemOperand, type Operand } from '../isa/op
 import { GPR, SEG, VECTOR, VECTOR_OF, X87, ZERO } from '../isa/registers.ts';
 import { SEMANTICS } from '../isa/semantics/index.ts';
 import type { KeptHandler } from './handler-library.ts';
-import { type Addressing, InterpreterLift } from './interpreter-lift.ts';
+import { type Addressing, type HandlerPlace, InterpreterLift, ownFunction } from './interpreter-lift.ts';
 import type { Linker, TableFunction } from './linker.ts';
 import { RECORD } from './records.ts';
 
@@ -95,7 +95,7 @@ export class HandlerFactory {
     for (let slot = first; slot < Math.min(this.#nextSlot, this.#linker.table.length); slot++) {
       this.#linker.table.set(slot, null);
     }
-    this.#waiting = this.#waiting.filter(({ slot }) => slot < first);
+    this.#waiting = this.#waiting.filter(({ slots }) => slots[0] < first);
     this.#handlers.clear();
     this.#made = [];
     this.#nextSlot = first;
@@ -180,7 +180,7 @@ export class HandlerFactory {
   #make(source: HandlerSource): Handler {
     const { fn, ends } = recordHandler(source);
     const slot = this.#nextSlot++;
-    this.#waiting.push({ slot, fn });
+    this.#waiting.push({ slots: [slot], fn });
     this.#made.push(source);
     return { slot, ends, addressing: source.addressing };
   }
@@ -195,15 +195,19 @@ function raiseUndefined(lift: InterpreterLift): void {
   lift.raise(VECTOR_OF.UD);
 }
 
-/** Records a handler. */
-export function recordHandler({ name, shape, addressing, body }: HandlerSource): {
-  readonly fn: IrFunction;
-  readonly ends: boolean;
-} {
-  const lift = new InterpreterLift(shape, addressing);
+/** Records a handler as a function of its own. */
+export function recordHandler(source: HandlerSource): { readonly fn: IrFunction; readonly ends: boolean } {
+  const place = ownFunction();
+  const { ends } = recordAt(source, place);
+  return { fn: place.b.finish(source.name, true), ends };
+}
+
+/** Records a handler where it is to stand. @returns how: `ends` says whether it ends blocks */
+export function recordAt({ shape, addressing, body }: HandlerSource, place: HandlerPlace): InterpreterLift {
+  const lift = new InterpreterLift(shape, addressing, place);
   body(lift);
   lift.next();
-  return { fn: lift.b.finish(name, true), ends: lift.ends };
+  return lift;
 }
 
 /** A handler as a library has it. */

@@ -9,25 +9,51 @@ import { BLOCK, LINK, RECORD, RECORD_BYTES } from './records.ts';
 /** How a handler forms the effective address of its memory operand. */
 export type Addressing = 'none' | 'base' | 'indexed' | 'absolute64' | 'ripRelative';
 
-/** A handler's record: parameter 1 of the function that is being recorded. */
-const recordOf = (b: Builder): Val => b.params[1];
-
 /** Guest accesses in handlers: the slow path knows the record. Helpers are told of it by their callers. */
-export const handlerTarget: BuilderTarget = {
-  pendingOffset: STATE.pending.offset,
-  guest: inlineTlb((b) => b.store(4, b.cpu, STATE.record.offset, recordOf(b))),
-};
+export function handlerTarget(recordOf: (b: Builder) => Val): BuilderTarget {
+  const mark = (b: Builder) => b.store(4, b.cpu, STATE.record.offset, recordOf(b));
+  return { pendingOffset: STATE.pending.offset, guest: inlineTlb(mark) };
+}
 export const helperTarget: BuilderTarget = { pendingOffset: STATE.pending.offset, guest: inlineTlb(() => {}) };
+
+/** Where a handler stands: in a function of its own, or with others in one. */
+export interface HandlerPlace {
+  readonly b: Builder;
+  /** The record that the handler is run for, i32. */
+  readonly record: Val;
+  /** Continues with a record. */
+  goOn(record: Val): void;
+  /** Continues with a block, where the budget covers it; otherwise recording goes on behind this. */
+  enter(block: Val): void;
+  /** Continues at `STATE.rip`. */
+  dispatch(): void;
+}
+
+const OWN_TARGET = handlerTarget((b) => b.params[1]);
+
+/** A function for one handler alone: its record is parameter 1. */
+export function ownFunction(): HandlerPlace {
+  const b = new Builder(OWN_TARGET, ['i32', 'i32']);
+  return {
+    b,
+    record: b.params[1],
+    goOn: (record) => continueAt(b, record),
+    enter: (block) => enterBlock(b, block),
+    dispatch: () => b.tailCall(dispatch),
+  };
+}
 
 /** Semantics recorded as an interpreter handler: operands come from the decoded record. */
 export class InterpreterLift extends Lift {
+  readonly #place: HandlerPlace;
   readonly #addressing: Addressing;
   readonly #address: Val | undefined;
   #ends = false;
   #branches = false;
 
-  constructor(shape: Shape, addressing: Addressing) {
-    super(new Builder(handlerTarget, ['i32', 'i32']), shape);
+  constructor(shape: Shape, addressing: Addressing, place: HandlerPlace) {
+    super(place.b, shape);
+    this.#place = place;
     this.#addressing = addressing;
     this.#address = addressing === 'none' ? undefined : this.freshAddress();
   }
@@ -38,7 +64,7 @@ export class InterpreterLift extends Lift {
   }
 
   get #record(): Val {
-    return recordOf(this.b);
+    return this.#place.record;
   }
 
   protected override registerField(operand: number): Val {
@@ -128,9 +154,9 @@ export class InterpreterLift extends Lift {
     this.#ends = true;
     const { b } = this;
     const block = b.link(linkIndex(this.#record, link));
-    b.if(block, () => enterBlock(b, block));
+    b.if(block, () => this.#place.enter(block));
     this.set(STATE.rip, target());
-    b.tailCall(dispatch);
+    this.#place.dispatch();
   }
 
   override markRecord(): void {
@@ -141,12 +167,12 @@ export class InterpreterLift extends Lift {
     this.#refund(0);
     this.set(STATE.restarted, 1);
     this.set(STATE.rip, this.currentRip());
-    this.b.tailCall(dispatch);
+    this.#place.dispatch();
   }
 
   override leave(): void {
     this.#ends = true;
-    this.b.tailCall(dispatch);
+    this.#place.dispatch();
   }
 
   override unexecuted(): Val {
@@ -164,7 +190,7 @@ export class InterpreterLift extends Lift {
   /** Ends the handler of an instruction: on to the next record or, behind a branch not taken, to the next block. */
   next(): void {
     if (this.#branches) this.fallThrough();
-    else continueAt(this.b, this.#record.add(RECORD_BYTES));
+    else this.#place.goOn(this.#record.add(RECORD_BYTES));
   }
 
   /** Leads to the following block: what a block's last record does, and a branch that is not taken. */
@@ -176,7 +202,7 @@ export class InterpreterLift extends Lift {
   stale(): void {
     this.#refund(1);
     this.set(STATE.rip, this.currentRip());
-    this.b.tailCall(dispatch);
+    this.#place.dispatch();
   }
 
   /** The handler put over a record before which the run loop wants to act. */

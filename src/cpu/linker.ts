@@ -6,7 +6,7 @@ import { type EmitContext, emitFunction } from './emit.ts';
 
 /** A function to be placed in the function table. */
 export interface TableFunction {
-  readonly slot: number;
+  readonly slots: readonly number[];
   readonly fn: IrFunction;
 }
 
@@ -148,7 +148,11 @@ export class ModuleInMaking {
 
   /** Writes all functions, one at each step. */
   *write(): Generator<void> {
-    for (const { slot, fn } of this.#functions) yield this.#writer.placeInTable(slot, this.#add(fn));
+    for (const { slots, fn } of this.#functions) {
+      const index = this.#add(fn);
+      for (const slot of slots) this.#writer.placeInTable(slot, index);
+      yield;
+    }
     for (const [name, fn] of this.#helpers) yield this.#writer.export(name, this.#add(fn));
   }
 

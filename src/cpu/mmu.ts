@@ -320,22 +320,24 @@ export function inlineTlb(mark: (b: Builder) => void): GuestAccess {
     load(b, type, access, forWrite, address, segment) {
       const { hit, host } = lookUp(b, address, access.bytes, forWrite ? TLB.writeTag : TLB.readTag);
       const bits = b.i32(forWrite ? ACCESS.write : 0);
-      return b.choose(
-        type,
-        hit,
-        () => b.load(type, access.bytes, host),
-        () => {
-          mark(b);
-          const part = (offset: number, bytes: number) =>
-            b.call(slowLoad, offset === 0 ? address : following(b, address, b.i64(offset)), bytes, bits, segment);
-          if (type === 'v128') {
-            const bytes = Math.min(access.bytes, 8);
-            const low = b.opWithImmediate('i64x2.replace_lane', 0n, b.const('v128', 0), part(0, bytes));
-            return bytes === access.bytes ? low : b.opWithImmediate('i64x2.replace_lane', 1n, low, part(8, 8));
-          }
-          return type === 'i64' ? part(0, access.bytes) : part(0, access.bytes).wrap();
-        },
+      const slow = () => {
+        mark(b);
+        const part = (offset: number, bytes: number) =>
+          b.call(slowLoad, offset === 0 ? address : following(b, address, b.i64(offset)), bytes, bits, segment);
+        if (type === 'v128') {
+          const bytes = Math.min(access.bytes, 8);
+          const low = b.opWithImmediate('i64x2.replace_lane', 0n, b.const('v128', 0), part(0, bytes));
+          return bytes === access.bytes ? low : b.opWithImmediate('i64x2.replace_lane', 1n, low, part(8, 8));
+        }
+        return type === 'i64' ? part(0, access.bytes) : part(0, access.bytes).wrap();
+      };
+      const loaded = b.variable(type, 0, 'loaded');
+      b.ifRarely(
+        hit.eqz(),
+        () => b.set(loaded, slow()),
+        () => b.set(loaded, b.load(type, access.bytes, host)),
       );
+      return b.get(loaded);
     },
     store(b, bytes, address, segment, value) {
       const { hit, host } = lookUp(b, address, bytes, TLB.writeTag);
@@ -350,7 +352,7 @@ export function inlineTlb(mark: (b: Builder) => void): GuestAccess {
         b.call(slowStore, address, 8, ACCESS.write, segment, half(0n));
         b.call(slowStore, following(b, address, b.i64(8)), 8, ACCESS.write, segment, half(1n));
       };
-      b.if(hit, () => b.store(bytes, host, 0, value), slow);
+      b.ifRarely(hit.eqz(), slow, () => b.store(bytes, host, 0, value));
     },
     host: (b, address, forWrite) => lookUp(b, address, 1, forWrite ? TLB.writeTag : TLB.readTag),
     /** A source is never in SS where addresses can fail to be canonical: 64-bit code ignores that prefix. */

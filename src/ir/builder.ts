@@ -228,8 +228,8 @@ export class Builder {
   }
 
   /** As {@link if}, for what rarely happens. */
-  ifRarely(condition: Val, then: () => void): void {
-    this.branch(condition, then, undefined, true);
+  ifRarely(condition: Val, then: () => void, otherwise?: () => void): void {
+    this.branch(condition, then, otherwise, true);
   }
 
   /** One of two values by control flow: only the taken side is computed. */
@@ -323,7 +323,7 @@ export class Builder {
   }
 
   /** The statements that `body` records, which are not added. */
-  protected nested(body: () => void): Stmt[] {
+  nested(body: () => void): Stmt[] {
     const outer = this.startNested();
     body();
     return this.endNested(outer);

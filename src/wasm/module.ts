@@ -226,7 +226,7 @@ export class ModuleWriter {
 /** Elements in slots that follow each other, together. */
 function runsOf(elements: readonly Element[]): Element[][] {
   const runs: Element[][] = [];
-  for (const element of elements) {
+  for (const element of [...elements].sort((a, b) => a.slot - b.slot)) {
     const run = runs.at(-1);
     if (run?.at(-1)?.slot === element.slot - 1) run.push(element);
     else runs.push([element]);

@@ -2,9 +2,11 @@
 
 import { Engine } from '../../src/cpu/engine.ts';
 import { EvaluatorEngine } from '../../src/cpu/evaluator-engine.ts';
+import type { HandlerStore } from '../../src/cpu/handler-library.ts';
 import type { CodeMode } from '../../src/cpu/handlers.ts';
 import { type JitOptions, MachineCode } from '../../src/cpu/machine-code.ts';
 import { layOutMemory } from '../../src/cpu/memory-layout.ts';
+import { noTurn } from '../../src/cpu/memory-store.case.ts';
 import { NO_DEVICES } from '../../src/cpu/no-devices.case.ts';
 import { type CpuState, NULL_SEGMENT } from '../../src/cpu/state.ts';
 import { GuestFault } from '../../src/cpu/system/port.ts';
@@ -236,18 +238,23 @@ export class InterpreterRunner implements CaseRunner {
   readonly #engine: Engine;
   readonly #ram: Uint8Array;
 
-  /** @param jit when given, cases are translated */
-  constructor(jit?: JitOptions) {
+  /** @param jit when given, cases are translated  @param store where handlers come from and can be kept */
+  constructor(jit?: JitOptions, store?: HandlerStore) {
     const layout = layOutMemory([{ gpa: 0, length: RAM_BYTES, hostOffset: 0 }], 64 << 20);
     const maximumPages = layout.wasmPages;
     const memory = new WebAssembly.Memory({ initial: layout.wasmPages, maximum: maximumPages, shared: false });
     const machine = { memory, layout, shared: false, memory64: false, maximumPages };
-    this.#engine = new Engine(new MachineCode(machine, jit), NO_DEVICES);
+    this.#engine = new Engine(new MachineCode(machine, jit, store), NO_DEVICES);
     this.#engine.connect((name, a) => systemCall(this.#engine.state, name, a));
     this.#ram = new Uint8Array(memory.buffer, layout.ram, RAM_BYTES);
     this.#buildTables();
     this.#ram.fill(INT3, CODE_BASE, CODE_BASE + CODE_BYTES);
     this.#ram.set(background, DATA_BASE);
+  }
+
+  /** Keeps what handlers there are in the store. */
+  keepHandlers(): Promise<void> {
+    return this.#engine.machineCode.keepHandlers(noTurn);
   }
 
   run(test: TestCase): Outcome {

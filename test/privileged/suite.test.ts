@@ -4,7 +4,7 @@ import { type Result, readResults } from './cases.ts';
 import { DISAGREEMENTS } from './disagreements.ts';
 import { HALVES } from './halves.ts';
 import { differences, type Image } from './image.ts';
-import { runOnEngine } from './run-engine.ts';
+import { handlersFor, runOnEngine } from './run-engine.ts';
 import { runOnQemu } from './run-qemu.ts';
 
 function resultsOf(output: string): Map<number, Result> {
@@ -16,18 +16,20 @@ function differenceOf(image: Image, results: ReadonlyMap<number, Result>, number
   return result ? differences(image, result) : 'it does not end';
 }
 
-/** Translation at first sight, and of what is entered again and again. */
+/** Handlers made anew and kept ones, translation at first sight, and of what is entered again and again. */
 const ENGINES = [
-  ['the interpreter', undefined],
-  ['code translated at once', { hotAfter: 0 }],
-  ['code translated when hot', { hotAfter: 3 }],
-] as const;
+  { engine: 'the interpreter' },
+  { engine: 'handlers that were kept', keeps: true },
+  { engine: 'code translated at once', jit: { hotAfter: 0 } },
+  { engine: 'code translated when hot', jit: { hotAfter: 3 } },
+];
 
 for (const half of HALVES) {
-  for (const [engine, jit] of ENGINES) {
-    describe(`privileged suite of ${half.name} on ${engine}`, () => {
+  for (const { engine, jit, keeps } of ENGINES) {
+    describe(`privileged suite of ${half.name} on ${engine}`, async () => {
       const image = half.image(half.cases);
-      const results = resultsOf(runOnEngine(image, jit));
+      const handlers = keeps ? await handlersFor(image) : undefined;
+      const results = resultsOf(runOnEngine(image, jit, handlers));
       for (const [number, { name, place }] of half.cases.entries()) {
         it(`${place}: ${name}`, () => {
           assert.equal(differenceOf(image, results, number), '');

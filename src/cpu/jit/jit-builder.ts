@@ -231,7 +231,7 @@ export class JitBuilder extends Builder {
   }
 
   /** What an arm finds holds for the arm alone. */
-  protected override nested(body: () => void): Stmt[] {
+  override nested(body: () => void): Stmt[] {
     const mark = this.pages.startNested();
     const statements = super.nested(body);
     this.pages.endNested(mark);

@@ -228,7 +228,10 @@ export class Translator {
     );
     this.stats.regions++;
     this.stats.instructions += region.instructionCount;
-    return { made: new InstalledRegion(slot, region, (gone) => this.#uninstall(gone)), function: { slot, fn } };
+    return {
+      made: new InstalledRegion(slot, region, (gone) => this.#uninstall(gone)),
+      function: { slots: [slot], fn },
+    };
   }
 
   /** @param from when work on this batch began, by `performance.now` */
