@@ -106,7 +106,7 @@ export const MAX_BLOCK = 64;
  * block's header to go on there, so that it need not be read: `entry`, `count` (u16) and, right behind it, `label` (u16).
  */
 export const JUMP_CACHE = {
-  entries: 4096,
+  entries: 16384,
   bytes: 32,
   rip: 0,
   key: 8,
