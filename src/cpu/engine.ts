@@ -134,7 +134,7 @@ export class Engine implements CodeOwner {
     while (exit === undefined) {
       state.setU32(STATE.pending, PENDING.none);
       this.#running = true;
-      this.mmu.dispatch(state.base, this.#decodedCode.functions, this.#decodedCode.links);
+      this.#decodedCode.run(state.base);
       this.#running = false;
       if (this.#stops.length > 0) this.#removeStops();
       if (this.#thrown !== undefined) this.#rethrow(budget);

@@ -83,7 +83,6 @@ export interface MmuFunctions {
   readonly watchPages: (cpu: number, first: number, count: number) => void;
   readonly watchPageAgain: (cpu: number, page: number, since: number) => void;
   readonly deliverQuickly: (cpu: number, vector: number, error: bigint, flags: number) => number;
-  readonly dispatch: (cpu: number, code: unknown, links: unknown) => void;
 }
 
 /** What guest code asks of the engine that runs it. */
@@ -149,7 +148,7 @@ export class MachineCode {
     this.mmu = compileHelpers(linker);
     for (const bits of [16, 32, 64] as const) this.handlers.special(bits);
     this.handlers.flush();
-    this.decoded = new DecodedCode(this.view, layout.recordsEnd, table);
+    this.decoded = new DecodedCode(this.view, layout.recordsEnd, table, linker.helper(dispatch));
     this.cache = new CodeCache(layout, this.view, this.decoded, (page) => this.watchPages(page, 1));
     this.eager = jit?.hotAfter === 0;
     this.#flagPages();
@@ -303,6 +302,5 @@ function compileHelpers(linker: Linker): MmuFunctions {
     watchPages: helper(watchPages),
     watchPageAgain: helper(watchPageAgain),
     deliverQuickly: helper(deliverQuickly),
-    dispatch: helper(dispatch),
   };
 }
