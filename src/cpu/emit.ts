@@ -1,5 +1,13 @@
 import type { Operation } from '../ir/kinds.ts';
-import type { FunctionRef, IrFunction, Label, Stmt, Variable } from '../ir/nodes.ts';
+import {
+  type Block,
+  blocksFrom,
+  type FunctionRef,
+  type IrFunction,
+  type Label,
+  type Stmt,
+  type Variable,
+} from '../ir/nodes.ts';
 import { byType, type Type } from '../ir/types.ts';
 import { Val } from '../ir/val.ts';
 import { ByteSink } from '../wasm/bytes.ts';
@@ -122,8 +130,9 @@ class FunctionEmitter {
     return { code: head.bytes, rareIfs: this.#rareIfs.map((at) => localsLength + at) };
   }
 
-  #list(statements: readonly Stmt[]): void {
-    for (const statement of statements) {
+  #list(statements: readonly Stmt[], from = 0): void {
+    for (let i = from; i < statements.length; i++) {
+      const statement = statements[i];
       const position = this.#position++;
       if (statement instanceof Val) this.#let(statement);
       else this.#statement(statement);
@@ -164,7 +173,7 @@ class FunctionEmitter {
   #rareStatement(s: Exclude<Stmt, Val>): void {
     switch (s.kind) {
       case 'block':
-        this.#structured(OPCODE.block, s.label, s.body);
+        this.#blocks(blocksFrom(s));
         return;
       case 'loop':
         this.#loop(s.label, s.body);
@@ -364,22 +373,32 @@ class FunctionEmitter {
     this.#close();
   }
 
-  #structured(opcode: number, label: Label | undefined, body: readonly Stmt[]): void {
-    this.#code.byte(opcode);
-    this.#code.byte(OPCODE.void);
-    this.#open.push(label);
-    this.#list(body);
-    this.#close();
+  /** Blocks that each begin with the next one. */
+  #blocks(blocks: readonly Block[]): void {
+    const outer = this.#position - 1;
+    for (const { label } of blocks) this.#begin(OPCODE.block, label);
+    this.#position += blocks.length - 1;
+    for (let i = blocks.length - 1; i >= 0; i--) {
+      this.#list(blocks[i].body, i === blocks.length - 1 ? 0 : 1);
+      this.#close();
+      if (i > 0) this.#release(outer + i);
+    }
   }
 
   /** A loop inside a block, so that `break` finds the block and `continue` the loop. */
   #loop(label: Label, body: readonly Stmt[]): void {
-    this.#code.byte(OPCODE.block);
-    this.#code.byte(OPCODE.void);
-    this.#open.push(label);
-    this.#structured(OPCODE.loop, undefined, body);
+    this.#begin(OPCODE.block, label);
+    this.#begin(OPCODE.loop, undefined);
+    this.#list(body);
+    this.#close();
     this.#release(this.#position++);
     this.#close();
+  }
+
+  #begin(opcode: number, label: Label | undefined): void {
+    this.#code.byte(opcode);
+    this.#code.byte(OPCODE.void);
+    this.#open.push(label);
   }
 
   #close(): void {

@@ -1,4 +1,4 @@
-import type { IrFunction, Stmt, Variable } from '../ir/nodes.ts';
+import { type Block, blocksFrom, type IrFunction, type Stmt, type Variable } from '../ir/nodes.ts';
 import { operandsOf } from '../ir/operands-of.ts';
 import { Val } from '../ir/val.ts';
 
@@ -92,8 +92,8 @@ export class LocalPlan {
     for (let i = this.#dyingFrom[position]; i < end; i++) visit(this.#dying[i]);
   }
 
-  #walk(statements: readonly Stmt[], cold: boolean): void {
-    for (let i = statements.length - 1; i >= 0; i--) {
+  #walk(statements: readonly Stmt[], cold: boolean, from = 0): void {
+    for (let i = statements.length - 1; i >= from; i--) {
       const statement = statements[i];
       if (statement instanceof Val) this.#let(statement, --this.#position, cold);
       else this.#statement(statement, cold);
@@ -110,8 +110,8 @@ export class LocalPlan {
         this.#walk(s.consequent, cold || s.cold);
         break;
       case 'block':
-        this.#walk(s.body, cold);
-        break;
+        this.#walkBlocks(blocksFrom(s), cold);
+        return;
       case 'loop':
         this.#walkLoop(s.body, cold);
         return;
@@ -122,6 +122,13 @@ export class LocalPlan {
       this.#use(s.address, at, cold);
       this.#use(s.value, at, cold);
     } else for (const value of operandsOf(s)) this.#use(value, at, cold);
+  }
+
+  /** Walks blocks that each begin with the next one. */
+  #walkBlocks(blocks: readonly Block[], cold: boolean): void {
+    const innermost = blocks.length - 1;
+    for (const [i, { body }] of blocks.entries()) this.#walk(body, cold, i === innermost ? 0 : 1);
+    this.#position -= blocks.length;
   }
 
   #walkLoop(body: readonly Stmt[], cold: boolean): void {

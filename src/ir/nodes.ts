@@ -106,3 +106,13 @@ export interface IrFunction {
   /** Statements and ends of loops: at most as many. */
   readonly positionCount: number;
 }
+
+/** A statement that is a block. */
+export type Block = Extract<Stmt, { readonly kind: 'block' }>;
+
+/** A block, the block that it begins with, the one that this begins with, and so on: where a switch leads far, there are hundreds. */
+export function blocksFrom(block: Block): readonly Block[] {
+  const blocks = [block];
+  for (let first = block.body[0]; first?.kind === 'block'; first = first.body[0]) blocks.push(first);
+  return blocks;
+}
