@@ -6,6 +6,8 @@ const FLAGS: readonly (readonly [flag: string, back: string])[] = [
   // first turn, or several for the next ones, only doubles the code (docs/jit.md).
   ['--no-wasm-loop-peeling', '--wasm-loop-peeling'],
   ['--no-wasm-loop-unrolling', '--wasm-loop-unrolling'],
+  // Functions are checked when they are first called, not when their module is made: some never are, and modules are many.
+  ['--wasm-lazy-validation', '--no-wasm-lazy-validation'],
   // The heap grows by half before it is collected: V8 lets it grow four times as large where much is allocated.
   ['--heap-growing-percent=50', '--heap-growing-percent=0'],
   // Functions that ran once are not forgotten, since they are kept for the next start (bin/module-cache.js).
