@@ -12,6 +12,7 @@ import type { KeyedMode } from './mode.ts';
 import { BLOCK, JUMP_CACHE, MAX_BLOCK, RECORD, RECORD_BYTES } from './records.ts';
 import type { CpuState } from './state.ts';
 import { GuestFault } from './system/port.ts';
+import type { UsualHandlers } from './usual-handlers.ts';
 
 /** How the decoder reads code. */
 export interface CodeReader {
@@ -53,13 +54,14 @@ export class BlockDecoder {
   readonly #cache: CodeCache;
   readonly #code: DecodedCode;
   readonly #handlers: HandlerFactory;
+  readonly #usual: UsualHandlers;
   readonly #reader: CodeReader;
   readonly #debug: DebugPoints;
   #tailGpa: number | undefined;
 
   constructor(
     state: CpuState,
-    { cache, decoded, handlers, debug }: Pick<MachineCode, 'cache' | 'decoded' | 'handlers' | 'debug'>,
+    { cache, decoded, handlers, usual, debug }: Pick<MachineCode, 'cache' | 'decoded' | 'handlers' | 'usual' | 'debug'>,
     reader: CodeReader,
   ) {
     this.#debug = debug;
@@ -68,6 +70,7 @@ export class BlockDecoder {
     this.#cache = cache;
     this.#code = decoded;
     this.#handlers = handlers;
+    this.#usual = usual;
     this.#reader = reader;
   }
 
@@ -124,7 +127,7 @@ export class BlockDecoder {
     const special = this.#handlers.special(start.mode.bits);
     const placed = this.#placeAll(start);
     const count = placed.length;
-    this.#handlers.flush();
+    this.#usual.flush(start.mode);
     const address = this.#cache.allocate(count + 1);
     const view = this.#view;
     let offset = start.gpa % PAGE_BYTES;

@@ -1,7 +1,7 @@
 import { ByteReader, ByteWriter, concatenate } from '../base/bytes.ts';
 import type { IrHelper } from '../ir/define.ts';
 import type { MemoryImport } from '../wasm/module.ts';
-import { fitsLoop, type LoopMember, recordLoop } from './handler-loop.ts';
+import { addToLoops, fitsLoop, type LoopMember, loopFunction } from './handler-loop.ts';
 import { type HandlerFactory, keptHandler, recordHandler } from './handlers.ts';
 import { type Linker, ModuleInMaking, type TableFunction } from './linker.ts';
 
@@ -25,8 +25,6 @@ interface LibraryPart {
 const MOST_KEPT_HANDLERS = 6000;
 const MOST_PARTS = 8;
 const FEWEST_NEW = 50;
-/** Handlers in one function: ten times as much code is slower than none (decision 11). */
-const MOST_MEMBERS = 512;
 /** Functions that are recorded or written before others get a turn. */
 const AT_ONCE = 8;
 const KEPT_HANDLER_BYTES = 16;
@@ -78,16 +76,16 @@ export class HandlerLibrary {
     if (made.length < FEWEST_NEW || this.#parts >= MOST_PARTS) return;
     const [functions, handlers] = [[] as TableFunction[], [] as KeptHandler[]];
     const loops: LoopMember[][] = [];
-    for (const source of made) {
+    for (const { source } of made) {
       const { fn, ends } = recordHandler(source);
       const slot = 1 + this.#count + handlers.length;
-      if (fitsLoop(fn)) addTo(loops, { slot, source });
+      if (fitsLoop(fn)) addToLoops(loops, { slot, source });
       else functions.push({ slots: [slot], fn });
       handlers.push(keptHandler(source, ends));
       if (handlers.length % AT_ONCE === 0) await turn();
     }
     for (const members of loops) {
-      functions.push({ slots: members.map(({ slot }) => slot), fn: recordLoop(`handlers${members[0].slot}`, members) });
+      functions.push(loopFunction(members));
       await turn();
     }
     const fresh = this.#linker.record(functions, helpers, this.#helpers);
@@ -110,14 +108,6 @@ export class HandlerLibrary {
     this.#parts++;
     this.#count += handlers.length;
   }
-}
-
-/** Adds a handler to the last loop for code of its size, or begins one. */
-function addTo(loops: LoopMember[][], member: LoopMember): void {
-  const { bits } = member.source.shape;
-  const last = loops.findLast(([first]) => first.source.shape.bits === bits);
-  if (last === undefined || last.length >= MOST_MEMBERS) loops.push([member]);
-  else last.push(member);
 }
 
 /** A library of these parts, behind what is there already. Integers are little-endian: u32 handlers, u32 bytes, handlers, module. */

@@ -2,9 +2,13 @@ import { Builder } from '../ir/builder.ts';
 import type { IrFunction, Stmt } from '../ir/nodes.ts';
 import { Val } from '../ir/val.ts';
 import { continueAt, enterBlock, recordDispatch } from './dispatch.ts';
-import { type HandlerSource, recordAt } from './handlers.ts';
+import { type HandlerSource, recordAt, recordHandler } from './handlers.ts';
 import { type HandlerPlace, handlerTarget } from './interpreter-lift.ts';
+import type { TableFunction } from './linker.ts';
 import { RECORD } from './records.ts';
+
+/** Handlers in one function: ten times as much code is slower than none (decision 11). */
+const MOST_MEMBERS = 512;
 
 /** A handler with the slot by which records name it. */
 export interface LoopMember {
@@ -24,6 +28,31 @@ function isLean(s: Stmt): boolean {
   if (s instanceof Val) return s.what.kind !== 'call';
   if (s.kind === 'if') return (s.cold || s.consequent.every(isLean)) && s.otherwise.every(isLean);
   return s.kind === 'block' || s.kind === 'loop' ? s.body.every(isLean) : true;
+}
+
+/** Puts a handler into the last loop for code of its size, or begins one. */
+export function addToLoops(loops: LoopMember[][], member: LoopMember): void {
+  const { bits } = member.source.shape;
+  const last = loops.findLast(([first]) => first.source.shape.bits === bits);
+  if (last === undefined || last.length >= MOST_MEMBERS) loops.push([member]);
+  else last.push(member);
+}
+
+/** Records a loop, with the slots that it stands in. */
+export function loopFunction(members: readonly LoopMember[]): TableFunction {
+  return { slots: members.map(({ slot }) => slot), fn: recordLoop(`handlers${members[0].slot}`, members) };
+}
+
+/** Records handlers, in the order of their slots: as loops, and as functions of their own where they do not fit. */
+export function recordTogether(handlers: readonly LoopMember[]): TableFunction[] {
+  const loops: LoopMember[][] = [];
+  const functions: TableFunction[] = [];
+  for (const handler of handlers) {
+    const { fn } = recordHandler(handler.source);
+    if (fitsLoop(fn)) addToLoops(loops, handler);
+    else functions.push({ slots: [handler.slot], fn });
+  }
+  return [...functions, ...loops.map(loopFunction)];
 }
 
 /**

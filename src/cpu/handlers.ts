@@ -4,6 +4,7 @@ import { BASE_RIP, type Decoded, type MemOperand, type Operand } from '../isa/op
 import { GPR, SEG, VECTOR, VECTOR_OF, X87, ZERO } from '../isa/registers.ts';
 import { SEMANTICS } from '../isa/semantics/index.ts';
 import type { KeptHandler } from './handler-library.ts';
+import type { LoopMember } from './handler-loop.ts';
 import { type Addressing, type HandlerPlace, InterpreterLift, ownFunction } from './interpreter-lift.ts';
 import type { Linker, TableFunction } from './linker.ts';
 import { RECORD } from './records.ts';
@@ -71,7 +72,7 @@ export class HandlerFactory {
   /** Slot 0 stays empty: a record that was never written traps. */
   #nextSlot = 1;
   readonly #special = new Map<number, SpecialHandlers>();
-  #made: HandlerSource[] = [];
+  #made: LoopMember[] = [];
 
   constructor(linker: Linker, most = MOST_HANDLERS) {
     this.#linker = linker;
@@ -145,9 +146,17 @@ export class HandlerFactory {
     this.#linker.compile(waiting);
   }
 
-  /** Handlers that were made here and not taken over. */
-  get made(): readonly HandlerSource[] {
+  /** Handlers that were made here and not taken over, in the order of their slots. */
+  get made(): readonly LoopMember[] {
     return this.#made;
+  }
+
+  /** Compiles handlers made here in other functions: those that wait, and those that have been compiled already. */
+  compileAnew(functions: readonly TableFunction[]): void {
+    const slots = new Set(functions.flatMap((made) => made.slots));
+    this.#waiting = this.#waiting.filter((alone) => !slots.has(alone.slots[0]));
+    this.#growTable(this.#nextSlot);
+    this.#linker.compile(functions);
   }
 
   /** Says that what was made so far has been kept. */
@@ -181,7 +190,7 @@ export class HandlerFactory {
     const { fn, ends } = recordHandler(source);
     const slot = this.#nextSlot++;
     this.#waiting.push({ slots: [slot], fn });
-    this.#made.push(source);
+    this.#made.push({ slot, source });
     return { slot, ends, addressing: source.addressing };
   }
 

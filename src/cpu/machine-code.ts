@@ -34,6 +34,7 @@ import { hostAddress, physicalLoad, physicalStore } from './physical.ts';
 import { deliverQuickly } from './quick-delivery.ts';
 import { RECORD, RECORD_BYTES } from './records.ts';
 import { ACCESS, FILL_LOG } from './tlb.ts';
+import { UsualHandlers } from './usual-handlers.ts';
 
 /** The memory of a machine and how it is divided. */
 export interface MachineMemory {
@@ -111,6 +112,7 @@ export class MachineCode {
   readonly decoded: DecodedCode;
   readonly cache: CodeCache;
   readonly handlers: HandlerFactory;
+  readonly usual: UsualHandlers;
   /** Where a debugger wants guest code to stop. */
   readonly debug = new DebugPoints();
   /** Undefined: all code is interpreted. */
@@ -144,6 +146,7 @@ export class MachineCode {
     const table = new WebAssembly.Table({ element: 'anyfunc', initial: 1024 });
     const linker = new Linker(memory, machine, table, this.#hostFunctions(jit?.onRegionLeft), helperTarget);
     this.handlers = new HandlerFactory(linker);
+    this.usual = new UsualHandlers(this.handlers);
     if (store) this.#library = new HandlerLibrary(linker, this.handlers, machine, store);
     this.mmu = compileHelpers(linker);
     for (const bits of [16, 32, 64] as const) this.handlers.special(bits);
