@@ -6,6 +6,7 @@ import { type EmitContext, emitFunction } from './emit.ts';
 
 /** A function to be placed in the function table. */
 export interface TableFunction {
+  /** Where it stands: one, or as many as it has members (`handler-loop.ts`). */
   readonly slots: readonly number[];
   readonly fn: IrFunction;
 }

@@ -257,6 +257,11 @@ export class InterpreterRunner implements CaseRunner {
     return this.#engine.machineCode.keepHandlers(noTurn);
   }
 
+  /** How many handlers there are. */
+  get handlerCount(): number {
+    return this.#engine.handlers.count;
+  }
+
   run(test: TestCase): Outcome {
     const { state, mode } = this.#engine;
     this.#writeCode(test.code);
