@@ -29,6 +29,8 @@ const BATCH_INSTRUCTIONS = 250;
 const JOIN_AFTER = 1_000_000;
 /** Most instructions in a joined region. */
 const MOST_JOINED = 600;
+/** Regions that become one, by the blocks that they were begun from: each time all of it is compiled anew, and runs slowly until it is optimised. */
+const MOST_ROOTS = 3;
 
 /** A region that is left often, by the header of its first block, and the header of a block that it was left to. */
 export interface Meeting {
@@ -72,7 +74,8 @@ class InstalledRegion implements Derived {
 
   /** Whether it and another may become one region. */
   fits(other: InstalledRegion): boolean {
-    return this.#modeKey === other.#modeKey && this.instructionCount + other.instructionCount <= MOST_JOINED;
+    const isSmall = this.instructionCount + other.instructionCount <= MOST_JOINED;
+    return this.#modeKey === other.#modeKey && isSmall && this.roots.length + other.roots.length <= MOST_ROOTS;
   }
 
   drop(): void {
