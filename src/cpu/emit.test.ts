@@ -9,6 +9,7 @@ import { OPS, type Op } from '../ir/ops.ts';
 import { simdOps } from '../ir/ops-simd.ts';
 import { BITS, type Type } from '../ir/types.ts';
 import type { Val } from '../ir/val.ts';
+import type { Bound } from './emit.ts';
 import { Linker } from './linker.ts';
 
 const TARGET = { pendingOffset: 0, guest: abstractGuest };
@@ -36,9 +37,9 @@ class BothEngines {
     this.#evaluator = new Evaluator({ ...world, tailCallIndirect: refuse }, TARGET);
   }
 
-  /** Makes all helpers known at once. */
-  compile(helpers: readonly IrHelper[]): void {
-    this.#linker.compile([], helpers);
+  /** Makes all helpers known at once. @param bound what they may rely upon */
+  compile(helpers: readonly IrHelper[], bound?: Bound): void {
+    this.#linker.compile([], helpers, bound);
   }
 
   set(offset: number, value: bigint): void {
@@ -46,9 +47,10 @@ class BothEngines {
     this.evaluated.setBigUint64(BASE + offset, value, true);
   }
 
-  run(helper: IrHelper): void {
+  /** @param base what the WebAssembly is told of where the state block lies */
+  run(helper: IrHelper, base = BASE): void {
     const native = this.#linker.helper(helper) as (base: number) => void;
-    native(BASE);
+    native(base);
     this.#evaluator.call(helper, [BigInt(BASE)]);
   }
 
@@ -118,16 +120,16 @@ describe('emitted WebAssembly', () => {
 
   it('gives what the evaluator gives, for random programs', () => {
     const engines = new BothEngines();
-    const programs = Array.from({ length: 60 }, (_, seed) => randomProgram(seed));
+    const programs = randomPrograms();
     engines.compile(programs);
-    const source = new OperandSource(12);
-    for (const program of programs) {
-      for (let round = 0; round < 5; round++) {
-        for (let at = 0; at < BLOCK_BYTES; at += 8) engines.set(at, source.bits() >> BigInt(source.below(64)));
-        engines.run(program);
-        assert.equal(engines.block(engines.emitted), engines.block(engines.evaluated), program.name);
-      }
-    }
+    for (const program of programs) compareOnRandomBlocks(engines, program, BASE);
+  });
+
+  it('finds the state block where it is bound to, whatever it is told', () => {
+    const engines = new BothEngines();
+    const programs = randomPrograms();
+    engines.compile(programs, { vectorAddress: () => undefined, state: BASE });
+    for (const program of programs) compareOnRandomBlocks(engines, program, 2 * BASE);
   });
 
   it('narrow loads and stores take the low bytes, with or without sign', () => {
@@ -238,6 +240,17 @@ class ProgramWriter {
   }
 }
 
-function randomProgram(seed: number): IrHelper {
-  return defineHelper(`program ${seed}`, {}, (b) => new ProgramWriter(b, seed).write());
+function randomPrograms(): IrHelper[] {
+  return Array.from({ length: 60 }, (_, seed) =>
+    defineHelper(`program ${seed}`, {}, (b) => new ProgramWriter(b, seed).write()),
+  );
+}
+
+function compareOnRandomBlocks(engines: BothEngines, program: IrHelper, base: number): void {
+  const source = new OperandSource(12);
+  for (let round = 0; round < 5; round++) {
+    for (let at = 0; at < BLOCK_BYTES; at += 8) engines.set(at, source.bits() >> BigInt(source.below(64)));
+    engines.run(program, base);
+    assert.equal(engines.block(engines.emitted), engines.block(engines.evaluated), program.name);
+  }
 }

@@ -14,11 +14,19 @@ import { ByteSink } from '../wasm/bytes.ts';
 import { CODE_TYPE, type FunctionBody, LINKS_TYPE, THREADED_TYPE, VALUE_TYPE_CODE } from '../wasm/module.ts';
 import { LocalPlan, PLACE } from './local-plan.ts';
 
+/** What code relies upon that is bound to one memory. */
+export interface Bound {
+  /** Where a constant vector is kept; undefined: nowhere. */
+  vectorAddress(value: bigint): number | undefined;
+  /** Address of the state block, where there is but one: code finds it there, whatever its parameter says. */
+  readonly state?: number | undefined;
+}
+
 /** What the emitter asks of the module it emits into. */
 export interface EmitContext {
   readonly memory64: boolean;
-  /** Where in memory a constant vector is kept; undefined: nowhere. Absent for code that is not bound to one memory. */
-  vectorAddress?(value: bigint): number | undefined;
+  /** Absent for code that may come into several memories. */
+  readonly bound?: Bound | undefined;
   functionIndex(callee: FunctionRef): number;
 }
 
@@ -151,13 +159,14 @@ class FunctionEmitter {
         this.#value(s.value);
         this.#setLocal(this.#variable(s.variable));
         return;
-      case 'store':
-        this.#address(s.address);
+      case 'store': {
+        const offset = this.#base(s.address, s.offset);
         this.#value(s.value);
         this.#code.append(byType(STORES, s.value.type)[s.bytes]);
         this.#code.byte(0);
-        this.#code.unsigned(s.offset);
+        this.#code.unsigned(offset);
         return;
+      }
       case 'if':
         this.#if(s);
         return;
@@ -252,7 +261,7 @@ class FunctionEmitter {
   #value(value: Val): void {
     const { what } = value;
     if (what.kind === 'const') this.#constant(value.type, what.value);
-    else if (what.kind === 'param') this.#getLocal(what.index);
+    else if (what.kind === 'param') this.#parameter(value.type, what.index);
     else {
       const local = this.#localOf[value.id];
       if (local !== 0) this.#getLocal(local);
@@ -262,18 +271,25 @@ class FunctionEmitter {
     }
   }
 
+  #parameter(type: Type, index: number): void {
+    const state = this.#context.bound?.state;
+    if (index === 0 && state !== undefined) this.#constant(type, BigInt(state));
+    else this.#getLocal(index);
+  }
+
   #compute(value: Val): void {
     const { what } = value;
     switch (what.kind) {
       case 'op':
         this.#operation(what, value.args);
         return;
-      case 'load':
-        this.#address(value.args[0]);
+      case 'load': {
+        const offset = this.#base(value.args[0], what.offset);
         this.#code.append(byType(LOADS, value.type)[what.bytes][what.signed ? 1 : 0]);
         this.#code.byte(0);
-        this.#code.unsigned(what.offset);
+        this.#code.unsigned(offset);
         return;
+      }
       case 'link':
         this.#links();
         this.#value(value.args[0]);
@@ -298,6 +314,17 @@ class FunctionEmitter {
     for (let i = 1; i < args.length; i++) this.#value(args[i]);
     this.#code.append(op.code);
     for (let i = 0; i < (op.immediateBytes ?? 0); i++) this.#code.byte(Number((imm >> BigInt(8 * i)) & 0xffn));
+  }
+
+  /** The address from which an access has its offset, 0 where all of it is known. @returns that offset */
+  #base(address: Val, offset: number): number {
+    const state = this.#context.bound?.state;
+    if (state === undefined || address.what.kind !== 'param' || address.what.index !== 0) {
+      this.#address(address);
+      return offset;
+    }
+    this.#zero(this.#context.memory64 ? 'i64' : 'i32');
+    return state + offset;
   }
 
   /** A host address as the memory's index type. */
@@ -331,7 +358,7 @@ class FunctionEmitter {
     const kept = this.#vectors.get(value);
     if (kept !== undefined) {
       this.#getLocal(kept);
-    } else if (value === 0n || this.#rare > 0 || this.#context.vectorAddress?.(value) === undefined) {
+    } else if (value === 0n || this.#rare > 0 || this.#context.bound?.vectorAddress(value) === undefined) {
       this.#code.append(VECTOR_CONST);
       this.#littleEndian(value, 16);
     } else {
@@ -344,7 +371,7 @@ class FunctionEmitter {
 
   #loadVector(head: ByteSink, value: bigint, local: number): void {
     head.append([this.#context.memory64 ? OPCODE.i64Const : OPCODE.i32Const, 0, ...LOADS.v128[16][0], 0]);
-    head.unsigned(this.#context.vectorAddress?.(value) ?? 0);
+    head.unsigned(this.#context.bound?.vectorAddress(value) ?? 0);
     head.byte(OPCODE.localSet);
     head.unsigned(local);
   }

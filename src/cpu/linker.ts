@@ -2,7 +2,7 @@ import type { BuilderTarget } from '../ir/builder.ts';
 import { type IrHelper, isHelper } from '../ir/define.ts';
 import type { FunctionRef, IrFunction } from '../ir/nodes.ts';
 import { type MemoryImport, ModuleWriter } from '../wasm/module.ts';
-import { type EmitContext, emitFunction } from './emit.ts';
+import { type Bound, type EmitContext, emitFunction } from './emit.ts';
 
 /** A function to be placed in the function table. */
 export interface TableFunction {
@@ -46,17 +46,13 @@ export class Linker {
 
   /**
    * Compiles `functions` into their slots, and `helpers`, all in one module.
-   * @param vectorAddress where constant vectors are kept
+   * @param bound where it may rely upon this memory, and will be in no other
    * @returns the module's bytes, 0 where there is nothing new
    */
-  compile(
-    functions: readonly TableFunction[],
-    helpers: readonly IrHelper[] = [],
-    vectorAddress?: EmitContext['vectorAddress'],
-  ): number {
+  compile(functions: readonly TableFunction[], helpers: readonly IrHelper[] = [], bound?: Bound): number {
     const fresh = this.record(functions, helpers, this.#helpers);
     if (functions.length + fresh.size === 0) return 0;
-    const made = new ModuleInMaking(functions, fresh, { memory64: this.memory64, vectorAddress });
+    const made = new ModuleInMaking(functions, fresh, { memory64: this.memory64, bound });
     for (const _ of made.write()); // all of it at once
     const bytes = made.finish(this.#memoryImport);
     this.#instantiate(new WebAssembly.Module(bytes), made.imports);

@@ -1,6 +1,7 @@
 import { DurationHistogram } from '../../base/duration-histogram.ts';
 import { type Block, type CodeCache, type Derived, withoutDerived } from '../code-cache.ts';
 import type { CodeFunctions } from '../decoded-code.ts';
+import type { Bound } from '../emit.ts';
 import { helperTarget } from '../interpreter-lift.ts';
 import type { Linker, TableFunction } from '../linker.ts';
 import type { JitOptions } from '../machine-code.ts';
@@ -113,7 +114,7 @@ export class Translator {
   readonly #regionsGone: () => void;
   readonly #effects = new HelperEffects(helperTarget, OUTWARD);
   readonly #probe: RegionProbe | undefined;
-  readonly #vectors: VectorPool;
+  readonly #bound: Bound;
   readonly #onTranslated: JitOptions['onTranslated'];
   readonly #freeSlots: number[] = [];
   /** What is installed, by slot. */
@@ -146,7 +147,11 @@ export class Translator {
     this.#layout = layout;
     this.#view = view;
     this.#regionsGone = regionsGone;
-    this.#vectors = new VectorPool(view, layout);
+    const vectors = new VectorPool(view, layout);
+    this.#bound = {
+      vectorAddress: (value) => vectors.addressOf(value),
+      state: layout.cpus.length === 1 ? layout.cpus[0].state : undefined,
+    };
     this.#cacheBytes = options.cacheBytes ?? CACHE_BYTES;
     this.#joinAfter = options.joinAfter ?? JOIN_AFTER;
     this.#batchMillis = options.batchMillis ?? Number.POSITIVE_INFINITY;
@@ -244,7 +249,7 @@ export class Translator {
     const installed = recorded.map(({ made }) => made);
     this.#makeRoom();
     this.#linker.prepare(functions);
-    const bytes = this.#linker.compile(functions, [], (value) => this.#vectors.addressOf(value));
+    const bytes = this.#linker.compile(functions, [], this.#bound);
     this.stats.bytes += bytes;
     for (const region of installed) this.#install(region);
     this.#keep({ regions: new Set(installed), bytes });
