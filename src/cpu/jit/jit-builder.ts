@@ -91,7 +91,7 @@ export class JitBuilder extends Builder {
     this.#bailing = bailing;
     this.flow = new SlotFlow(blockCount);
     this.pages = new GuestPages(this, region, {
-      tlb: () => this.get(this.#slotAt(STATE.tlb.offset).variable),
+      tlb: () => this.get(this.slotAt(STATE.tlb.offset).variable),
       refillOrBail: (address, bytes, forWrite, tag) => this.#refillOrBail(address, bytes, forWrite, tag),
     });
     this.promoted = new PromotedState((type, name, tag) => this.lastingVariable(type, name, tag), region.registers);
@@ -136,8 +136,8 @@ export class JitBuilder extends Builder {
   /** Records the computation of the flags' words, which stays to be done elsewhere too. */
   storeFlags(): void {
     const { result, carry } = this.#flags;
-    if (result !== undefined) this.set(this.#slotAt(STATE.flagResult.offset).variable, result);
-    if (carry !== undefined) this.set(this.#slotAt(STATE.flagCarry.offset).variable, carry);
+    if (result !== undefined) this.set(this.slotAt(STATE.flagResult.offset).variable, result);
+    if (carry !== undefined) this.set(this.slotAt(STATE.flagCarry.offset).variable, carry);
   }
 
   /** Computes the flags' words for good. */
@@ -319,7 +319,7 @@ export class JitBuilder extends Builder {
     if (effects.reads.length + effects.writes.length > 0) this.settleFlags();
     for (const slot of new Set([...slotsOf(effects.reads), ...written])) this.writeBack(slot);
     const result = this.pin(type, call(callee), values);
-    if (written.has(this.#slotAt(STATE.tlb.offset))) this.pages.forgetPages();
+    if (written.has(this.slotAt(STATE.tlb.offset))) this.pages.forgetPages();
     for (const slot of written) this.readIn(slot);
     if (slotsOf(effects.writes).some(({ offset }) => FLAG_WORDS.includes(offset))) this.#changeFlags(NOTHING);
     if (callee.mayFault) this.#returnIfPending();
@@ -329,7 +329,7 @@ export class JitBuilder extends Builder {
   /** Calls a function of the host that looks at the time, and may fault: then the interpreter finds the fault anew. */
   ask(callee: FunctionRef, ...args: Operand[]): Val {
     const values = this.#valuesFor(callee, args);
-    const budget = this.#slotAt(STATE.budget.offset);
+    const budget = this.slotAt(STATE.budget.offset);
     this.writeBack(budget);
     const result = this.pin(callee.result ?? 'i32', call(callee), values);
     this.pages.forgetPages();
@@ -359,7 +359,7 @@ export class JitBuilder extends Builder {
   }
 
   #refillOrBail(address: Val, bytes: Operand, forWrite: boolean, tag: Val): void {
-    const { variable } = this.#slotAt(STATE.budget.offset);
+    const { variable } = this.slotAt(STATE.budget.offset);
     const access = this.i32(forWrite ? ACCESS.write : 0);
     const old = tag.type === 'i32' ? tag.extU() : tag;
     const args = [this.cpu, address, this.coerce('i32', bytes), access, this.get(variable), old];
@@ -368,7 +368,8 @@ export class JitBuilder extends Builder {
     this.ifRarely(left.ltS(0), () => this.#bailing.bail('memory'));
   }
 
-  #slotAt(offset: number): Promoted {
+  /** The slot of the field at an offset of the state block. */
+  slotAt(offset: number): Promoted {
     const slot = this.promoted.at(offset);
     if (slot === undefined) throw new Error(`offset ${offset} of the state block is not kept in a variable`);
     return slot;

@@ -36,6 +36,7 @@ const FIELDS: readonly Shape[] = [
   STATE.flagCarry,
   STATE.budget,
   STATE.tlb,
+  STATE.rip,
   STATE.ripBase,
   STATE.mxcsr,
   STATE.fcw,

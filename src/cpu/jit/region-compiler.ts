@@ -16,7 +16,7 @@ import { JitFlags } from './jit-flags.ts';
 import { JitLift, type Ways } from './jit-lift.ts';
 import type { ExitReason, RegionProbe } from './probe.ts';
 import type { Promoted } from './promoted-state.ts';
-import type { Region, RegionBlock } from './region.ts';
+import { callsOrJumpsInside, goesOn, graphOf, offsetBehind, type Region, type RegionBlock } from './region.ts';
 import { difference, type Exit, NO_SLOTS, type SlotSet, union } from './slot-flow.ts';
 
 const NOWHERE = -1;
@@ -122,15 +122,14 @@ class RegionCompiler {
     const { successors, entries } = graphOf(this.#region);
     for (const to of successors.flat()) this.#wayCounts.set(to, (this.#wayCounts.get(to) ?? 0) + 1);
     const parts = structure({ successors, entries });
-    const body = b.apart(() =>
-      b.loopOfRegion((again) => {
-        b.label((look) => {
-          const blocks = b.apart(() => this.#sequence(parts, entries, true));
-          for (const statement of this.#withEnds(blocks, look)) b.add(statement);
-        });
-        this.#lookAround(again);
-      }),
-    );
+    const all = (again?: Label) => {
+      b.label((look) => {
+        const blocks = b.apart(() => this.#sequence(parts, entries, true));
+        for (const statement of this.#withEnds(blocks, look)) b.add(statement);
+      });
+      this.#lookAround(again);
+    };
+    const body = b.apart(() => (this.#comesBack ? b.loopOfRegion(all) : all()));
     const prologue = b.apart(() => this.#prologue());
     for (const statement of [...prologue, ...body]) b.add(statement);
     const { block } = this.#region.blocks[0];
@@ -146,16 +145,19 @@ class RegionCompiler {
     const dirty = flow.dirtyAtStart();
     const needed = flow.neededAtStart(dirty);
     const dirtyAt = ({ node, maybe }: Exit) => difference(union(dirty[node], maybe), this.#budget.bit);
+    // The code at RIP knows it: dispatch alone has to find it in the state block.
+    const dirtyAtLook = (exit: Exit) => difference(dirtyAt(exit), this.#rip.bit);
     if (this.#comesBack) {
       this.#loadedAtStart = this.#region.entries.reduce((all, node) => union(all, needed[node]), NO_SLOTS);
-      this.#storedLate = this.#looks.reduce((all, exit) => union(all, dirtyAt(exit)), NO_SLOTS);
+      this.#storedLate = this.#looks.reduce((all, exit) => union(all, dirtyAtLook(exit)), NO_SLOTS);
     }
     for (const { node, statements } of this.#entryLoads) {
       statements.push(...this.#loads(difference(needed[node], this.#loadedAtStart)));
     }
     const make = { newLabel: () => b.newLabel(), storesOf: (slots: SlotSet) => this.#stores(slots) };
     const end = b.newLabel();
-    const looking = withStores(blocks, this.#looks, (exit) => difference(dirtyAt(exit), this.#storedLate), look, make);
+    const rest = (exit: Exit) => difference(dirtyAtLook(exit), this.#storedLate);
+    const looking = withStores(blocks, this.#looks, rest, look, make);
     const ending = withStores(looking, this.#ends, dirtyAt, end, make);
     return [{ kind: 'block', label: end, body: ending }, ...b.apart(() => this.#end())];
   }
@@ -180,9 +182,10 @@ class RegionCompiler {
   }
 
   get #budget(): Promoted {
-    const slot = this.#b.promoted.at(STATE.budget.offset);
-    if (slot === undefined) throw new Error('the budget is not kept in a variable');
-    return slot;
+    return this.#b.slotAt(STATE.budget.offset);
+  }
+  get #rip(): Promoted {
+    return this.#b.slotAt(STATE.rip.offset);
   }
 
   /** Loads slots, but for the budget, which is loaded where the region begins. */
@@ -200,8 +203,8 @@ class RegionCompiler {
     });
   }
 
-  /** Where the way leads to `STATE.rip`: goes on in this region, in another block's code, or leaves. */
-  #lookAround(again: Label): void {
+  /** Where the way leads to `STATE.rip`: goes on in another block's code, or leaves. @param again where this region goes on at one of its own */
+  #lookAround(again?: Label): void {
     const b = this.#b;
     b.startBlock();
     const { entry, sameRip, sameKey } = lookUp(b, get(b, STATE.rip));
@@ -209,11 +212,13 @@ class RegionCompiler {
       b.if(sameKey, () => {
         const value = b.load('i64', 8, entry, JUMP_CACHE.ripBase);
         b.add({ kind: 'store', bytes: 8, address: b.cpu, offset: STATE.ripBase.offset, value });
-        if (this.#comesBack) put(b, STATE.ripBase, value);
-        b.if(b.load('i32', 4, entry, JUMP_CACHE.entry).eq(this.#slot), () => {
-          b.set(this.#target, b.load('i32', 2, entry, JUMP_CACHE.label));
-          b.continue(again);
-        });
+        if (again !== undefined) {
+          put(b, STATE.ripBase, value);
+          b.if(b.load('i32', 4, entry, JUMP_CACHE.entry).eq(this.#slot), () => {
+            b.set(this.#target, b.load('i32', 2, entry, JUMP_CACHE.label));
+            b.continue(again);
+          });
+        }
         this.#countMeeting(b.load('i32', 4, entry, JUMP_CACHE.block));
         // Probes are told before the next block is paid: dispatch pays later.
         if (this.#probe === undefined) enterRegion(b, entry, () => this.#storeRest());
@@ -221,6 +226,7 @@ class RegionCompiler {
     });
     this.#probe?.leaving(b, 'jump', 0);
     this.#storeRest();
+    b.writeBack(this.#rip);
     b.continueIn(this.#probe?.dispatch ?? dispatch);
   }
 
@@ -254,7 +260,7 @@ class RegionCompiler {
     for (const statement of this.#loads(this.#loadedAtStart)) b.add(statement);
     const header = record.sub(RECORD_BYTES);
     put(b, STATE.budget, get(b, STATE.budget).add(b.load('i32', 4, header, BLOCK.count)));
-    b.set(this.#target, b.load('i32', 2, header, BLOCK.label));
+    if (this.#region.entries.length > 1) b.set(this.#target, b.load('i32', 2, header, BLOCK.label));
     this.#probe?.entered(b);
   }
 
@@ -473,30 +479,9 @@ class RegionCompiler {
   }
 }
 
-/** Whether a block ends with a call inside the region, from which control will come back, or with a jump that may lead to any block. */
-function callsOrJumpsInside({ instructions, taken }: RegionBlock): boolean {
-  const last = instructions[instructions.length - 1].decoded;
-  if (last?.row.semantics === 'call') return taken !== NOWHERE;
-  return last?.row.semantics === 'jmp' && last.operands[0].kind !== 'rel';
-}
-
 /** Whether a part begins with the node, so that no target has to be named. */
 function entersStraight(frame: Frame, at: number, node: number): boolean {
   if (frame.kind !== 'sequence') return true;
   const part = frame.parts[at];
   return part.kind === 'node' || part.header === node;
-}
-
-function graphOf({ blocks, entries }: Region) {
-  const successors = blocks.map(({ taken, next }) => [taken, next].filter((to) => to !== NOWHERE));
-  return { successors, entries };
-}
-
-/** Whether the way leads on behind the block's last instruction. */
-function goesOn(block: RegionBlock): boolean {
-  return block.instructions[block.instructions.length - 1].decoded !== undefined;
-}
-
-function offsetBehind(block: RegionBlock): number {
-  return block.instructions[block.instructions.length - 1].nextOffset;
 }

@@ -18,6 +18,8 @@ const COLD = 1 / 16;
 /** Semantics behind which control never goes on with the next instruction. */
 const UNCONDITIONAL = new Set(['jmp', 'call', 'ret', 'jmpf', 'callf', 'retf', 'iret', 'int', 'int1', 'int3', 'ud']);
 
+const NOWHERE = -1;
+
 /** An instruction of a region. */
 export interface RegionInstruction {
   /** Undefined: the interpreter raises what its bytes raise. */
@@ -48,6 +50,29 @@ export interface Region {
   readonly instructionCount: number;
 }
 
+/** Whether a block ends with a call inside the region, from which control will come back, or with a jump that may lead to any block. */
+export function callsOrJumpsInside({ instructions, taken }: RegionBlock): boolean {
+  const last = instructions[instructions.length - 1].decoded;
+  if (last?.row.semantics === 'call') return taken !== NOWHERE;
+  return last?.row.semantics === 'jmp' && last.operands[0].kind !== 'rel';
+}
+
+/** Which blocks lead to which, by their places, and where the region is entered. */
+export function graphOf({ blocks, entries }: Region) {
+  const successors = blocks.map(({ taken, next }) => [taken, next].filter((to) => to !== NOWHERE));
+  return { successors, entries };
+}
+
+/** Whether the way leads on behind the block's last instruction. */
+export function goesOn(block: RegionBlock): boolean {
+  return block.instructions[block.instructions.length - 1].decoded !== undefined;
+}
+
+/** Offset, in the page, behind a block's last instruction. */
+export function offsetBehind(block: RegionBlock): number {
+  return block.instructions[block.instructions.length - 1].nextOffset;
+}
+
 /** Reads a byte of guest code. */
 export type CodeByte = (gpa: number) => number;
 
@@ -68,8 +93,6 @@ interface Found {
   readonly takenGpa: number;
   readonly nextGpa: number;
 }
-
-const NOWHERE = -1;
 
 class RegionFinder {
   readonly #mode: KeyedMode;
