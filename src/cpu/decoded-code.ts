@@ -108,7 +108,10 @@ const OP = {
   localSet: 0x21,
   globalGet: 0x23,
   globalSet: 0x24,
-  returnCall: 0x12,
+  loop: 0x03,
+  void: 0x40,
+  brIf: 0x0d,
+  call: 0x10,
   tableGet: 0x25,
   i32Const: 0x41,
   refFunc: 0xd2,
@@ -127,7 +130,7 @@ const LINKS_OR_NULL = [0x63, LINKS_TYPE];
 /** The functions that the module imports, and that stands where nothing was put. */
 const DISPATCH = 0;
 const TRAP = 1;
-const DISPATCH_TYPE = [0x60, 3, I32, ...CODE_REFERENCE, ...LINKS_REFERENCE, 0];
+const DISPATCH_TYPE = [0x60, 3, I32, ...CODE_REFERENCE, ...LINKS_REFERENCE, 1, I32];
 /** The globals that hold the arrays. */
 const CODE = 0;
 const LINKS = 1;
@@ -172,7 +175,10 @@ const FUNCTIONS: readonly ArrayFunction[] = [
     name: 'run',
     type: [0x60, 1, I32, 0],
     locals: [0],
-    body: [OP.localGet, 0, OP.globalGet, CODE, OP.globalGet, LINKS, OP.returnCall, DISPATCH],
+    body: [
+      ...[OP.loop, OP.void, OP.localGet, 0, OP.globalGet, CODE, OP.globalGet, LINKS, OP.call, DISPATCH],
+      ...[OP.brIf, 0, OP.end],
+    ],
   },
 ];
 

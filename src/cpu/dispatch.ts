@@ -51,15 +51,19 @@ export function enterBlock(b: Builder, block: Val, goOn?: (record: Val) => void)
 
 /**
  * Continues with the region that is entered at the block in an entry of the jump cache, when there is one and the budget covers
- * the block; otherwise recording goes on behind this. @param before recorded where it does
+ * the block; otherwise recording goes on behind this.
+ * @param goOn continues with its function, by slot, and record
  */
-export function enterRegion(b: Builder, entry: Val, before?: () => void): void {
+export function enterRegion(
+  b: Builder,
+  entry: Val,
+  goOn = (slot: Val, record: Val) => b.tailCallSlot(slot, record),
+): void {
   const countAndLabel = b.load('i32', 4, entry, JUMP_CACHE.count);
   b.if(countAndLabel.gtU(0xffff), () => {
     pay(b, countAndLabel.and(0xffff), () => {
-      before?.();
       const record = b.load('i32', 4, entry, JUMP_CACHE.block).add(RECORD_BYTES);
-      b.tailCallSlot(b.load('i32', 4, entry, JUMP_CACHE.entry), record);
+      goOn(b.load('i32', 4, entry, JUMP_CACHE.entry), record);
     });
   });
 }

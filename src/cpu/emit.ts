@@ -3,6 +3,7 @@ import {
   type Block,
   blocksFrom,
   type FunctionRef,
+  IN_SLOT,
   type IrFunction,
   type Label,
   type Stmt,
@@ -40,6 +41,7 @@ const OPCODE = {
   brTable: 0x0e,
   return: 0x0f,
   call: 0x10,
+  callIndirect: 0x11,
   returnCall: 0x12,
   returnCallIndirect: 0x13,
   returnCallRef: 0x15,
@@ -172,6 +174,7 @@ class FunctionEmitter {
         return;
       case 'return':
         if (s.value !== undefined) this.#value(s.value);
+        else if (this.#fn.result !== undefined) this.#zero(this.#fn.result);
         this.#code.byte(OPCODE.return);
         return;
       default:
@@ -197,28 +200,13 @@ class FunctionEmitter {
         this.#switch(s);
         return;
       case 'tailCall':
-        for (const arg of s.args) this.#value(arg);
-        if (s.callee.threaded) {
-          this.#decodedCode();
-          this.#links();
-        }
-        this.#code.byte(OPCODE.returnCall);
-        this.#code.unsigned(this.#context.functionIndex(s.callee));
+        this.#call(s.callee, s.args, OPCODE.returnCall, OPCODE.returnCallIndirect);
         return;
       case 'tailCallIndirect':
-        for (const arg of s.args) this.#value(arg);
-        this.#decodedCode();
-        this.#links();
+        this.#arguments(s.args, true);
         this.#decodedCode();
         this.#value(s.index);
         this.#code.append([...OPCODE.arrayGet, CODE_TYPE, OPCODE.returnCallRef, THREADED_TYPE]);
-        return;
-      case 'tailCallSlot':
-        for (const arg of s.args) this.#value(arg);
-        this.#decodedCode();
-        this.#links();
-        this.#value(s.slot);
-        this.#code.append([OPCODE.returnCallIndirect, THREADED_TYPE, 0]);
         return;
       case 'memoryCopy':
         this.#bulk([s.target, s.source], s.length, [0xfc, 10, 0, 0]);
@@ -299,13 +287,31 @@ class FunctionEmitter {
         this.#getLocal(this.#variable(what.variable));
         return;
       case 'call':
-        for (const arg of value.args) this.#value(arg);
-        this.#code.byte(OPCODE.call);
-        this.#code.unsigned(this.#context.functionIndex(what.callee));
+        this.#call(what.callee, value.args, OPCODE.call, OPCODE.callIndirect);
         return;
       default:
         throw new Error(`${what.kind} must be expanded before ${this.#fn.name} is emitted`);
     }
+  }
+
+  /** @param code how a function is called by its index  @param inSlot how one is by its slot in the function table */
+  #call(callee: FunctionRef, args: readonly Val[], code: number, inSlot: number): void {
+    const slot = callee === IN_SLOT ? args[args.length - 1] : undefined;
+    this.#arguments(slot === undefined ? args : args.slice(0, -1), callee.threaded);
+    if (slot === undefined) {
+      this.#code.byte(code);
+      this.#code.unsigned(this.#context.functionIndex(callee));
+    } else {
+      this.#value(slot);
+      this.#code.append([inSlot, THREADED_TYPE, 0]);
+    }
+  }
+
+  #arguments(args: readonly Val[], threaded: boolean): void {
+    for (const arg of args) this.#value(arg);
+    if (!threaded) return;
+    this.#decodedCode();
+    this.#links();
   }
 
   #operation({ op, imm }: Operation, args: readonly Val[]): void {

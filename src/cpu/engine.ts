@@ -21,6 +21,9 @@ import { GuestFault, GuestPageIn } from './system/port.ts';
 import { ALL_TLB_BYTES, TLB_EMPTY_BYTE } from './tlb.ts';
 import { restoreTlb, saveTlb, type TlbRecord } from './tlb-record.ts';
 
+/** Bytes of the host's stack that guest calls may take: V8 gives a thread 984 KiB. */
+const STACK_ROOM = 256 << 10;
+
 const FOUR_GIB = 0x100000000;
 
 /** The system helpers, as guest code calls them. */
@@ -86,7 +89,7 @@ export class Engine implements CodeOwner {
     this.#decodedCode = decoded;
     const areas = machine.layout.cpus[machineCode.add(this)];
     this.state = new CpuState(machine.memory.buffer, areas.state);
-    this.mode = new ModeTracker(this.state);
+    this.mode = new ModeTracker(this.state, () => this.requestStop());
     this.code = new CodeTranslations(this.state, this.view, (linear) =>
       BigInt.asUintN(64, this.checked(mmu.translateCode(areas.state, linear))),
     );
@@ -133,6 +136,7 @@ export class Engine implements CodeOwner {
     let exit: EngineExit | undefined;
     while (exit === undefined) {
       state.setU32(STATE.pending, PENDING.none);
+      state.setU32(STATE.stackRoom, STACK_ROOM);
       this.#running = true;
       this.#decodedCode.run(state.base);
       this.#running = false;

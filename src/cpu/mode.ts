@@ -49,14 +49,17 @@ const KEYS = 4096;
 /** Keeps what engines derive from the architectural state: mode key, code key, TLB context, limits of code. */
 export class ModeTracker {
   readonly #state: CpuState;
+  readonly #stop: () => void;
   readonly #modes = new Map<number, KeyedMode>();
   readonly #codeKeys = new Map<string | number, number>();
   #generation = { system: 0, user: 0 };
   #single = false;
   #mode: KeyedMode = modeOf(0);
 
-  constructor(state: CpuState) {
+  /** @param stop makes guest code that runs come back before its next instruction */
+  constructor(state: CpuState, stop: () => void) {
     this.#state = state;
+    this.#stop = stop;
   }
 
   /** The mode that code is decoded for now. */
@@ -209,8 +212,9 @@ export class ModeTracker {
     return this.#generation[ring] * KEYS + index;
   }
 
-  /** Numbers have run out: forget all, and empty the jump cache, so that old keys cannot match. */
+  /** Numbers have run out: forget all, and empty the jump cache, so that old keys cannot match, nor those of calls that have not returned. */
   #startOver(): void {
+    this.#stop();
     this.#codeKeys.clear();
     this.#generation = { system: 0, user: 0 };
     const { view } = this.#state;

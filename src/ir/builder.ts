@@ -9,7 +9,7 @@ import {
   parameter,
   type ValKind,
 } from './kinds.ts';
-import { type Access, type FunctionRef, type IrFunction, type Label, type Stmt, Variable } from './nodes.ts';
+import { type Access, type FunctionRef, IN_SLOT, type IrFunction, type Label, type Stmt, Variable } from './nodes.ts';
 import { type Op, opNamed } from './ops.ts';
 import { bitsOf, byType, type Type } from './types.ts';
 import { type Operand, Val } from './val.ts';
@@ -80,7 +80,16 @@ export class Builder {
   finish(name: string, threaded = false): IrFunction {
     const { params, result } = this;
     const counts = { idCount: this.#nextId, positionCount: this.#positionCount };
-    return { name, params, result, body: this.#statements, threaded, ...counts, callees: this.#callees };
+    // Who calls a threaded function is told whether to go on: see `RegionExits`.
+    return {
+      name,
+      params,
+      result: threaded ? 'i32' : result,
+      body: this.#statements,
+      threaded,
+      ...counts,
+      callees: this.#callees,
+    };
   }
 
   /** A constant of `type`; negative values are taken in two's complement. */
@@ -161,7 +170,7 @@ export class Builder {
   /** Makes a value and fixes the point at which it is computed. */
   pin(type: Type, what: ValKind, args: readonly Val[]): Val {
     const value = new Val(this, this.#nextId++, type, what, args);
-    if (what.kind === 'call') this.#callees.add(what.callee);
+    if (what.kind === 'call' && what.callee !== IN_SLOT) this.#callees.add(what.callee);
     this.add(value);
     return value;
   }
@@ -301,7 +310,7 @@ export class Builder {
   }
   /** As {@link tailCallIndirect}, in the threaded function in a slot of the function table. */
   tailCallSlot(slot: Val, arg: Val): void {
-    this.add({ kind: 'tailCallSlot', slot, args: [this.cpu, arg] });
+    this.add({ kind: 'tailCall', callee: IN_SLOT, args: [this.cpu, arg, slot] });
   }
 
   memoryCopy(target: Val, source: Val, length: Val): void {

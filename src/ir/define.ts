@@ -27,7 +27,7 @@ export function defineHelper(
   return {
     name,
     params,
-    result: shape.result,
+    result: shape.threaded ? 'i32' : shape.result,
     mayFault: shape.mayFault ?? false,
     threaded: shape.threaded ?? false,
     record(target) {

@@ -74,8 +74,7 @@ export type Stmt =
   | { readonly kind: 'switch'; readonly index: Val; readonly targets: readonly Label[] }
   | { readonly kind: 'return'; readonly value?: Val }
   | { readonly kind: 'tailCall'; readonly callee: FunctionRef; readonly args: readonly Val[] }
-  | { readonly kind: 'tailCallIndirect'; readonly index: Val; readonly args: readonly Val[] }
-  | { readonly kind: 'tailCallSlot'; readonly slot: Val; readonly args: readonly Val[] };
+  | { readonly kind: 'tailCallIndirect'; readonly index: Val; readonly args: readonly Val[] };
 
 /**
  * A function that IR can call: either recorded (`record`), or given by the host (`record` undefined) and imported under
@@ -87,9 +86,21 @@ export interface FunctionRef {
   readonly result?: Type;
   /** May leave a pending fault in the state block; callers then return at once. */
   readonly mayFault: boolean;
-  /** It may continue in decoded code, and so is handed the functions that decoded code consists of. */
+  /**
+   * It may continue in decoded code, and so is handed the functions that decoded code consists of. It gives 1 when the guest has
+   * returned to `STATE.rip`, where who called goes on, and 0 when control has to go back to the run loop.
+   */
   readonly threaded: boolean;
 }
+
+/** The threaded function in a slot of the function table, called with (state block, i32) and the slot. */
+export const IN_SLOT: FunctionRef = {
+  name: 'inSlot',
+  params: ['i32', 'i32', 'i32'],
+  result: 'i32',
+  mayFault: false,
+  threaded: true,
+};
 
 /** A recorded function: statements over values. */
 export interface IrFunction {

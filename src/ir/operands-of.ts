@@ -16,8 +16,6 @@ export function operandsOf(s: Stmt): readonly Val[] {
       return s.args;
     case 'tailCallIndirect':
       return [...s.args, s.index];
-    case 'tailCallSlot':
-      return [...s.args, s.slot];
     case 'memoryCopy':
       return [s.target, s.source, s.length];
     case 'memoryFill':

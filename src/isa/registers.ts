@@ -102,6 +102,8 @@ const ENGINE = {
   ripBase: u64('ripBase'),
   /** Instructions that may still run in this slice; taken off a block at a time. */
   budget: u32('budget'),
+  /** Bytes of the host's stack that guest calls may still take. */
+  stackRoom: u32('stackRoom'),
   /** Address of the decoded record that executes, set before anything that may fault or look at the time. */
   record: u32('record'),
   /** Not zero: guest code must return to the run loop; one of {@link PENDING}. */

@@ -19,7 +19,7 @@ export type ParameterType = ValueType | 'code' | 'links';
 export const LINKS_TYPE = 0;
 export const THREADED_TYPE = 1;
 export const CODE_TYPE = 2;
-const THREADED_KEY = 'i32,i32,code,links>';
+const THREADED_KEY = 'i32,i32,code,links>i32';
 /** References to the arrays, as types. */
 export const CODE_REFERENCE: readonly number[] = [0x64, CODE_TYPE];
 export const LINKS_REFERENCE: readonly number[] = [0x64, LINKS_TYPE];
@@ -42,7 +42,16 @@ export const COMMON_TYPES: readonly (readonly number[])[] = [
   [0x5e, VALUE_TYPE_CODE.i32, 1],
   [
     ...[0x4e, 2],
-    ...[0x60, 4, VALUE_TYPE_CODE.i32, VALUE_TYPE_CODE.i32, ...CODE_REFERENCE, ...LINKS_REFERENCE, 0],
+    ...[
+      0x60,
+      4,
+      VALUE_TYPE_CODE.i32,
+      VALUE_TYPE_CODE.i32,
+      ...CODE_REFERENCE,
+      ...LINKS_REFERENCE,
+      1,
+      VALUE_TYPE_CODE.i32,
+    ],
     ...[0x5e, 0x64, THREADED_TYPE, 1],
   ],
 ];

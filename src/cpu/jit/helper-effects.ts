@@ -78,8 +78,7 @@ class Search implements Effects {
       if (s.kind === 'let') this.#value(s);
       else if (s.kind === 'store') this.#note(this.writes, s.address, s.offset, s.bytes);
       else if (s.kind === 'tailCall') this.#call(s.callee);
-      else if (s.kind === 'tailCallIndirect' || s.kind === 'tailCallSlot' || s.kind === 'guestStore')
-        this.leaves = true;
+      else if (s.kind === 'tailCallIndirect' || s.kind === 'guestStore') this.leaves = true;
       else if (s.kind === 'block' || s.kind === 'loop') this.walk(s.body);
       else if (s.kind === 'if') {
         this.walk(s.consequent);

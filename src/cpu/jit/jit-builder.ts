@@ -3,6 +3,7 @@ import { call } from '../../ir/kinds.ts';
 import type { Access, FunctionRef, Label, Stmt, Variable } from '../../ir/nodes.ts';
 import type { Type } from '../../ir/types.ts';
 import type { Operand, Val } from '../../ir/val.ts';
+import type { Field } from '../../isa/layout.ts';
 import { STATE } from '../../isa/registers.ts';
 import { ACCESS } from '../tlb.ts';
 import { GuestPages, type KnownAddresses, type RegionTarget, unextended } from './guest-pages.ts';
@@ -11,7 +12,7 @@ import type { OriginsFork } from './origins.ts';
 import type { ExitReason } from './probe.ts';
 import { type Promoted, PromotedState } from './promoted-state.ts';
 import { refill } from './refill.ts';
-import { SlotFlow, type SlotFork } from './slot-flow.ts';
+import { SlotFlow, type SlotFork, type SlotSet } from './slot-flow.ts';
 
 const NARROW_MASK: Readonly<Record<number, bigint>> = { 1: 0xffn, 2: 0xffffn, 4: 0xffff_ffffn };
 
@@ -356,6 +357,18 @@ export class JitBuilder extends Builder {
   readIn({ variable, memoryType, offset, bytes }: Promoted): void {
     const narrow = variable.type === 'i32' && memoryType === 'i64';
     this.set(variable, super.load(variable.type, narrow ? 4 : bytes, this.cpu, offset));
+  }
+
+  writeAll(slots: SlotSet): void {
+    for (const slot of this.promoted.in(slots)) this.writeBack(slot);
+  }
+  readAll(slots: SlotSet): void {
+    for (const slot of this.promoted.in(slots)) this.readIn(slot);
+  }
+
+  /** Stores a field to its place in the state block, and not to the variable for it. */
+  storeToState({ offset }: Field, value: Val): void {
+    super.store(8, this.cpu, offset, value);
   }
 
   #refillOrBail(address: Val, bytes: Operand, forWrite: boolean, tag: Val): void {

@@ -1,8 +1,8 @@
-import { declareHostFunction, defineHelper, type IrHelper } from '../../ir/define.ts';
+import { declareHostFunction } from '../../ir/define.ts';
+import { call } from '../../ir/kinds.ts';
 import type { Val } from '../../ir/val.ts';
 import { getField as get } from '../../isa/fields.ts';
 import { EXIT_COUNTS, STATE } from '../../isa/registers.ts';
-import { continueAt, dispatch } from '../dispatch.ts';
 import type { JitOptions } from '../machine-code.ts';
 import type { JitBuilder } from './jit-builder.ts';
 
@@ -35,10 +35,8 @@ export interface RegionProbe {
   entered(b: JitBuilder): void;
   /** Recorded at each place from which a region is left. @param unexecuted instructions of the block, paid for, that the region leaves to the interpreter */
   leaving(b: JitBuilder, reason: ExitReason, unexecuted: number): void;
-  /** In place of `dispatch`: regions continue here when everything is in the state block. */
-  readonly dispatch?: IrHelper;
-  /** In place of the record with which the interpreter goes on, which it is given. */
-  readonly resume?: IrHelper;
+  /** Recorded where all is in the state block, behind {@link leaving}. @param record with which the interpreter goes on, or 0 */
+  told?(b: JitBuilder, record: Val): void;
 }
 
 /** Counts exits by reason, and the instructions that regions execute. */
@@ -57,14 +55,7 @@ const regionLeft = declareHostFunction('regionLeft', { params: ['i32'] });
 export const TELLING_PROBE: RegionProbe = {
   entered: () => {},
   leaving: () => {},
-  dispatch: defineHelper('tellingDispatch', { threaded: true }, (b) => {
-    b.call(regionLeft, 0);
-    b.tailCall(dispatch);
-  }),
-  resume: defineHelper('tellingResume', { params: ['i32'], threaded: true }, (b, record) => {
-    b.call(regionLeft, record);
-    continueAt(b, record);
-  }),
+  told: (b, record) => void b.pin('i32', call(regionLeft), [b.cpu, record]),
 };
 
 function budget(b: JitBuilder): Val {

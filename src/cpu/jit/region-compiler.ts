@@ -5,9 +5,9 @@ import type { Val } from '../../ir/val.ts';
 import { getField as get, putField as put } from '../../isa/fields.ts';
 import { STATE } from '../../isa/registers.ts';
 import { SEMANTICS } from '../../isa/semantics/index.ts';
-import { continueAt, dispatch, enterRegion, lookUp } from '../dispatch.ts';
+import { continueAt, dispatch } from '../dispatch.ts';
 import { shapeOf } from '../handlers.ts';
-import { BLOCK, JUMP_CACHE, RECORD_BYTES } from '../records.ts';
+import { BLOCK, RECORD_BYTES } from '../records.ts';
 import { holds, type Part, structure } from './control-flow.ts';
 import { type OpenExit, withStores } from './exit-stores.ts';
 import type { HelperEffects } from './helper-effects.ts';
@@ -16,13 +16,20 @@ import { JitFlags } from './jit-flags.ts';
 import { JitLift, type Ways } from './jit-lift.ts';
 import type { ExitReason, RegionProbe } from './probe.ts';
 import type { Promoted } from './promoted-state.ts';
-import { callsOrJumpsInside, goesOn, graphOf, offsetBehind, type Region, type RegionBlock } from './region.ts';
+import {
+  callsInside,
+  callsOrJumpsInside,
+  callsOut,
+  goesOn,
+  graphOf,
+  offsetBehind,
+  type Region,
+  type RegionBlock,
+} from './region.ts';
+import { labelOf, RegionExits } from './region-exits.ts';
 import { difference, type Exit, NO_SLOTS, type SlotSet, union } from './slot-flow.ts';
 
 const NOWHERE = -1;
-
-/** Tells the host that the region of the block with one header has been left often, now to the block with another. */
-const met = declareHostFunction('met', { params: ['i32', 'i32'] });
 
 /** Tells the host that the instruction with a record is left to the interpreter because what was looked up for it lies in two pages. */
 const straddled = declareHostFunction('straddled', { params: ['i32'] });
@@ -35,13 +42,12 @@ interface Sequence {
   at: number;
 }
 
+/** How control leaves a region to `STATE.rip`. */
+type Going = 'jump' | 'call' | 'return';
+const GOINGS: readonly Going[] = ['jump', 'call', 'return'];
+
 /** What encloses the code that is being recorded. */
 type Frame = Sequence | { readonly kind: 'loop'; readonly header: number; readonly label: Label };
-
-/** By what number a region's function is told of a block that it is entered at. */
-export function labelOf(place: number): number {
-  return place + 1;
-}
 
 /**
  * Records a region as one function of the vCPU's state block and the first record of the block that is entered.
@@ -59,7 +65,6 @@ export function compileRegion(
 
 class RegionCompiler {
   readonly #region: Region;
-  readonly #slot: number;
   readonly #b: JitBuilder;
   readonly #flags: JitFlags;
   readonly #probe: RegionProbe | undefined;
@@ -79,15 +84,16 @@ class RegionCompiler {
    * region begins, and what has changed is stored where it is left for good. Else each entry has its loads, each exit its stores.
    */
   readonly #comesBack: boolean;
-  #loadedAtStart = NO_SLOTS;
-  #storedLate = NO_SLOTS;
+  /** Calls that are made inside may return inside. */
+  readonly #callsInside: boolean;
+  readonly #around: RegionExits;
   /** Stand for the labels that exits get when it is known what they store. */
   readonly #endLabel: Label = { id: -1 };
-  readonly #lookLabel: Label = { id: -2 };
+  readonly #goLabel: Label = { id: -2 };
   /** Where loads go once it is known what is loaded, by entry. */
   readonly #entryLoads: { readonly node: number; readonly statements: Stmt[] }[] = [];
-  /** Exits that look around. */
-  readonly #looks: OpenExit[] = [];
+  /** Exits to `STATE.rip`, by how control goes on there. */
+  readonly #exits: Readonly<Record<Going, OpenExit[]>> = { jump: [], call: [], return: [] };
   /** Exits to the interpreter and to the run loop. */
   readonly #ends: OpenExit[] = [];
   readonly #ways = this.#waysOut();
@@ -100,7 +106,6 @@ class RegionCompiler {
 
   constructor(region: Region, slot: number, memory64: boolean, effects: HelperEffects, probe: RegionProbe | undefined) {
     this.#region = region;
-    this.#slot = slot;
     this.#probe = probe;
     this.#b = new JitBuilder(
       {
@@ -113,8 +118,10 @@ class RegionCompiler {
     );
     this.#flags = new JitFlags(this.#b);
     this.#comesBack = region.roots.length > 1 || region.blocks.some(callsOrJumpsInside);
+    this.#callsInside = region.roots.length > 1 || region.blocks.some(callsInside);
     this.#target = this.#b.lastingVariable('i32', 'target');
     this.#record = this.#b.lastingVariable('i32', 'record');
+    this.#around = new RegionExits(region, slot, this.#b, this.#target, probe);
   }
 
   compile(): IrFunction {
@@ -122,43 +129,56 @@ class RegionCompiler {
     const { successors, entries } = graphOf(this.#region);
     for (const to of successors.flat()) this.#wayCounts.set(to, (this.#wayCounts.get(to) ?? 0) + 1);
     const parts = structure({ successors, entries });
-    const all = (again?: Label) => {
-      b.label((look) => {
-        const blocks = b.apart(() => this.#sequence(parts, entries, true));
-        for (const statement of this.#withEnds(blocks, look)) b.add(statement);
-      });
-      this.#lookAround(again);
-    };
-    const body = b.apart(() => (this.#comesBack ? b.loopOfRegion(all) : all()));
+    const record = () => b.apart(() => this.#sequence(parts, entries, true));
+    const isLoop = this.#comesBack || this.#region.blocks.some(callsOut);
+    const body = b.apart(() => (isLoop ? b.loopOfRegion((again) => this.#all(record, again)) : this.#all(record)));
     const prologue = b.apart(() => this.#prologue());
     for (const statement of [...prologue, ...body]) b.add(statement);
     const { block } = this.#region.blocks[0];
     return b.finish(`region_${block.start.toString(16)}`, true);
   }
 
+  /** Records all between prologue and end. @param again where the region begins anew, if control comes back to it */
+  #all(record: () => readonly Stmt[], again?: Label): void {
+    const b = this.#b;
+    const [inside, returnsInside] = [this.#comesBack, this.#callsInside].map((comes) => (comes ? again : undefined));
+    b.label((jump) => {
+      b.label((back) => {
+        b.label((call) => {
+          for (const statement of this.#withEnds(record(), { jump, call, return: back })) b.add(statement);
+        });
+        if (this.#exits.call.length > 0 && again !== undefined) this.#around.call(returnsInside, again, jump);
+      });
+      if (this.#exits.return.length > 0) this.#around.return(returnsInside);
+    });
+    this.#around.jump(inside);
+  }
+
   /** Completes what could not be said before all blocks were recorded: what is loaded at entries, and stored at exits. */
-  #withEnds(blocks: readonly Stmt[], look: Label): readonly Stmt[] {
+  #withEnds(blocks: readonly Stmt[], labels: Readonly<Record<Going, Label>>): readonly Stmt[] {
     const b = this.#b;
     const { flow } = b;
     flow.start(undefined);
-    if (this.#comesBack) flow.join(this.#looks, this.#region.entries);
+    const exits = Object.values(this.#exits).flat();
+    if (this.#comesBack) flow.join(exits, this.#region.entries);
     const dirty = flow.dirtyAtStart();
     const needed = flow.neededAtStart(dirty);
     const dirtyAt = ({ node, maybe }: Exit) => difference(union(dirty[node], maybe), this.#budget.bit);
     // The code at RIP knows it: dispatch alone has to find it in the state block.
-    const dirtyAtLook = (exit: Exit) => difference(dirtyAt(exit), this.#rip.bit);
+    const dirtyAround = (exit: Exit) => difference(dirtyAt(exit), b.slotAt(STATE.rip.offset).bit);
     if (this.#comesBack) {
-      this.#loadedAtStart = this.#region.entries.reduce((all, node) => union(all, needed[node]), NO_SLOTS);
-      this.#storedLate = this.#looks.reduce((all, exit) => union(all, dirtyAtLook(exit)), NO_SLOTS);
+      this.#around.loaded = this.#region.entries.reduce((all, node) => union(all, needed[node]), NO_SLOTS);
+      this.#around.stored = exits.reduce((all, exit) => union(all, dirtyAround(exit)), NO_SLOTS);
     }
     for (const { node, statements } of this.#entryLoads) {
-      statements.push(...this.#loads(difference(needed[node], this.#loadedAtStart)));
+      const missing = difference(needed[node], union(this.#around.loaded, this.#budget.bit));
+      statements.push(...b.apart(() => b.readAll(missing)));
     }
-    const make = { newLabel: () => b.newLabel(), storesOf: (slots: SlotSet) => this.#stores(slots) };
+    const make = { newLabel: () => b.newLabel(), storesOf: (slots: SlotSet) => b.apart(() => b.writeAll(slots)) };
     const end = b.newLabel();
-    const rest = (exit: Exit) => difference(dirtyAtLook(exit), this.#storedLate);
-    const looking = withStores(blocks, this.#looks, rest, look, make);
-    const ending = withStores(looking, this.#ends, dirtyAt, end, make);
+    const rest = (exit: Exit) => difference(dirtyAround(exit), this.#around.stored);
+    const leaving = GOINGS.reduce((all, way) => withStores(all, this.#exits[way], rest, labels[way], make), blocks);
+    const ending = withStores(leaving, this.#ends, dirtyAt, end, make);
     return [{ kind: 'block', label: end, body: ending }, ...b.apart(() => this.#end())];
   }
 
@@ -168,68 +188,15 @@ class RegionCompiler {
     this.#restoreBudget();
     b.writeBack(this.#budget);
     const record = b.get(this.#record);
-    b.if(record.eqz(), () => b.continueIn(this.#probe?.dispatch ?? dispatch));
+    this.#probe?.told?.(b, record);
+    b.if(record.eqz(), () => b.continueIn(dispatch));
     this.#tellStraddle(record);
-    if (this.#probe?.resume === undefined) continueAt(b, record);
-    else b.continueIn(this.#probe.resume, record);
-  }
-
-  /** Stores what exits that look around have not stored yet. */
-  #storeRest(): void {
-    const b = this.#b;
-    b.writeBack(this.#budget);
-    for (const slot of b.promoted.in(this.#storedLate)) b.writeBack(slot);
+    continueAt(b, record);
   }
 
   get #budget(): Promoted {
     return this.#b.slotAt(STATE.budget.offset);
   }
-  get #rip(): Promoted {
-    return this.#b.slotAt(STATE.rip.offset);
-  }
-
-  /** Loads slots, but for the budget, which is loaded where the region begins. */
-  #loads(slots: SlotSet): Stmt[] {
-    const b = this.#b;
-    return b.apart(() => {
-      for (const slot of b.promoted.in(difference(slots, this.#budget.bit))) b.readIn(slot);
-    });
-  }
-
-  #stores(slots: SlotSet): Stmt[] {
-    const b = this.#b;
-    return b.apart(() => {
-      for (const slot of b.promoted.in(slots)) b.writeBack(slot);
-    });
-  }
-
-  /** Where the way leads to `STATE.rip`: goes on in another block's code, or leaves. @param again where this region goes on at one of its own */
-  #lookAround(again?: Label): void {
-    const b = this.#b;
-    b.startBlock();
-    const { entry, sameRip, sameKey } = lookUp(b, get(b, STATE.rip));
-    b.if(sameRip, () => {
-      b.if(sameKey, () => {
-        const value = b.load('i64', 8, entry, JUMP_CACHE.ripBase);
-        b.add({ kind: 'store', bytes: 8, address: b.cpu, offset: STATE.ripBase.offset, value });
-        if (again !== undefined) {
-          put(b, STATE.ripBase, value);
-          b.if(b.load('i32', 4, entry, JUMP_CACHE.entry).eq(this.#slot), () => {
-            b.set(this.#target, b.load('i32', 2, entry, JUMP_CACHE.label));
-            b.continue(again);
-          });
-        }
-        this.#countMeeting(b.load('i32', 4, entry, JUMP_CACHE.block));
-        // Probes are told before the next block is paid: dispatch pays later.
-        if (this.#probe === undefined) enterRegion(b, entry, () => this.#storeRest());
-      });
-    });
-    this.#probe?.leaving(b, 'jump', 0);
-    this.#storeRest();
-    b.writeBack(this.#rip);
-    b.continueIn(this.#probe?.dispatch ?? dispatch);
-  }
-
   /** Tells, where that is why the instruction is left to the interpreter, that what it reaches lies in two pages. */
   #tellStraddle(record: Val): void {
     const b = this.#b;
@@ -237,15 +204,6 @@ class RegionCompiler {
       put(b, STATE.straddled, b.i32(0));
       b.pin('i32', call(straddled), [b.cpu, record]);
     });
-  }
-
-  /** Tells, every so many times, to which block the region has been left. */
-  #countMeeting(block: Val): void {
-    const b = this.#b;
-    const header = b.i32(this.#region.blocks[0].block.address);
-    const left = b.load('i32', 4, header, BLOCK.exits).sub(1);
-    b.store(4, header, BLOCK.exits, left);
-    b.ifRarely(left.eqz(), () => void b.pin('i32', call(met), [b.cpu, header, block]));
   }
 
   /** Checks what the region assumes, loads what it uses, and takes back what was paid for the block that is entered. */
@@ -256,8 +214,7 @@ class RegionCompiler {
       const value = b.pin('i32', load(4, false, offset), [b.cpu]);
       b.ifRarely(value, () => continueAt(b, record));
     }
-    b.readIn(this.#budget);
-    for (const statement of this.#loads(this.#loadedAtStart)) b.add(statement);
+    b.readAll(union(this.#around.loaded, this.#budget.bit));
     const header = record.sub(RECORD_BYTES);
     put(b, STATE.budget, get(b, STATE.budget).add(b.load('i32', 4, header, BLOCK.count)));
     if (this.#region.entries.length > 1) b.set(this.#target, b.load('i32', 2, header, BLOCK.label));
@@ -397,13 +354,13 @@ class RegionCompiler {
   #waysOut(): Ways {
     return {
       bail: (reason) => this.#bail(reason),
-      leave: () => this.#look(),
+      leave: () => this.#go(),
       taken: (lift) => {
         const { taken } = this.#region.blocks[this.#node];
         if (taken !== NOWHERE) this.#goTo(taken, this.#node, 0);
         else {
           lift.set(STATE.rip, lift.relativeTarget(0));
-          this.#look();
+          this.#go();
         }
       },
       restart: () => {
@@ -421,7 +378,7 @@ class RegionCompiler {
     const b = this.#b;
     if (to === NOWHERE) {
       this.#setRip(offset);
-      this.#look();
+      this.#exit(this.#exits.jump, this.#goLabel);
       return;
     }
     const arrivals = this.#arrivals.get(to) ?? [];
@@ -452,8 +409,16 @@ class RegionCompiler {
     put(b, STATE.rip, this.#region.mode.bits === 64 ? rip : rip.zeroExtend(32));
   }
 
-  #look(): void {
-    this.#exit(this.#looks, this.#lookLabel);
+  /** Leaves to `STATE.rip`, by the instruction that is being recorded. */
+  #go(): void {
+    const block = this.#region.blocks[this.#node];
+    const { decoded, nextOffset } = block.instructions[block.instructions.length - this.#unexecuted];
+    if (decoded?.row.semantics === 'call' && block.behind !== NOWHERE) {
+      this.#around.comeBackTo(block.behind, nextOffset);
+      this.#exit(this.#exits.call, this.#goLabel);
+    } else {
+      this.#exit(this.#exits[decoded?.row.semantics === 'ret' ? 'return' : 'jump'], this.#goLabel);
+    }
   }
 
   #leave(reason: ExitReason): void {

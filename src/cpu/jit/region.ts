@@ -37,6 +37,8 @@ export interface RegionBlock {
   /** The blocks, by their places in the region, that a relative branch and the way on lead to; -1: out of the region. */
   readonly taken: number;
   readonly next: number;
+  /** Behind a call: the block, by its place, that control comes back to; -1 where it is none or out of the region. */
+  readonly behind: number;
 }
 
 /** Blocks that are translated together. Relative branches lead from one to another inside a page only. */
@@ -55,6 +57,15 @@ export function callsOrJumpsInside({ instructions, taken }: RegionBlock): boolea
   const last = instructions[instructions.length - 1].decoded;
   if (last?.row.semantics === 'call') return taken !== NOWHERE;
   return last?.row.semantics === 'jmp' && last.operands[0].kind !== 'rel';
+}
+
+/** Whether a block ends with a call inside the region that comes back to it. */
+export function callsInside({ behind, taken }: RegionBlock): boolean {
+  return behind !== NOWHERE && taken !== NOWHERE;
+}
+/** Whether a block ends with a call out of the region that comes back to it. */
+export function callsOut({ behind, taken }: RegionBlock): boolean {
+  return behind !== NOWHERE && taken === NOWHERE;
 }
 
 /** Which blocks lead to which, by their places, and where the region is entered. */
@@ -200,7 +211,9 @@ class RegionFinder {
       return (to && this.#places.get(to)) ?? NOWHERE;
     };
     const taken = placeOf(takenGpa);
-    return { block, start: block.start % PAGE_BYTES, instructions, taken, next: placeOf(nextGpa) };
+    const { decoded, nextOffset } = instructions[instructions.length - 1];
+    const behind = decoded?.row.semantics === 'call' ? placeOf(pageOf(block.start) + nextOffset) : NOWHERE;
+    return { block, start: block.start % PAGE_BYTES, instructions, taken, next: placeOf(nextGpa), behind };
   }
 }
 

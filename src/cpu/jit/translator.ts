@@ -12,7 +12,8 @@ import { describeRegion } from './describe.ts';
 import { HelperEffects } from './helper-effects.ts';
 import { probeOf, type RegionProbe } from './probe.ts';
 import { findRegion, type Region } from './region.ts';
-import { compileRegion, labelOf } from './region-compiler.ts';
+import { compileRegion } from './region-compiler.ts';
+import { labelOf } from './region-exits.ts';
 import { VectorPool } from './vector-pool.ts';
 
 /** First slot of the function table that regions take; handlers lie below. */
