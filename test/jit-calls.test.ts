@@ -55,6 +55,19 @@ one: inc eax
   times 4096 nop
 two: add ecx, eax
   ret`,
+  'that are the last of their page': `again: jmp last
+  times 4096 nop
+  align 4096
+  times 4091 nop
+last: call one
+  inc edx
+  call near
+  jmp again
+near: inc ebx
+  ret
+  times 4096 nop
+one: inc eax
+  ret`,
   'deeper than the host allows': DEEP,
   'that return to another place than behind the call': `again: call one
   inc edx
@@ -89,6 +102,21 @@ one: inc eax
   ret
   times 4096 nop
 three: inc ebx
+  ret`,
+  'that return twice, to a region that has calls inside': `again: mov esi, 7
+  call near
+  mov esi, 9
+  call one
+  mov esi, 3
+  jmp again
+near: mov esi, 1
+  ret
+  times 4096 nop
+one: mov esi, 5
+  push dword three
+  ret
+  times 4096 nop
+three: add ebx, esi
   ret`,
   'that are made on another stack': `again: call one
   inc edx

@@ -21,7 +21,7 @@ import { GuestFault, GuestPageIn } from './system/port.ts';
 import { ALL_TLB_BYTES, TLB_EMPTY_BYTE } from './tlb.ts';
 import { restoreTlb, saveTlb, type TlbRecord } from './tlb-record.ts';
 
-/** Bytes of the host's stack that guest calls may take: V8 gives a thread 984 KiB. */
+/** Bytes of the host’s stack that guest calls may take: V8 gives a thread 984 KiB, Chromium a worker some 500. */
 const STACK_ROOM = 256 << 10;
 
 const FOUR_GIB = 0x100000000;

@@ -44,7 +44,7 @@ export class RegionExits {
   readonly #behind: Variable;
   /** What is loaded where the region begins. */
   loaded = NO_SLOTS;
-  /** What is stored here and not at the exits. */
+  /** What is stored here and not at the exits: a part of {@link loaded}, for where any block begins the budget may end. */
   stored = NO_SLOTS;
 
   /** @param slot the region's place in the function table */

@@ -103,6 +103,7 @@ interface Found {
   readonly instructions: RegionInstruction[];
   readonly takenGpa: number;
   readonly nextGpa: number;
+  readonly behindGpa: number;
 }
 
 class RegionFinder {
@@ -145,8 +146,8 @@ class RegionFinder {
   #follow(found: Found): void {
     this.#reach(found.nextGpa);
     this.#reach(found.takenGpa);
-    const { decoded, nextOffset } = found.instructions[found.instructions.length - 1];
-    if (decoded?.row.semantics === 'call') this.#enterAt(pageOf(found.block.start) + nextOffset);
+    const { decoded } = found.instructions[found.instructions.length - 1];
+    if (found.behindGpa !== NOWHERE) this.#enterAt(found.behindGpa);
     if (decoded?.row.semantics === 'jmp' && decoded.operands[0].kind !== 'rel') this.#reachWarm(found.block.start);
   }
 
@@ -187,7 +188,8 @@ class RegionFinder {
     const narrow = this.#mode.bits !== 64 && decoded?.operandSize === 16;
     const takenGpa = target?.kind === 'rel' && !narrow ? inPage(nextOffset + target.disp) : NOWHERE;
     const goesOn = decoded !== undefined && !UNCONDITIONAL.has(decoded.row.semantics);
-    this.#found.push({ block, instructions, takenGpa, nextGpa: goesOn ? inPage(nextOffset) : NOWHERE });
+    const behindGpa = decoded?.row.semantics === 'call' ? inPage(nextOffset) : NOWHERE;
+    this.#found.push({ block, instructions, takenGpa, nextGpa: goesOn ? inPage(nextOffset) : NOWHERE, behindGpa });
     return place;
   }
 
@@ -205,15 +207,14 @@ class RegionFinder {
     return instructions;
   }
 
-  #finish({ block, instructions, takenGpa, nextGpa }: Found): RegionBlock {
+  #finish({ block, instructions, takenGpa, nextGpa, behindGpa }: Found): RegionBlock {
     const placeOf = (gpa: number) => {
       const to = gpa === NOWHERE ? undefined : this.#cache.blockAt(gpa, this.#mode.key);
       return (to && this.#places.get(to)) ?? NOWHERE;
     };
     const taken = placeOf(takenGpa);
-    const { decoded, nextOffset } = instructions[instructions.length - 1];
-    const behind = decoded?.row.semantics === 'call' ? placeOf(pageOf(block.start) + nextOffset) : NOWHERE;
-    return { block, start: block.start % PAGE_BYTES, instructions, taken, next: placeOf(nextGpa), behind };
+    const start = block.start % PAGE_BYTES;
+    return { block, start, instructions, taken, next: placeOf(nextGpa), behind: placeOf(behindGpa) };
   }
 }
 
