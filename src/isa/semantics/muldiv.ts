@@ -51,25 +51,20 @@ function overflowed(low: Val, high: Val, width: number): Val {
   return low.signExtend(width).shrS(31).zeroExtend(width).ne(high);
 }
 
-/** Bits of the doubles 2^62 and 2^64; those of positive doubles are in the order of the numbers. */
-const TWO_TO_62 = 0x43d0_0000_0000_0000n;
-const TWO_TO_64 = 0x43f0_0000_0000_0000n;
+/** The bits of the double 2^63; those of positive doubles are in the order of the numbers. */
+const TWO_TO_63 = 0x43e0_0000_0000_0000n;
 
 /**
- * Whether the signed product of two i64 does not fit. The product of the nearest doubles is within a few parts in 2^53
- * and decides, unless it is close to 2^63.
+ * Whether the signed product of two i64 does not fit. The product of the nearest doubles is within a few parts in 2^52 of the
+ * whole one, of which `low` is the lower half: where it fits they are at most 2^14 apart, else at least 2^64 less 2^14.
  */
-function overflows64(b: Builder, x: Val, y: Val, low: Val): Val {
+export function overflows64(b: Builder, x: Val, y: Val, low: Val): Val {
   const double = (value: Val) => b.op('f64.convert_i64_s', value);
-  const size = b.op('i64.reinterpret_f64', b.op('f64.mul', double(x), double(y))).and(SIGN_64 - 1n);
-  const fits = size.ltU(TWO_TO_62);
-  const large = size.gtU(TWO_TO_64);
-  return b.choose(
-    'i32',
-    fits.or(large),
-    () => large,
-    () => overflowed(low, highOfSignedProduct(x, y), 64),
-  );
+  const apart = b.op('f64.sub', b.op('f64.mul', double(x), double(y)), double(low));
+  return b
+    .op('i64.reinterpret_f64', apart)
+    .and(SIGN_64 - 1n)
+    .gtU(TWO_TO_63);
 }
 
 function multiply(signed: boolean): Semantics {
