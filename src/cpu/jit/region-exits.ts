@@ -81,6 +81,7 @@ export class RegionExits {
   call(inside: Label | undefined, again: Label, jump: Label): void {
     const b = this.#b;
     b.startBlock();
+    if (inside !== undefined) this.#ifKnown(inside);
     const cost = FRAME_BYTES + this.#region.instructionCount * INSTRUCTION_BYTES;
     const room = get(b, STATE.stackRoom);
     b.ifRarely(room.ltU(cost), () => b.break(jump));
@@ -90,23 +91,26 @@ export class RegionExits {
     const rip = this.#region.mode.bits === 64 ? expected : expected.zeroExtend(32);
     const stack = b.get(this.#stackPointer.variable);
     const key = get(b, STATE.codeKey);
+    put(b, STATE.stackRoom, room.sub(cost));
+    const returned = b.variable('i32', this.#call(), 'returned');
     b.loopOfRegion((on) => {
-      const returned = this.#call(inside, room.sub(cost));
-      b.ifRarely(returned.eqz(), () => this.#return(0));
-      put(b, STATE.stackRoom, room);
+      b.ifRarely(b.get(returned).eqz(), () => this.#return(0));
       b.readIn(this.#rip);
       const sameKey = b.pin('i32', load(4, false, STATE.codeKey.offset), [b.cpu]).eq(key);
       b.if(get(b, STATE.rip).eq(rip).and(sameKey), () => {
+        put(b, STATE.stackRoom, room);
         b.storeToState(STATE.ripBase, base);
-        this.#resume();
+        b.readAll(union(this.loaded, this.#budget.bit));
+        this.#probe?.entered(b);
         b.set(this.#target, behind.and((1 << LABEL_BITS) - 1));
         b.continue(again);
       });
       b.readIn(this.#stackPointer);
       b.if(stack.sub(b.get(this.#stackPointer.variable)).leU(STACK_SPAN), () => {
-        this.#resume();
+        b.set(returned, b.pin('i32', call(dispatch), [b.cpu]));
         b.continue(on);
       });
+      put(b, STATE.stackRoom, room);
       this.#return(1);
     });
   }
@@ -119,29 +123,21 @@ export class RegionExits {
     this.#return(1);
   }
 
-  /** Calls the code there. @param room what is left of the host's stack  @returns 0 where the slice is over, i32 */
-  #call(inside: Label | undefined, room: Val): Val {
+  /** Calls the code there. @returns 0 where the slice is over, i32 */
+  #call(): Val {
     const b = this.#b;
     const returned = b.variable('i32', 0, 'returned');
     b.label((behind) => {
-      this.#ifKnown(inside, (entry) => {
+      this.#ifKnown(undefined, (entry) => {
         this.#enter(entry, (slot, record) => {
-          put(b, STATE.stackRoom, room);
           b.set(returned, b.pin('i32', call(IN_SLOT), [b.cpu, record, slot]));
           b.break(behind);
         });
       });
       this.#tell();
-      put(b, STATE.stackRoom, room);
       b.set(returned, b.pin('i32', call(dispatch), [b.cpu]));
     });
     return b.get(returned);
-  }
-
-  /** A region that was called has come back: what is in the state block holds. */
-  #resume(): void {
-    this.#b.readAll(union(this.loaded, this.#budget.bit));
-    this.#probe?.entered(this.#b);
   }
 
   /** Where the jump cache knows the block: goes on in this region if it is entered there, else as `elsewhere` says. */
@@ -153,8 +149,8 @@ export class RegionExits {
         const base = b.load('i64', 8, entry, JUMP_CACHE.ripBase);
         b.storeToState(STATE.ripBase, base);
         if (inside !== undefined) {
-          put(b, STATE.ripBase, base);
           b.if(b.load('i32', 4, entry, JUMP_CACHE.entry).eq(this.#slot), () => {
+            put(b, STATE.ripBase, base);
             b.set(this.#target, b.load('i32', 2, entry, JUMP_CACHE.label));
             b.continue(inside);
           });
