@@ -96,8 +96,7 @@ export class RegionExits {
     b.loopOfRegion((on) => {
       b.ifRarely(b.get(returned).eqz(), () => this.#return(0));
       b.readIn(this.#rip);
-      const sameKey = b.pin('i32', load(4, false, STATE.codeKey.offset), [b.cpu]).eq(key);
-      b.if(get(b, STATE.rip).eq(rip).and(sameKey), () => {
+      b.if(get(b, STATE.rip).eq(rip).and(this.#isValid(key)), () => {
         put(b, STATE.stackRoom, room);
         b.storeToState(STATE.ripBase, base);
         b.readAll(union(this.loaded, this.#budget.bit));
@@ -113,6 +112,16 @@ export class RegionExits {
       put(b, STATE.stackRoom, room);
       this.#return(1);
     });
+  }
+
+  /** Whether what the region relies upon still holds behind a call, i32. @param key under which its code was found */
+  #isValid(key: Val): Val {
+    const b = this.#b;
+    const now = (offset: number) => b.pin('i32', load(4, false, offset), [b.cpu]);
+    return [...b.assumedZero].reduce(
+      (valid, offset) => valid.and(now(offset).eqz()),
+      now(STATE.codeKey.offset).eq(key),
+    );
   }
 
   /** Returns there: inside, or to the region that has called, which looks where that is. */
