@@ -106,13 +106,14 @@ export class QemuAgentSession {
 
   /** Opens a file that the command's shell makes before anything else. */
   async #openWhenThere(path: string, pid: number): Promise<number> {
-    for (;;) {
+    // A shell that has ended since may have made the file too: it is opened once more.
+    for (let hasEnded = false; ; ) {
       try {
         return (await this.#agent.execute('guest-file-open', { path, mode: 'r' })) as number;
       } catch (error) {
-        const { exited } = await this.#status(pid);
-        if (exited) throw error;
-        await sleep(FIRST_POLL_MILLIS);
+        if (hasEnded) throw error;
+        hasEnded = (await this.#status(pid)).exited;
+        if (!hasEnded) await sleep(FIRST_POLL_MILLIS);
       }
     }
   }
